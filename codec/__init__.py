@@ -1,0 +1,26 @@
+"""Pictures to nacre files and back: `codec.encode`, `codec.decode`, `codec.info`."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nacre.codec.image import decode as decode
+    from nacre.codec.image import encode as encode
+    from nacre.codec.info import Info as Info
+    from nacre.codec.info import info as info
+
+_HOMES = {
+    "encode": "nacre.codec.image",
+    "decode": "nacre.codec.image",
+    "info": "nacre.codec.info",
+    "Info": "nacre.codec.info",
+}
+__all__ = ["Info", "decode", "encode", "info"]
+
+
+def __getattr__(name: str) -> Any:  # so that `nacre info` does not pay for torch
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,176 @@
+"""Pictures of all kinds to 8-bit grey or RGB, and back; what would be lost is said, never hidden."""
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from nacre.entropy.errors import ImageError
+
+if TYPE_CHECKING:
+    import torch
+
+Pixels = NDArray[np.uint8]
+
+GREY_MODES = {"1", "L"}
+COLOUR_MODES = {"RGB", "RGBX", "YCbCr", "HSV", "P"}
+ALPHA_MODES = {"RGBA", "RGBa", "LA", "La", "PA"}
+ORIENTATION = 0x0112  # EXIF tag
+EXIF_PREFIX = b"Exif\0\0"  # as JPEG has it; kept out of our files
+
+
+class ImageWarning(UserWarning):
+    """Something of the picture is not kept."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is coded: samples and what travels with them."""
+
+    pixels: Pixels  # (H, W, 1) or (H, W, 3)
+    icc: bytes = b""
+    exif: bytes = b""
+    xmp: bytes = b""
+    orientation: int = 1
+
+    @property
+    def channels(self) -> int:
+        return int(self.pixels.shape[2])
+
+
+def to_picture(image: Image.Image | NDArray[Any] | torch.Tensor) -> Picture:
+    """Take a PIL image, a uint8 array (H, W, 3), (H, W, 1) or (H, W), or a tensor (3, H, W) or (1, H, W).
+
+    Tensors are uint8, or float in [0, 1]. Transparency is blended onto white and 16-bit samples are
+    rounded to 8 bits, both with an ImageWarning. Raises ImageError for everything else.
+    """
+    if isinstance(image, Image.Image):
+        return _from_pil(image)
+    if isinstance(image, np.ndarray):
+        return Picture(_checked(image if image.ndim == 3 else image[..., None]))
+    if type(image).__module__.split(".")[0] == "torch":
+        return Picture(_checked(_tensor_to_array(image)))
+    raise ImageError(f"a {type(image).__name__} is not a picture: PIL image, uint8 array or tensor wanted")
+
+
+def _tensor_to_array(tensor: torch.Tensor) -> NDArray[Any]:
+    import torch
+
+    if tensor.ndim != 3:
+        raise ImageError(f"a tensor of shape {tuple(tensor.shape)}: (3, H, W) or (1, H, W) wanted")
+    if tensor.is_floating_point():
+        if not bool(torch.isfinite(tensor).all()) or tensor.min() < 0 or tensor.max() > 1:
+            raise ImageError("a float tensor must lie in [0, 1]")
+        tensor = (tensor.detach().float() * 255).round().to(torch.uint8)
+    array: NDArray[Any] = tensor.permute(1, 2, 0).cpu().numpy()
+    return array
+
+
+def _checked(array: NDArray[Any]) -> Pixels:
+    if array.dtype != np.uint8:
+        raise ImageError(f"samples of type {array.dtype}: uint8 wanted")
+    if array.ndim != 3 or array.shape[2] not in (1, 3):
+        raise ImageError(f"an array of shape {array.shape}: (H, W, 3), (H, W, 1) or (H, W) wanted")
+    if not array.size:
+        raise ImageError("the picture has no pixels")
+    return np.array(array, order="C")  # a copy that torch may hold
+
+
+def _from_pil(image: Image.Image) -> Picture:
+    try:
+        is_cut = image.mode == "RGB" and ";16" in str(getattr(image, "tile", ""))
+        image.load()
+        if is_cut:  # Pillow reads 16-bit colour as 8-bit
+            warnings.warn("16-bit samples are rounded to 8 bits", ImageWarning, stacklevel=4)
+        exif = image.getexif()
+        orientation = exif.get(ORIENTATION, 1)
+        raw_exif = image.info.get("exif") or (exif.tobytes() if exif else b"")
+        icc, xmp = image.info.get("icc_profile") or b"", _xmp(image)
+        pixels, keeps_profile = _samples(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"the picture cannot be read: {error}") from error
+    if orientation not in range(1, 9):
+        orientation = 1
+    icc = icc if keeps_profile else b""
+    return Picture(_checked(pixels), icc, raw_exif.removeprefix(EXIF_PREFIX), xmp, orientation)
+
+
+def _xmp(image: Image.Image) -> bytes:
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    return xmp.encode() if isinstance(xmp, str) else xmp
+
+
+def _samples(image: Image.Image) -> tuple[NDArray[Any], bool]:
+    """Samples (H, W, C), and whether the picture's ICC profile still describes them."""
+    mode = image.mode
+    if mode in GREY_MODES:
+        return np.asarray(image.convert("L"))[..., None], True
+    if mode.startswith("I;16") or mode == "I":
+        return _from_16_bit(image), True
+    has_alpha = mode in ALPHA_MODES or "transparency" in image.info
+    if has_alpha:
+        return _on_white(image), True
+    if mode in COLOUR_MODES:
+        return np.asarray(image.convert("RGB")), True
+    if mode in ("CMYK", "LAB"):
+        return _to_srgb(image), False
+    raise ImageError(f"pictures of mode {mode} are not supported")
+
+
+def _from_16_bit(image: Image.Image) -> NDArray[Any]:
+    wide = np.asarray(image).astype(np.int64)
+    if wide.min() < 0 or wide.max() > 65535:
+        raise ImageError("samples outside 0..65535 are not supported")
+    warnings.warn("16-bit samples are rounded to 8 bits", ImageWarning, stacklevel=5)
+    return np.asarray((wide + 128) // 257).astype(np.uint8)[..., None]
+
+
+def _on_white(image: Image.Image) -> NDArray[Any]:
+    """Over white; a picture that is opaque all over loses nothing and warns of nothing."""
+    grey = image.mode in ("LA", "La", "L")
+    layer = image.convert("RGBA")
+    if layer.getchannel("A").getextrema() != (255, 255):
+        warnings.warn("transparency is blended onto white", ImageWarning, stacklevel=5)
+    white = Image.new("RGBA", layer.size, "white")
+    flat = Image.alpha_composite(white, layer).convert("L" if grey else "RGB")
+    return np.atleast_3d(np.asarray(flat))
+
+
+def _to_srgb(image: Image.Image) -> NDArray[Any]:
+    """CMYK and Lab by the picture's profile when it has one, else by Pillow's plain formula."""
+    warnings.warn(f"{image.mode} is converted to sRGB", ImageWarning, stacklevel=5)
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return np.asarray(image.convert("RGB"))
+    import io
+
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        srgb = ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
+    except ImageCms.PyCMSError:
+        return np.asarray(image.convert("RGB"))
+    assert converted is not None
+    return np.asarray(converted)
+
+
+def to_pil(picture: Picture) -> Image.Image:
+    """A PIL image of mode L or RGB, metadata in its `info`.
+
+    The pixels lie as in the source; an orientation that no EXIF block tells gets a small one.
+    """
+    pixels = picture.pixels
+    image = Image.fromarray(pixels[..., 0] if picture.channels == 1 else pixels)
+    exif = EXIF_PREFIX + picture.exif if picture.exif else b""
+    if not exif and picture.orientation != 1:
+        small = Image.Exif()
+        small[ORIENTATION] = picture.orientation
+        exif = small.tobytes()
+    for key, value in (("icc_profile", picture.icc), ("exif", exif), ("xmp", picture.xmp)):
+        if value:
+            image.info[key] = value
+    return image

@@ -1,0 +1,183 @@
+"""One entropy tile of the latent: to coded bytes and back.
+
+Contexts stop at the border of a tile, so each parses alone. Everything that the parse depends on is
+integers: the exact scale network, the tables, the symbols. Means are floats and shape only y_hat.
+"""
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nacre.entropy.coder import Decoder, Encoder, Rows, Symbols
+from nacre.entropy.tables import MAX_SYMBOL, Tables
+from nacre.entropy.walk import Step, drive, walk
+from nacre.models.config import HYPER_STRIDE, STRIDE
+from nacre.models.weights_file import CodingModel
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Where and how the networks run. The parse does not depend on any of it."""
+
+    model: CodingModel
+    device: torch.device
+    precision: str = "float32"
+
+    def autocast(self) -> AbstractContextManager[object]:
+        if self.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, PRECISIONS[self.precision])
+
+
+@dataclass(frozen=True)
+class Area:
+    """A tile in the latent: rows `top` to `bottom`, columns `left` to `right`, ends excluded."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    def of(self, x: Tensor) -> Tensor:
+        """This part of x (B, C, h, w)."""
+        return x[:, :, self.top : self.bottom, self.left : self.right]
+
+
+@dataclass(frozen=True)
+class DecodedTile:
+    """What one tile gives to the synthesis."""
+
+    y_hat: Tensor  # (1, M, h, w)
+    features: Tensor  # (1, context, h, w)
+    checksum: int  # CRC-32 of the symbols
+
+
+def areas(width: int, height: int, tile: int) -> Iterator[Area]:
+    """The tiles of a picture of that size in pixels, in raster order."""
+    rows, columns, side = -(-height // STRIDE), -(-width // STRIDE), tile // STRIDE
+    for top in range(0, rows, side):
+        for left in range(0, columns, side):
+            yield Area(top, min(top + side, rows), left, min(left + side, columns))
+
+
+class CodingPrior:
+    """The prior of one tile: means from the networks, rows from exact integers."""
+
+    def __init__(self, runner: Runner, z_hat: Tensor, shape: torch.Size) -> None:
+        """z_hat (1, Z, h, w), whole numbers, on the CPU; `shape` is that of y."""
+        self._runner = runner
+        height, width = shape[2:]
+        with runner.autocast():
+            features = runner.model.network.hyper_synthesis(z_hat.to(runner.device))
+        self.features = features[:, :, :height, :width]
+        self._hyper = runner.model.scales.hyper(z_hat[0])[:, :height, :width]
+
+    def mean(self, y_hat: Tensor, step: int) -> Tensor:
+        with self._runner.autocast():
+            return self._runner.model.network.means(self.features, y_hat, step)
+
+    def rows(self, magnitudes: Tensor, step: int) -> Tensor:
+        return self._runner.model.scales.rows(self._hyper, magnitudes[0].cpu(), step)[None]
+
+
+def z_rows(model: CodingModel, quality: int, shape: torch.Size) -> Rows:
+    """The table row of each element of z (1, Z, h, w), flat."""
+    of_channel = model.tables.z_rows[quality - 1]
+    return np.repeat(of_channel, shape[2] * shape[3])
+
+
+def symbol_checksum(z: Symbols, y: Symbols) -> int:
+    """CRC-32 over all symbols of a tile: z, then y, channel by channel in raster order, as int32."""
+    return zlib.crc32(y.astype("<i4").tobytes(), zlib.crc32(z.astype("<i4").tobytes()))
+
+
+def join_checksums(checksums: list[int]) -> int:
+    """The checksum of a file: CRC-32 over those of its tiles."""
+    return zlib.crc32(struct.pack(f"<{len(checksums)}I", *checksums))
+
+
+def _rounded(x: Tensor) -> Tensor:
+    return x.float().round().clamp(-MAX_SYMBOL, MAX_SYMBOL)
+
+
+def _flat(x: Tensor, dtype: type[np.generic]) -> NDArray[np.generic]:
+    array: NDArray[np.generic] = x.cpu().numpy().astype(dtype).ravel()
+    return array
+
+
+def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[bytes, int]:
+    """Code y (1, M, h, w); returns the bytes and the checksum of the symbols.
+
+    The code is read again before it is returned, so that what leaves here can be decoded.
+    """
+    model = runner.model
+    padding = (0, -y.shape[3] % HYPER_STRIDE, 0, -y.shape[2] % HYPER_STRIDE)
+    with runner.autocast():
+        z = model.network.hyper_analysis(F.pad(y, padding, mode="replicate"))
+    y, z_hat = y.float(), _rounded(z).cpu()
+    pushed: list[tuple[Symbols, Rows, Tables]] = []
+    z_symbols = _flat(z_hat, np.int32)
+    pushed.append((z_symbols, z_rows(model, quality, z_hat.shape), model.tables.z))
+    prior = CodingPrior(runner, z_hat, y.shape)
+    all_symbols = torch.zeros(y.shape, dtype=torch.int32)
+
+    def answer(step: Step) -> Tensor:
+        is_coded = (step.rows >= model.tables.y.coded_from).to(y.device)
+        symbols = torch.where(is_coded & step.where, _rounded(y - step.mean), 0.0)
+        where = step.where.cpu()
+        of_step = symbols.cpu()[where].numpy().astype(np.int32)
+        pushed.append((of_step, step.rows[where].numpy(), model.tables.y))
+        all_symbols[where] = torch.from_numpy(of_step)
+        return symbols
+
+    drive(walk(prior, y.shape, y.device), answer)
+    encoder = Encoder()
+    for symbols, rows, tables in pushed:
+        encoder.push(symbols, rows, tables)
+    data = encoder.finish()
+    decoder = Decoder(data)
+    for symbols, rows, tables in pushed:
+        assert np.array_equal(decoder.pull(rows, tables), symbols), "the code does not read back"
+    decoder.finish()
+    return data, symbol_checksum(z_symbols, all_symbols.numpy().ravel())
+
+
+def decode_tile(runner: Runner, data: bytes, area: Area, quality: int) -> DecodedTile:
+    """Undo `encode_tile`. Raises CorruptStream when the code does not end with its last symbol."""
+    model, config = runner.model, runner.model.config
+    decoder = Decoder(data)
+    hyper = (1, config.hyper, -(-area.height // HYPER_STRIDE), -(-area.width // HYPER_STRIDE))
+    z_symbols = decoder.pull(z_rows(model, quality, torch.Size(hyper)), model.tables.z)
+    z_hat = torch.from_numpy(z_symbols).float().view(hyper)
+    shape = torch.Size((1, config.latent, area.height, area.width))
+    prior = CodingPrior(runner, z_hat, shape)
+    all_symbols = torch.zeros(shape, dtype=torch.int32)
+
+    def answer(step: Step) -> Tensor:
+        where = step.where.cpu()
+        all_symbols[where] = torch.from_numpy(decoder.pull(step.rows[where].numpy(), model.tables.y))
+        return all_symbols.to(runner.device, torch.float32)
+
+    y_hat = drive(walk(prior, shape, runner.device), answer)
+    decoder.finish()
+    checksum = symbol_checksum(z_symbols, all_symbols.numpy().ravel())
+    return DecodedTile(y_hat, prior.features, checksum)

@@ -1,0 +1,97 @@
+"""Symbols to bytes and back: grouped by table row, one bulk call of the stack for each row.
+
+The order inside a call is fixed: rows upwards, in a row the elements in order, then what escaped.
+Encoder and decoder stand under each other and share `_groups`.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nacre.entropy.errors import CorruptStream
+from nacre.entropy.stack import Stack, new_stack
+from nacre.entropy.tables import MAX_SYMBOL, TOTAL, Tables
+
+ESCAPE_SIZE = 1 << 16
+ESCAPE_FREQUENCIES = np.full(ESCAPE_SIZE, TOTAL // ESCAPE_SIZE, np.int64)  # 16 plain bits
+
+Symbols = NDArray[np.int32]
+Rows = NDArray[np.uint8]
+
+
+def _groups(rows: Rows, tables: Tables) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Every coded row that occurs, upwards, with the positions of its elements in order."""
+    order = np.argsort(rows, kind="stable")
+    ends = np.cumsum(np.bincount(rows, minlength=tables.rows))
+    for row in range(tables.coded_from, tables.rows):
+        start, end = ends[row - 1] if row else 0, ends[row]
+        if end > start:
+            yield row, order[start:end]
+
+
+class Encoder:
+    """Collects symbols in the order in which they will be decoded; `finish` codes them in reverse."""
+
+    def __init__(self, stack: Callable[[], Stack] = new_stack) -> None:
+        self._stack = stack
+        self._pending: list[tuple[Symbols, Rows, Tables]] = []
+
+    def push(self, symbols: Symbols, rows: Rows, tables: Tables) -> None:
+        """(n,) symbols of at most MAX_SYMBOL in magnitude, zero where the row is not coded."""
+        self._pending.append((symbols, rows, tables))
+
+    def finish(self) -> bytes:
+        stack = self._stack()
+        for symbols, rows, tables in reversed(self._pending):
+            _push(stack, symbols, rows, tables)
+        return stack.to_bytes()
+
+
+def _push(stack: Stack, symbols: Symbols, rows: Rows, tables: Tables) -> None:
+    coded: list[tuple[Symbols, int]] = []
+    escaped: list[Symbols] = []
+    for row, where in _groups(rows, tables):
+        values, radius = symbols[where], int(tables.radius[row])
+        beyond = np.abs(values) > radius
+        coded.append((np.where(beyond, 2 * radius + 1, values + radius).astype(np.int32), row))
+        out = values[beyond]
+        escaped.append((2 * (np.abs(out) - radius - 1) + (out < 0)).astype(np.int32))
+    if coded:
+        stack.push(np.concatenate(escaped), ESCAPE_FREQUENCIES)
+    for indices, row in reversed(coded):
+        stack.push(indices, tables.of_row(row))
+
+
+class Decoder:
+    """Reads what an `Encoder` wrote, in the order in which it was pushed."""
+
+    def __init__(self, data: bytes, stack: Callable[[bytes], Stack] = new_stack) -> None:
+        self._stack = stack(data)
+
+    def pull(self, rows: Rows, tables: Tables) -> Symbols:
+        """(n,) symbols for (n,) rows; any bytes give some symbols, `finish` tells whether they are right."""
+        symbols = np.zeros(len(rows), np.int32)
+        escaped: list[tuple[NDArray[np.intp], int]] = []
+        for row, where in _groups(rows, tables):
+            radius = int(tables.radius[row])
+            values = self._stack.pop(len(where), tables.of_row(row)) - radius
+            symbols[where] = values
+            beyond = values > radius
+            if beyond.any():
+                escaped.append((where[beyond], radius))
+        if escaped:
+            raw = self._stack.pop(sum(len(w) for w, _ in escaped), ESCAPE_FREQUENCIES)
+            where = np.concatenate([w for w, _ in escaped])
+            radius_of = np.concatenate([np.full(len(w), r, np.int32) for w, r in escaped])
+            magnitude = (raw >> 1) + radius_of + 1
+            symbols[where] = np.where(raw & 1, -magnitude, magnitude)
+            if magnitude.max() > MAX_SYMBOL:
+                raise CorruptStream(f"coded symbols: a value of over {MAX_SYMBOL}")
+        return symbols
+
+    def finish(self) -> None:
+        """Raises CorruptStream unless everything that was written has been read, and no more."""
+        if not self._stack.is_empty():
+            raise CorruptStream("coded symbols: the code does not end where the symbols do")

@@ -1,0 +1,97 @@
+"""Frequency tables of the symbols: integers made once, shipped with the weights, part of the format.
+
+A table gives the frequencies of the symbols -radius..radius and of an escape; they sum to
+2**PRECISION and none is zero, so that whatever can be written can be read. A family has one table
+for each row; rows below `coded_from` have none, their symbols are zero by rule and cost nothing.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nacre.entropy.errors import WeightsError
+
+PRECISION = 24  # bits; the frequencies of a table sum to 2**PRECISION
+TOTAL = 1 << PRECISION
+MAX_RADIUS = 255  # symbols beyond escape
+MAX_ROWS = 256  # a row number is one byte
+MAX_SYMBOL = 32767  # magnitudes beyond are clamped by the encoder
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A family of tables, symmetric or not.
+
+    `frequencies` holds the tables of rows `coded_from`, `coded_from` + 1, ... one after the other;
+    that of a row has 2 * radius + 2 entries: symbols from -radius up, then the escape.
+    Raises WeightsError when any entry is not positive or a table does not sum to 2**PRECISION.
+    """
+
+    radius: Ints  # (rows,)
+    frequencies: Ints  # (sum of 2 * radius + 2 over the coded rows,)
+    coded_from: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.coded_from < len(self.radius) <= MAX_ROWS:
+            raise WeightsError(f"tables: {len(self.radius)} rows, coded from {self.coded_from}")
+        if self.radius.min() < 0 or self.radius.max() > MAX_RADIUS:
+            raise WeightsError(f"tables: a radius is not in 0..{MAX_RADIUS}")
+        if self._starts[-1] != len(self.frequencies):
+            raise WeightsError(
+                f"tables: {len(self.frequencies)} frequencies, not {self._starts[-1]}"
+            )
+        if self.frequencies.min() < 1:
+            raise WeightsError("tables: a symbol that can occur has no frequency")
+        sums = np.add.reduceat(self.frequencies, self._starts[:-1])
+        if (sums != TOTAL).any():
+            raise WeightsError(f"tables: the frequencies of a row do not sum to {TOTAL}")
+
+    @property
+    def rows(self) -> int:
+        return len(self.radius)
+
+    @cached_property
+    def _starts(self) -> Ints:
+        return np.concatenate([[0], np.cumsum(2 * self.radius[self.coded_from :] + 2)])
+
+    def of_row(self, row: int) -> Ints:
+        """(2 * radius + 2,) frequencies of one coded row."""
+        at = row - self.coded_from
+        return self.frequencies[self._starts[at] : self._starts[at + 1]]
+
+    def bits(self, row: int) -> NDArray[np.float64]:
+        """(2 * radius + 2,) what each symbol of the row costs."""
+        return PRECISION - np.log2(self.of_row(row))
+
+
+def integer_frequencies(probabilities: NDArray[np.float64]) -> Ints:
+    """Positive integers that sum to 2**PRECISION, close to (n,) probabilities of any positive sum.
+
+    The largest takes what rounding leaves over.
+    """
+    weights = np.maximum(np.asarray(probabilities, np.float64), 0)
+    spare = TOTAL - len(weights)
+    frequencies = 1 + np.floor(weights * (spare / weights.sum())).astype(np.int64)
+    frequencies[frequencies.argmax()] += TOTAL - frequencies.sum()
+    return frequencies
+
+
+def fit_tables(
+    counts: list[NDArray[np.float64]], prior: list[NDArray[np.float64]], weight: float, coded_from: int
+) -> Tables:
+    """Tables from the symbols really seen in each row, with the `prior` shape behind them.
+
+    `counts` and `prior`: for each row (2 * radius + 2,), symbols from -radius up, then the escape.
+    The prior counts as `weight` symbols.
+    """
+    fitted = [
+        integer_frequencies(seen + weight * shape / shape.sum())
+        for seen, shape in zip(counts[coded_from:], prior[coded_from:], strict=True)
+    ]
+    radius = np.array([(len(shape) - 2) // 2 for shape in prior], np.int64)
+    return Tables(radius, np.concatenate(fitted), coded_from)

@@ -1,0 +1,84 @@
+"""The layers that every transform is made of; all run at stride 8 or coarser, where CPUs are fast."""
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+RESIDUAL_START = 1e-3  # standard deviation of the last weights of a residual branch: near zero, so
+#                        that a network starts as the linear transform around its blocks
+
+
+def pointwise(channels_in: int, channels_out: int) -> nn.Conv2d:
+    return nn.Conv2d(channels_in, channels_out, 1)
+
+
+def depthwise(channels: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+
+
+class Block(nn.Module):
+    """Depth-wise 3x3 mixing, then a gated channel MLP, both residual: (B, C, h, w) to the same.
+
+    Source: the depth-wise convolution block of DCVC-RT (arXiv:2502.20762).
+    Differs: leaky ReLU and a ReLU gate, which cost less on a CPU.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.enter = pointwise(channels, channels)
+        self.mix = depthwise(channels)
+        self.leave = pointwise(channels, channels)
+        self.widen = pointwise(channels, 4 * channels)
+        self.narrow = pointwise(2 * channels, channels)
+        for last in (self.leave, self.narrow):
+            nn.init.normal_(last.weight, std=RESIDUAL_START)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.leave(self.mix(F.leaky_relu(self.enter(x), 0.1)))
+        value, gate = self.widen(x).chunk(2, 1)  # (B, 2C, h, w) each
+        return x + self.narrow(value * F.relu(gate))
+
+
+class Down(nn.Module):
+    """(B, I, h, w) to (B, O, h / factor, w / factor): every block of pixels becomes channels."""
+
+    def __init__(self, channels_in: int, channels_out: int, factor: int = 2) -> None:
+        super().__init__()
+        self.factor = factor
+        self.project = pointwise(channels_in * factor * factor, channels_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.project(F.pixel_unshuffle(x, self.factor))
+
+
+class Up(nn.Module):
+    """(B, I, h, w) to (B, O, h * factor, w * factor): channels become blocks of pixels."""
+
+    def __init__(self, channels_in: int, channels_out: int, factor: int = 2) -> None:
+        super().__init__()
+        self.factor = factor
+        self.project = pointwise(channels_in, channels_out * factor * factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.project(x), self.factor)
+
+
+class QualityTable(nn.Module):
+    """A factor for each channel that depends on the quality: (B,) in [0, 1] to (B, C, 1, 1).
+
+    exp() of a function that is linear between `knots` evenly spaced qualities.
+    """
+
+    def __init__(self, channels: int, knots: int, slope: float = 0.0, middle: float = 0.0) -> None:
+        super().__init__()
+        at = torch.linspace(-0.5, 0.5, knots)
+        self.log = nn.Parameter((middle + at * slope)[:, None].repeat(1, channels))
+
+    def forward(self, t: Tensor) -> Tensor:
+        last = self.log.shape[0] - 1
+        position = t.clamp(0, 1) * last
+        low = position.floor().clamp(max=last - 1).long()
+        part = (position - low)[:, None]
+        return torch.exp(self.log[low] * (1 - part) + self.log[low + 1] * part)[:, :, None, None]

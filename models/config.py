@@ -1,0 +1,30 @@
+"""The shape of an image model: plain numbers, saved with the weights."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STRIDE = 16  # pixels a side for one position of the latent
+HYPER_STRIDE = 4  # positions of the latent a side for one of the hyper-latent
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """Widths are channels, blocks are counts. Nothing is ever guessed from the shape of a weight."""
+
+    width8: int = 128  # transforms at stride 8
+    width16: int = 256  # transforms at stride 16
+    latent: int = 320  # y, at stride 16
+    hyper: int = 96  # z, at stride 64
+    hyper_width: int = 192  # hyper synthesis
+    context: int = 256  # mean context
+    scale_width: int = 128  # scale network
+    blocks8: int = 3  # at stride 8, on each side
+    blocks16: int = 3  # at stride 16, on each side
+    context_blocks: int = 1
+    knots: int = 10  # of the quality tables
+    lambda_min: float = 0.0012  # at quality 1; loss = bits per pixel + lambda * MSE on the 0..255 scale
+    lambda_max: float = 1.0901  # at quality 100
+
+    def lmbda(self, t: float) -> float:
+        """The lambda of a quality t in [0, 1]; geometric."""
+        return self.lambda_min * (self.lambda_max / self.lambda_min) ** t

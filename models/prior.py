@@ -1,0 +1,56 @@
+"""What the decoder knows about the latent before it reads it: hyper-latent and mean context."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from nacre.entropy.walk import STEPS
+from nacre.models.blocks import Block, Down, QualityTable, Up, pointwise
+from nacre.models.config import ImageConfig
+
+HYPER_ANALYSIS_WIDTH = 128
+
+
+class HyperAnalysis(nn.Sequential):
+    """h_a: y (B, M, h, w), sides multiples of 4, to z (B, Z, h/4, w/4)."""
+
+    def __init__(self, c: ImageConfig) -> None:
+        width = HYPER_ANALYSIS_WIDTH
+        super().__init__(
+            pointwise(c.latent, width), Down(width, width), Block(width), Down(width, c.hyper)
+        )
+
+
+class HyperSynthesis(nn.Sequential):
+    """h_s: z_hat (B, Z, h, w) to features (B, context, 4h, 4w) for the mean context and g_s."""
+
+    def __init__(self, c: ImageConfig) -> None:
+        super().__init__(Up(c.hyper, c.hyper_width), Block(c.hyper_width), Up(c.hyper_width, c.context))
+
+
+class MeanContext(nn.Module):
+    """The mean of y in each step, from the hyper features and what is decoded so far.
+
+    The network is shared by the steps but for its first and last layer.
+    Source: the four-step context of DCVC-DC (arXiv:2302.14402).
+    Differs: it gives means only; scales have a network of their own, on integers (scales.py).
+    """
+
+    def __init__(self, c: ImageConfig) -> None:
+        super().__init__()
+        widths = [c.context + (c.latent if k else 0) for k in range(STEPS)]
+        self.enter = nn.ModuleList([pointwise(width, c.context) for width in widths])
+        self.shared = nn.Sequential(*[Block(c.context) for _ in range(c.context_blocks)])
+        self.leave = nn.ModuleList([pointwise(c.context, c.latent) for _ in range(STEPS)])
+
+    def forward(self, features: Tensor, y_hat: Tensor, step: int) -> Tensor:
+        """features (B, context, h, w), y_hat (B, M, h, w) with zeros where not decoded; (B, M, h, w)"""
+        known = torch.cat([features, y_hat.to(features.dtype)], 1) if step else features
+        return self.leave[step](self.shared(self.enter[step](known))).float()
+
+
+class HyperScale(QualityTable):
+    """The scale of z for each channel and quality: (B,) to (B, Z, 1, 1). Export makes it rows."""
+
+    def __init__(self, c: ImageConfig) -> None:
+        super().__init__(c.hyper, c.knots)

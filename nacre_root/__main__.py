@@ -1,0 +1,4 @@
+"""`python -m nacre` is the command `nacre`."""
+from nacre.tools.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,74 @@
+"""The command `nacre`: finds the module of a command, runs it, turns errors into one line."""
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+from nacre.entropy.errors import NacreError, UsageError
+
+COMMANDS = {
+    "encode": "pictures to nacre files",
+    "decode": "nacre files to pictures",
+    "info": "what a nacre file holds",
+    "models": "the models of this installation",
+    "train": "train a model on pictures",
+    "export": "make the weights that code from a trained checkpoint",
+}
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # exit codes; SOME_FAILED = 3 is in batch.py
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """The parser, with the options of `command` alone: the other modules are not imported."""
+    parser = argparse.ArgumentParser(
+        prog="nacre",
+        description="A learned image codec whose files decode the same on every machine.",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some files of a batch failed, 130 interrupted.",
+    )
+    parser.add_argument("--version", action="version", version=f"nacre {version('nacre')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        if name == command:
+            module = import_module(f"nacre.tools.commands.{name}")
+            sub = commands.add_parser(
+                name,
+                help=summary,
+                description=module.__doc__,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+        else:
+            commands.add_parser(name, help=summary, add_help=False)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = next((a for a in arguments if a in COMMANDS), None)
+    args = build_parser(command).parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except UsageError as error:
+        return _say(str(error), WRONG_USAGE)
+    except NacreError as error:
+        return _say(str(error), FAILED)
+    except KeyboardInterrupt:
+        return _say("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output went away, which is its right
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        return _say(f"{error.filename or 'input or output'}: {error.strerror or error}", FAILED)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"nacre: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
