@@ -1,19 +1,20 @@
 """Pictures to nacre files and back: `codec.encode`, `codec.decode`, `codec.info`."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nacre.codec.describe import Info as Info
+    from nacre.codec.describe import info as info
     from nacre.codec.image import decode as decode
     from nacre.codec.image import encode as encode
-    from nacre.codec.info import Info as Info
-    from nacre.codec.info import info as info
 
 _HOMES = {
     "encode": "nacre.codec.image",
     "decode": "nacre.codec.image",
-    "info": "nacre.codec.info",
-    "Info": "nacre.codec.info",
+    "info": "nacre.codec.describe",
+    "Info": "nacre.codec.describe",
 }
 __all__ = ["Info", "decode", "encode", "info"]
 

@@ -1,14 +1,16 @@
 """Pictures of all kinds to 8-bit grey or RGB, and back; what would be lost is said, never hidden."""
+
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from nacre.codec.container import MetaKind
 from nacre.entropy.errors import ImageError
 
 if TYPE_CHECKING:
@@ -32,9 +34,7 @@ class Picture:
     """What is coded: samples and what travels with them."""
 
     pixels: Pixels  # (H, W, 1) or (H, W, 3)
-    icc: bytes = b""
-    exif: bytes = b""
-    xmp: bytes = b""
+    metadata: dict[MetaKind, bytes] = field(default_factory=dict)
     orientation: int = 1
 
     @property
@@ -54,7 +54,9 @@ def to_picture(image: Image.Image | NDArray[Any] | torch.Tensor) -> Picture:
         return Picture(_checked(image if image.ndim == 3 else image[..., None]))
     if type(image).__module__.split(".")[0] == "torch":
         return Picture(_checked(_tensor_to_array(image)))
-    raise ImageError(f"a {type(image).__name__} is not a picture: PIL image, uint8 array or tensor wanted")
+    raise ImageError(
+        f"a {type(image).__name__} is not a picture: PIL image, uint8 array or tensor wanted"
+    )
 
 
 def _tensor_to_array(tensor: torch.Tensor) -> NDArray[Any]:
@@ -95,8 +97,12 @@ def _from_pil(image: Image.Image) -> Picture:
         raise ImageError(f"the picture cannot be read: {error}") from error
     if orientation not in range(1, 9):
         orientation = 1
-    icc = icc if keeps_profile else b""
-    return Picture(_checked(pixels), icc, raw_exif.removeprefix(EXIF_PREFIX), xmp, orientation)
+    blocks = {
+        MetaKind.ICC: icc if keeps_profile else b"",
+        MetaKind.EXIF: raw_exif.removeprefix(EXIF_PREFIX),
+        MetaKind.XMP: xmp,
+    }
+    return Picture(_checked(pixels), {k: data for k, data in blocks.items() if data}, orientation)
 
 
 def _xmp(image: Image.Image) -> bytes:
@@ -152,25 +158,30 @@ def _to_srgb(image: Image.Image) -> NDArray[Any]:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         srgb = ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
-    except ImageCms.PyCMSError:
+    except (OSError, ImageCms.PyCMSError):  # the profile is no profile
         return np.asarray(image.convert("RGB"))
     assert converted is not None
     return np.asarray(converted)
 
 
-def to_pil(picture: Picture) -> Image.Image:
-    """A PIL image of mode L or RGB, metadata in its `info`.
+def metadata_info(blocks: dict[MetaKind, bytes], orientation: int) -> dict[str, bytes]:
+    """Blocks of metadata as PIL keeps them in `info`; an orientation without EXIF gets a small one."""
+    exif = EXIF_PREFIX + blocks[MetaKind.EXIF] if MetaKind.EXIF in blocks else b""
+    if not exif and orientation != 1:
+        small = Image.Exif()
+        small[ORIENTATION] = orientation
+        exif = small.tobytes()
+    info = {
+        "icc_profile": blocks.get(MetaKind.ICC, b""),
+        "exif": exif,
+        "xmp": blocks.get(MetaKind.XMP, b""),
+    }
+    return {key: value for key, value in info.items() if value}
 
-    The pixels lie as in the source; an orientation that no EXIF block tells gets a small one.
-    """
+
+def to_pil(picture: Picture) -> Image.Image:
+    """A PIL image of mode L or RGB, metadata in its `info`; the pixels lie as in the source."""
     pixels = picture.pixels
     image = Image.fromarray(pixels[..., 0] if picture.channels == 1 else pixels)
-    exif = EXIF_PREFIX + picture.exif if picture.exif else b""
-    if not exif and picture.orientation != 1:
-        small = Image.Exif()
-        small[ORIENTATION] = picture.orientation
-        exif = small.tobytes()
-    for key, value in (("icc_profile", picture.icc), ("exif", exif), ("xmp", picture.xmp)):
-        if value:
-            image.info[key] = value
+    image.info.update(metadata_info(picture.metadata, picture.orientation))
     return image

@@ -5,6 +5,7 @@ A chunk is its type (four letters), the length of its payload (varint), the payl
 over all three. The first letter of an unknown type tells whether a reader may skip it (lower
 case) or must refuse the file (upper case). Numbers are little-endian.
 """
+
 from __future__ import annotations
 
 import struct
@@ -76,7 +77,7 @@ def read_varint(data: memoryview, at: int, what: str) -> tuple[int, int]:
         byte = data[at + i]
         value |= (byte & 127) << 7 * i
         if byte < 128:
-            if i and not byte or value >= 2**32:
+            if (i and not byte) or value >= 2**32:
                 raise CorruptStream(f"{what}: a number is spelled too long or is too large")
             return value, at + i + 1
     raise CorruptStream(f"{what}: a number of more than {VARINT_MAX_BYTES} bytes")
@@ -106,7 +107,9 @@ class Head:
 
         if self.version != VERSION:
             word = "newer" if self.version > VERSION else "unknown"
-            raise UnsupportedStream(f"format version {self.version} is {word}; this is version {VERSION}")
+            raise UnsupportedStream(
+                f"format version {self.version} is {word}; this is version {VERSION}"
+            )
         if self.kind != Kind.STILL:
             raise UnsupportedStream(f"kind {self.kind} (1 is a clip) is not read by this version")
         need(1 <= self.width <= MAX_SIDE, "the width", self.width, f"1..{MAX_SIDE}")
@@ -114,7 +117,12 @@ class Head:
         need(1 <= self.quality <= MAX_QUALITY, "the quality", self.quality, f"1..{MAX_QUALITY}")
         need(1 <= self.orientation <= 8, "the orientation", self.orientation, "1..8")
         tiles = f"{MIN_TILE_LOG2}..{MAX_TILE_LOG2}"
-        need(MIN_TILE_LOG2 <= self.tile_log2 <= MAX_TILE_LOG2, "log2 of the tile", self.tile_log2, tiles)
+        need(
+            MIN_TILE_LOG2 <= self.tile_log2 <= MAX_TILE_LOG2,
+            "log2 of the tile",
+            self.tile_log2,
+            tiles,
+        )
         if (self.channels, self.bit_depth) not in ((1, 8), (3, 8)):
             raise UnsupportedStream(
                 f"{self.channels} channels of {self.bit_depth} bits: this version reads 1 or 3 of 8"
@@ -133,7 +141,14 @@ class Head:
     def to_bytes(self) -> bytes:
         kind, samples = self.kind | self.orientation << 4, self.channels | self.bit_depth - 1 << 4
         return self.LAYOUT.pack(
-            self.version, kind, self.width, self.height, samples, self.quality, self.tile_log2, self.model
+            self.version,
+            kind,
+            self.width,
+            self.height,
+            samples,
+            self.quality,
+            self.tile_log2,
+            self.model,
         )
 
     @classmethod
@@ -245,7 +260,9 @@ class Stream:
             elif kind in (Head.TYPE, Meta.TYPE):
                 raise CorruptStream(f"a {kind.decode()} chunk where none may stand")
             else:
-                raise UnsupportedStream(f"chunk {kind.decode()} is not known and may not be skipped")
+                raise UnsupportedStream(
+                    f"chunk {kind.decode()} is not known and may not be skipped"
+                )
         else:
             raise TruncatedStream("the file ends without its end chunk")
         if next(chunks, None) is not None:

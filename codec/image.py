@@ -1,9 +1,10 @@
 """Pictures to nacre files and back: what a user imports.
 
-    from nacre import codec
-    data = codec.encode(Image.open("photo.jpg"), quality=60)
-    image = codec.decode(data)
+from nacre import codec
+data = codec.encode(Image.open("photo.jpg"), quality=60)
+image = codec.decode(data)
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -25,7 +26,6 @@ from nacre.codec.container import (
     Latent,
     Limits,
     Meta,
-    MetaKind,
     Stream,
 )
 from nacre.codec.tiles import PRECISIONS, Runner
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DEFAULT_QUALITY = 60
-BYTES_PER_PIXEL = 160  # peak memory of the decoder over its weights, float32; see tools/benchmark.py
+BYTES_PER_PIXEL = (
+    160  # peak memory of the decoder over its weights, float32; see tools/benchmark.py
+)
 
 
 def encode(
@@ -81,15 +83,21 @@ def encode_picture(
     _check_limits(width, height, limits)
     runner = _runner(zoo.load_model(model), device, precision)
     head = Head(
-        width, height, quality, runner.model.id, channels=picture.channels, orientation=picture.orientation
+        width,
+        height,
+        quality,
+        runner.model.id,
+        channels=picture.channels,
+        orientation=picture.orientation,
     )
     with torch.inference_mode():
         y = _analyse(runner, picture.pixels, quality)
         coded = [
-            tiles.encode_tile(runner, area.of(y), quality) for area in tiles.areas(width, height, head.tile)
+            tiles.encode_tile(runner, area.of(y), quality)
+            for area in tiles.areas(width, height, head.tile)
         ]
     latents = tuple(Latent(0, i, data) for i, (data, _) in enumerate(coded))
-    metadata = () if strip else _metadata(picture)
+    metadata = () if strip else tuple(Meta(kind, block) for kind, block in picture.metadata.items())
     end = End(tiles.join_checksums([checksum for _, checksum in coded]))
     return Stream(head, metadata, latents, end).to_bytes()
 
@@ -107,7 +115,9 @@ def decode(
     The model is the one that the file names; `model`, a path, adds one to those that are embedded.
     Raises StreamError (TruncatedStream, CorruptStream, UnsupportedStream), LimitError or WeightsError.
     """
-    return to_pil(decode_picture(data, model=model, device=device, precision=precision, limits=limits))
+    return to_pil(
+        decode_picture(data, model=model, device=device, precision=precision, limits=limits)
+    )
 
 
 def decode_picture(
@@ -125,14 +135,7 @@ def decode_picture(
     runner = _runner(zoo.model_of_stream(head.model, model), device, precision)
     with torch.inference_mode():
         pixels = _synthesise(runner, stream)
-    found = {m.kind: m.data for m in stream.metadata}
-    return Picture(
-        pixels,
-        icc=found.get(MetaKind.ICC, b""),
-        exif=found.get(MetaKind.EXIF, b""),
-        xmp=found.get(MetaKind.XMP, b""),
-        orientation=head.orientation,
-    )
+    return Picture(pixels, {m.kind: m.data for m in stream.metadata}, head.orientation)
 
 
 def _check_limits(width: int, height: int, limits: Limits) -> None:
@@ -154,7 +157,9 @@ def _runner(model: zoo.CodingModel, device: str, precision: str) -> Runner:
             return Runner(model, place, precision)
         network = model.network.to(place)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+        raise UsageError(
+            f"device {device!r} cannot be used: {str(error).splitlines()[0]}"
+        ) from error
     return Runner(dataclasses.replace(model, network=network), place, precision)
 
 
@@ -194,11 +199,6 @@ def _synthesise(runner: Runner, stream: Stream) -> NDArray[np.uint8]:
     x_hat = x_hat[0, :, : head.height, : head.width]
     if head.channels == 1:
         x_hat = x_hat.mean(0, keepdim=True)
-    samples = (x_hat.clamp(0, 1) * 255).round().to(torch.uint8)
+    samples = (x_hat.nan_to_num(0.0).clamp(0, 1) * 255).round().to(torch.uint8)
     pixels: NDArray[np.uint8] = samples.permute(1, 2, 0).contiguous().cpu().numpy()
     return pixels
-
-
-def _metadata(picture: Picture) -> tuple[Meta, ...]:
-    blocks = ((MetaKind.ICC, picture.icc), (MetaKind.EXIF, picture.exif), (MetaKind.XMP, picture.xmp))
-    return tuple(Meta(kind, data) for kind, data in blocks if data)

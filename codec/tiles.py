@@ -3,6 +3,7 @@
 Contexts stop at the border of a tile, so each parses alone. Everything that the parse depends on is
 integers: the exact scale network, the tables, the symbols. Means are floats and shape only y_hat.
 """
+
 from __future__ import annotations
 
 import struct
@@ -92,8 +93,10 @@ class CodingPrior:
         self._hyper = runner.model.scales.hyper(z_hat[0])[:, :height, :width]
 
     def mean(self, y_hat: Tensor, step: int) -> Tensor:
+        """Bounded, so that no file, however hostile, makes a number that is not finite."""
         with self._runner.autocast():
-            return self._runner.model.network.means(self.features, y_hat, step)
+            mean = self._runner.model.network.means(self.features, y_hat, step)
+        return _bounded(mean)
 
     def rows(self, magnitudes: Tensor, step: int) -> Tensor:
         return self._runner.model.scales.rows(self._hyper, magnitudes[0].cpu(), step)[None]
@@ -115,8 +118,8 @@ def join_checksums(checksums: list[int]) -> int:
     return zlib.crc32(struct.pack(f"<{len(checksums)}I", *checksums))
 
 
-def _rounded(x: Tensor) -> Tensor:
-    return x.float().round().clamp(-MAX_SYMBOL, MAX_SYMBOL)
+def _bounded(x: Tensor) -> Tensor:
+    return x.float().nan_to_num(0.0).clamp(-MAX_SYMBOL, MAX_SYMBOL)
 
 
 def _flat(x: Tensor, dtype: type[np.generic]) -> NDArray[np.generic]:
@@ -133,7 +136,7 @@ def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[bytes, int]:
     padding = (0, -y.shape[3] % HYPER_STRIDE, 0, -y.shape[2] % HYPER_STRIDE)
     with runner.autocast():
         z = model.network.hyper_analysis(F.pad(y, padding, mode="replicate"))
-    y, z_hat = y.float(), _rounded(z).cpu()
+    y, z_hat = y.float(), _bounded(z).round().cpu()
     pushed: list[tuple[Symbols, Rows, Tables]] = []
     z_symbols = _flat(z_hat, np.int32)
     pushed.append((z_symbols, z_rows(model, quality, z_hat.shape), model.tables.z))
@@ -142,7 +145,7 @@ def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[bytes, int]:
 
     def answer(step: Step) -> Tensor:
         is_coded = (step.rows >= model.tables.y.coded_from).to(y.device)
-        symbols = torch.where(is_coded & step.where, _rounded(y - step.mean), 0.0)
+        symbols = torch.where(is_coded & step.where, _bounded(y - step.mean).round(), 0.0)
         where = step.where.cpu()
         of_step = symbols.cpu()[where].numpy().astype(np.int32)
         pushed.append((of_step, step.rows[where].numpy(), model.tables.y))
@@ -174,7 +177,9 @@ def decode_tile(runner: Runner, data: bytes, area: Area, quality: int) -> Decode
 
     def answer(step: Step) -> Tensor:
         where = step.where.cpu()
-        all_symbols[where] = torch.from_numpy(decoder.pull(step.rows[where].numpy(), model.tables.y))
+        all_symbols[where] = torch.from_numpy(
+            decoder.pull(step.rows[where].numpy(), model.tables.y)
+        )
         return all_symbols.to(runner.device, torch.float32)
 
     y_hat = drive(walk(prior, shape, runner.device), answer)

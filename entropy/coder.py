@@ -3,6 +3,7 @@
 The order inside a call is fixed: rows upwards, in a row the elements in order, then what escaped.
 Encoder and decoder stand under each other and share `_groups`.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

@@ -1,15 +1,16 @@
 """Everything that nacre raises on purpose.
 
-    NacreError                 anything raised on purpose
-      UsageError               the call or the command line is wrong            also ValueError
-      ImageError               the picture cannot be read or is not supported
-      WeightsError             weights missing, of another model, or damaged
-      LimitError               larger than the limits in force allow
-      StreamError              not a stream this version reads
-        UnsupportedStream      of a newer version, of another kind, or made by other weights
-        TruncatedStream        ends early
-        CorruptStream          a checksum or the end-of-stream check failed
+NacreError                 anything raised on purpose
+  UsageError               the call or the command line is wrong            also ValueError
+  ImageError               the picture cannot be read or is not supported
+  WeightsError             weights missing, of another model, or damaged
+  LimitError               larger than the limits in force allow
+  StreamError              not a stream this version reads
+    UnsupportedStream      of a newer version, of another kind, or made by other weights
+    TruncatedStream        ends early
+    CorruptStream          a checksum or the end-of-stream check failed
 """
+
 from __future__ import annotations
 
 

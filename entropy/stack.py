@@ -5,6 +5,7 @@ platforms on which constriction has no wheel. 64-bit state, 32-bit words, 24-bit
 
 Source: Duda et al., 2015; constriction's AnsCoder.
 """
+
 from __future__ import annotations
 
 from typing import Protocol
@@ -56,8 +57,10 @@ class FastStack:
 
     def __init__(self, data: bytes = b"") -> None:
         words = _words(data)
-        self._coder = constriction.stream.stack.AnsCoder(words) if len(words) else (
-            constriction.stream.stack.AnsCoder()
+        self._coder = (
+            constriction.stream.stack.AnsCoder(words)
+            if len(words)
+            else (constriction.stream.stack.AnsCoder())
         )
         self._models: dict[int, tuple[Ints, object]] = {}
 

@@ -4,6 +4,7 @@ A table gives the frequencies of the symbols -radius..radius and of an escape; t
 2**PRECISION and none is zero, so that whatever can be written can be read. A family has one table
 for each row; rows below `coded_from` have none, their symbols are zero by rule and cost nothing.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ def integer_frequencies(probabilities: NDArray[np.float64]) -> Ints:
     The largest takes what rounding leaves over.
     """
     weights = np.maximum(np.asarray(probabilities, np.float64), 0)
+    weights = weights / weights.max()  # their sum may be too small to divide by
     spare = TOTAL - len(weights)
     frequencies = 1 + np.floor(weights * (spare / weights.sum())).astype(np.int64)
     frequencies[frequencies.argmax()] += TOTAL - frequencies.sum()
@@ -82,7 +84,10 @@ def integer_frequencies(probabilities: NDArray[np.float64]) -> Ints:
 
 
 def fit_tables(
-    counts: list[NDArray[np.float64]], prior: list[NDArray[np.float64]], weight: float, coded_from: int
+    counts: list[NDArray[np.float64]],
+    prior: list[NDArray[np.float64]],
+    weight: float,
+    coded_from: int,
 ) -> Tables:
     """Tables from the symbols really seen in each row, with the `prior` shape behind them.
 

@@ -3,6 +3,7 @@
 Training, encoder and decoder run `walk`; none of them holds an order of its own, so they cannot
 disagree. The walk does not know where symbols come from: it asks for those of each step.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
@@ -43,11 +44,12 @@ class Step:
 @lru_cache(maxsize=64)
 def step_masks(channels: int, height: int, width: int, device: torch.device) -> tuple[Tensor, ...]:
     """STEPS masks (1, channels, height, width), of which each element is in exactly one."""
-    phase = torch.tensor(PHASE, device=device)
-    turns = phase[torch.arange(height, device=device) % 2][:, torch.arange(width, device=device) % 2]
-    group = torch.arange(channels, device=device) * STEPS // channels
-    turn = (turns[None] + group[:, None, None]) % STEPS
-    return tuple((turn == k)[None] for k in range(STEPS))
+    with torch.inference_mode(False):  # they are kept, and serve training too
+        phase = torch.tensor(PHASE, device=device)
+        rows, columns = (torch.arange(n, device=device) % 2 for n in (height, width))
+        group = torch.arange(channels, device=device) * STEPS // channels
+        turn = (phase[rows][:, columns] + group[:, None, None]) % STEPS
+        return tuple((turn == k)[None] for k in range(STEPS))
 
 
 def walk(prior: Prior, shape: torch.Size, device: torch.device) -> Generator[Step, Tensor, Tensor]:

@@ -1,4 +1,5 @@
 """The layers that every transform is made of; all run at stride 8 or coarser, where CPUs are fast."""
+
 from __future__ import annotations
 
 import torch

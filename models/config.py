@@ -1,4 +1,5 @@
 """The shape of an image model: plain numbers, saved with the weights."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ class ImageConfig:
     width16: int = 256  # transforms at stride 16
     latent: int = 320  # y, at stride 16
     hyper: int = 96  # z, at stride 64
+    hyper_analysis_width: int = 128
     hyper_width: int = 192  # hyper synthesis
     context: int = 256  # mean context
     scale_width: int = 128  # scale network
@@ -22,7 +24,9 @@ class ImageConfig:
     blocks16: int = 3  # at stride 16, on each side
     context_blocks: int = 1
     knots: int = 10  # of the quality tables
-    lambda_min: float = 0.0012  # at quality 1; loss = bits per pixel + lambda * MSE on the 0..255 scale
+    lambda_min: float = (
+        0.0012  # at quality 1; loss = bits per pixel + lambda * MSE on the 0..255 scale
+    )
     lambda_max: float = 1.0901  # at quality 100
 
     def lmbda(self, t: float) -> float:

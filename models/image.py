@@ -1,4 +1,5 @@
 """The image model: transforms and priors put together, and the pass that training runs."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -78,6 +79,7 @@ class ImageModel(nn.Module):
         What is decoded is rounded (straight through); the rate is estimated with uniform noise, or
         from the rounded symbols when `hard`.
         """
+
         def disturbed(v: Tensor) -> Tensor:
             return v.round() if hard else v + torch.rand_like(v) - 0.5
 
@@ -112,6 +114,7 @@ def multiplications(model: ImageModel) -> dict[str, float]:
     Counted from the convolutions and the strides that they run at; a step of the context runs
     at every position of the latent.
     """
+
     def cost(module: nn.Module, stride: float) -> float:
         """All convolutions of a part, following its changes of resolution."""
         total = 0.0
@@ -132,7 +135,9 @@ def multiplications(model: ImageModel) -> dict[str, float]:
     means = cost(model.means.enter, STRIDE) + cost(model.means.leave, STRIDE)
     means += STEPS * cost(model.means.shared, STRIDE)
     rows = cost(scales.up1, hyper) + cost(scales.mix, 32) + cost(scales.up2, 32)
-    rows += sum(cost(part, STRIDE) for part in (scales.step_enter, scales.step_mix, scales.step_leave))
+    rows += sum(
+        cost(part, STRIDE) for part in (scales.step_enter, scales.step_mix, scales.step_leave)
+    )
     context = hyper_synthesis + means + rows
     return {
         "encode": (analysis + hyper_analysis + context) / 1000,

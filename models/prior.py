@@ -1,4 +1,5 @@
 """What the decoder knows about the latent before it reads it: hyper-latent and mean context."""
+
 from __future__ import annotations
 
 import torch
@@ -8,14 +9,12 @@ from nacre.entropy.walk import STEPS
 from nacre.models.blocks import Block, Down, QualityTable, Up, pointwise
 from nacre.models.config import ImageConfig
 
-HYPER_ANALYSIS_WIDTH = 128
-
 
 class HyperAnalysis(nn.Sequential):
     """h_a: y (B, M, h, w), sides multiples of 4, to z (B, Z, h/4, w/4)."""
 
     def __init__(self, c: ImageConfig) -> None:
-        width = HYPER_ANALYSIS_WIDTH
+        width = c.hyper_analysis_width
         super().__init__(
             pointwise(c.latent, width), Down(width, width), Block(width), Down(width, c.hyper)
         )
@@ -25,7 +24,9 @@ class HyperSynthesis(nn.Sequential):
     """h_s: z_hat (B, Z, h, w) to features (B, context, 4h, 4w) for the mean context and g_s."""
 
     def __init__(self, c: ImageConfig) -> None:
-        super().__init__(Up(c.hyper, c.hyper_width), Block(c.hyper_width), Up(c.hyper_width, c.context))
+        super().__init__(
+            Up(c.hyper, c.hyper_width), Block(c.hyper_width), Up(c.hyper_width, c.context)
+        )
 
 
 class MeanContext(nn.Module):

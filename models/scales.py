@@ -7,6 +7,7 @@ floats; `IntegerScales` is made from it once (`quantise`) and is what files are 
 Integers are held in float64: while every partial sum stays below 2**53, which is proven from the
 weights when they are loaded, each operation is exact, in whatever order a matrix routine adds.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,9 @@ ROW_STEP = (LOG2_MAX - LOG2_MIN) / (ROWS - 1)
 MAX_HYPER = 127  # larger hyper-latents look the same to the scale network
 WEIGHT_TOP, ACTIVATION_TOP = 2**11 - 1, 2**12 - 1  # 12-bit integers
 MULTIPLIER_TOP = 2**16
+MAGNITUDE_UNIT = (
+    2**8
+)  # what a magnitude of one counts for, so that its weights are of the size of the others
 EXACT = 2**53  # float64 holds every integer up to here
 HEADROOM = 1.25  # the largest activation, over the largest that was seen when quantising
 
@@ -84,10 +88,16 @@ class IntegerLayer:
             total = self.bias[:, None, None].expand_as(x).clone()
             for k in range(9):
                 dy, dx = divmod(k, 3)
-                total.addcmul_(self.weight[:, k, None, None], around[:, dy : dy + height, dx : dx + width])
+                total.addcmul_(
+                    self.weight[:, k, None, None], around[:, dy : dy + height, dx : dx + width]
+                )
         else:
-            total = torch.addmm(self.bias[:, None], self.weight, x.flatten(1)).unflatten(1, (height, width))
-        total.mul_(self.multiplier[:, None, None]).add_(2.0 ** (self.shift - 1)).mul_(2.0**-self.shift)
+            total = torch.addmm(self.bias[:, None], self.weight, x.flatten(1)).unflatten(
+                1, (height, width)
+            )
+        total.mul_(self.multiplier[:, None, None]).add_(2.0 ** (self.shift - 1)).mul_(
+            2.0**-self.shift
+        )
         return total.floor_().clamp_(0, self.top)
 
 
@@ -111,7 +121,7 @@ class IntegerScales:
 
     def rows(self, hyper: Tensor, magnitudes: Tensor, step: int) -> Tensor:
         """(M, h, w) uint8 rows; magnitudes (M, h, w) are at most MAX_MAGNITUDE."""
-        x = torch.cat([hyper, magnitudes.double()]) if step else hyper
+        x = torch.cat([hyper, magnitudes.double() * MAGNITUDE_UNIT]) if step else hyper
         for name in ("step_enter", "step_mix", "step_leave"):
             x = self.layers[f"{name}.{step}"](x)
         return x.to(torch.uint8)
@@ -125,7 +135,7 @@ class IntegerScales:
             if name == "up1":
                 top[:] = MAX_HYPER
             elif name.startswith("step_enter") and not name.endswith(".0"):
-                top[self.layers["up2"].weight.shape[0] // 4 :] = MAX_MAGNITUDE
+                top[self.layers["up2"].weight.shape[0] // 4 :] = MAX_MAGNITUDE * MAGNITUDE_UNIT
             largest = max(largest, float(layer.prove_exact(top).max()))
         return largest
 
@@ -152,8 +162,12 @@ class IntegerScales:
             except KeyError as error:
                 raise WeightsError(f"scale network: {error.args[0]} is missing") from error
             if not 1 <= int(shift) <= 52 or float(multiplier.min()) < 0:
-                raise WeightsError(f"scale network: {name} has a shift or a multiplier out of range")
-            layers[name] = IntegerLayer(weight, bias, multiplier, int(shift), _top(name), "mix" in name)
+                raise WeightsError(
+                    f"scale network: {name} has a shift or a multiplier out of range"
+                )
+            layers[name] = IntegerLayer(
+                weight, bias, multiplier, int(shift), _top(name), "mix" in name
+            )
         scales = cls(layers)
         scales.prove_exact()
         return scales
@@ -169,7 +183,9 @@ def quantise(net: ScaleNet, seen: Mapping[str, float]) -> IntegerScales:
 
     Keys are "up1", "mix", "up2", "step_enter.0", ...; see `largest_outputs`.
     """
-    unit = {name: HEADROOM * seen[name] / ACTIVATION_TOP for name in _names() if "leave" not in name}
+    unit = {
+        name: HEADROOM * seen[name] / ACTIVATION_TOP for name in _names() if "leave" not in name
+    }
     width = net.mix.in_channels
 
     def layer(name: str, conv: nn.Conv2d, input_unit: Tensor) -> IntegerLayer:
@@ -201,10 +217,14 @@ def quantise(net: ScaleNet, seen: Mapping[str, float]) -> IntegerScales:
         assert isinstance(enter, nn.Conv2d) and isinstance(mix, nn.Conv2d)
         assert isinstance(leave, nn.Conv2d)
         entering = inputs(enter.in_channels, unit["up2"])
-        entering[width:] = 1.0
+        entering[width:] = 1 / MAGNITUDE_UNIT
         layers[f"step_enter.{k}"] = layer(f"step_enter.{k}", enter, entering)
-        layers[f"step_mix.{k}"] = layer(f"step_mix.{k}", mix, inputs(width, unit[f"step_enter.{k}"]))
-        layers[f"step_leave.{k}"] = layer(f"step_leave.{k}", leave, inputs(width, unit[f"step_mix.{k}"]))
+        layers[f"step_mix.{k}"] = layer(
+            f"step_mix.{k}", mix, inputs(width, unit[f"step_enter.{k}"])
+        )
+        layers[f"step_leave.{k}"] = layer(
+            f"step_leave.{k}", leave, inputs(width, unit[f"step_mix.{k}"])
+        )
     scales = IntegerScales(layers)
     scales.prove_exact()
     return scales
@@ -217,7 +237,9 @@ class LargestOutputs:
         self.seen: dict[str, float] = dict.fromkeys(_names(), 1e-6)
         modules = dict(net.named_modules())
         self._handles = [
-            modules[name].register_forward_hook(self._note(name)) for name in _names() if "leave" not in name
+            modules[name].register_forward_hook(self._note(name))
+            for name in _names()
+            if "leave" not in name
         ]
 
     def _note(self, name: str):  # type: ignore[no-untyped-def]

@@ -1,4 +1,5 @@
 """Analysis (g_a) and synthesis (g_s): pixels to the latent and back."""
+
 from __future__ import annotations
 
 import torch

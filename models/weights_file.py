@@ -3,6 +3,7 @@
 Networks are float16, everything that parsing depends on is integers. The model id, which every
 coded file carries, is the start of the SHA-256 of this file.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -26,6 +27,7 @@ from nacre.models.scales import ROWS, IntegerScales
 
 ID_BYTES = 8
 QUALITIES = 100
+KEY = "nacre"  # the only one, since safetensors writes several in no fixed order
 NETWORK, SCALES, TABLES = "network.", "scales.", "tables."
 
 Array = NDArray[np.generic]
@@ -83,7 +85,7 @@ def write_weights(
     path: Path, name: str, network: ImageModel, scales: IntegerScales, tables: CodingTables
 ) -> bytes:
     """Write a weights file, whole or not at all; returns the model id."""
-    metadata = {"name": name, "config": json.dumps(asdict(network.config))}
+    metadata = {KEY: json.dumps({"name": name, "config": asdict(network.config)})}
     data = save(pack(network, scales, tables), metadata)
     unpack(data)  # what is written can be read
     partial = path.with_name(path.name + ".part")
@@ -96,33 +98,37 @@ def model_id(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()[:ID_BYTES]
 
 
-def read_metadata(data: bytes) -> dict[str, str]:
-    """The header's own strings; raises WeightsError unless this is a weights file of nacre."""
+def read_metadata(data: bytes) -> tuple[str, ImageConfig]:
+    """Name and configuration; raises WeightsError unless this is a weights file of nacre."""
     try:
         size = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + size])["__metadata__"]
-        return {"name": str(header["name"]), "config": str(header["config"])}
+        described = json.loads(json.loads(data[8 : 8 + size])["__metadata__"][KEY])
+        return str(described["name"]), ImageConfig(**described["config"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError("not a weights file of nacre") from error
 
 
 def unpack(data: bytes) -> CodingModel:
     """Undo `write_weights`. Raises WeightsError when anything is missing, damaged or not exact."""
-    metadata = read_metadata(data)
+    name, config = read_metadata(data)
     try:
-        config = ImageConfig(**json.loads(metadata["config"]))
         arrays = load(data)
-        if any(np.issubdtype(a.dtype, np.floating) and not np.isfinite(a).all() for a in arrays.values()):
+        if any(
+            np.issubdtype(a.dtype, np.floating) and not np.isfinite(a).all()
+            for a in arrays.values()
+        ):
             raise WeightsError("weights: a number is not finite")
         scales = IntegerScales.from_arrays(_part(arrays, SCALES))
         network = ImageModel(config)
-        state = {k: torch.from_numpy(a.astype(np.float32)) for k, a in _part(arrays, NETWORK).items()}
+        state = {
+            k: torch.from_numpy(a.astype(np.float32)) for k, a in _part(arrays, NETWORK).items()
+        }
         network.load_state_dict(state, strict=True)
         tables = _tables(_part(arrays, TABLES), config)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
         raise WeightsError(f"weights: {str(error).splitlines()[0]}") from error
     network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    return CodingModel(metadata["name"], model_id(data), network, scales, tables)
+    return CodingModel(name, model_id(data), network, scales, tables)
 
 
 def _part(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:

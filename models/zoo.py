@@ -2,6 +2,7 @@
 
 Reading cards needs no torch: `nacre models` and `nacre info` answer at once.
 """
+
 from __future__ import annotations
 
 import hashlib

@@ -1,4 +1,5 @@
 """One file after the other: what goes where, nothing half-written, and going on past a bad one."""
+
 from __future__ import annotations
 
 import argparse
@@ -26,14 +27,20 @@ class Job:
 
 
 def add_batch_arguments(parser: argparse.ArgumentParser, inputs: str) -> None:
-    parser.add_argument("inputs", nargs="+", metavar="IN", help=f"{inputs}, folders of them, or - for stdin")
-    parser.add_argument("-o", "--output", metavar="OUT", help="a file, - for stdout, or a folder for several")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="IN", help=f"{inputs}, folders of them, or - for stdin"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="a file, - for stdout, or a folder for several"
+    )
     parser.add_argument("-f", "--force", action="store_true", help="overwrite outputs that exist")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
     parser.add_argument("-v", "--verbose", action="store_true", help="print a line for each file")
 
 
-def plan(inputs: Sequence[str], output: str | None, suffixes: Iterable[str], suffix: str) -> list[Job]:
+def plan(
+    inputs: Sequence[str], output: str | None, suffixes: Iterable[str], suffix: str
+) -> list[Job]:
     """Pair inputs with outputs; folders are searched for files with one of the `suffixes`.
 
     Outputs take the input's name with `suffix`, beside it or below the folder `output`.
@@ -68,7 +75,9 @@ def _expand(inputs: Sequence[str], suffixes: set[str]) -> Iterator[tuple[str, Pa
     for name in inputs:
         path = Path(name)
         if name != STREAM and path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
+            inside = sorted(
+                p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file()
+            )
             if not inside:
                 raise UsageError(f"{name}: no file in this folder can be read here")
             yield from ((str(p), p.relative_to(path)) for p in inside)
@@ -163,11 +172,19 @@ def _progress(total: int, quiet: bool) -> Iterator[Callable[[], None]]:
 
 def add_coding_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that encode and decode share."""
-    parser.add_argument("-j", "--threads", type=int, metavar="N", help="CPU threads (default: all cores)")
-    parser.add_argument("--device", default="cpu", help="where the networks run: cpu, cuda, ... (default: cpu)")
+    parser.add_argument(
+        "-j", "--threads", type=int, metavar="N", help="CPU threads (default: all cores)"
+    )
+    parser.add_argument(
+        "--device", default="cpu", help="where the networks run: cpu, cuda, ... (default: cpu)"
+    )
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument(
-        "--max-pixels", type=int, default=2**28, metavar="N", help="refuse larger pictures (default: 2^28)"
+        "--max-pixels",
+        type=int,
+        default=2**28,
+        metavar="N",
+        help="refuse larger pictures (default: 2^28)",
     )
 
 

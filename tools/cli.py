@@ -1,4 +1,5 @@
 """The command `nacre`: finds the module of a command, runs it, turns errors into one line."""
+
 from __future__ import annotations
 
 import argparse

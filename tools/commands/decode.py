@@ -1,9 +1,10 @@
 """Decode nacre files into pictures: PNG, or any format that Pillow writes.
 
-    nacre decode photo.ncr -o photo.png
-    nacre decode coded/ -o pictures/ --format webp
-    nacre decode photo.ncr -o - | display
+nacre decode photo.ncr -o photo.png
+nacre decode coded/ -o pictures/ --format webp
+nacre decode photo.ncr -o - | display
 """
+
 from __future__ import annotations
 
 import io
@@ -20,13 +21,21 @@ if TYPE_CHECKING:
     from PIL import Image
 
 KEEPS_EXIF = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "MPO", "JPEG2000"}
-BEST = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}, "AVIF": {"quality": 95}}
+BEST = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+    "AVIF": {"quality": 95},
+}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     batch.add_batch_arguments(parser, "nacre files")
-    parser.add_argument("--format", help="of the pictures: png, jpeg, webp, ... (default: by name, else png)")
-    parser.add_argument("--model", help="the path of a weights file, for files of a model that is not embedded")
+    parser.add_argument(
+        "--format", help="of the pictures: png, jpeg, webp, ... (default: by name, else png)"
+    )
+    parser.add_argument(
+        "--model", help="the path of a weights file, for files of a model that is not embedded"
+    )
     batch.add_coding_arguments(parser)
 
 

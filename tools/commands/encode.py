@@ -1,9 +1,10 @@
 """Encode pictures into nacre files (.ncr).
 
-    nacre encode photo.jpg -q 60 -o photo.ncr
-    nacre encode photos/ -o coded/
-    cat photo.png | nacre encode - > photo.ncr
+nacre encode photo.jpg -q 60 -o photo.ncr
+nacre encode photos/ -o coded/
+cat photo.png | nacre encode - > photo.ncr
 """
+
 from __future__ import annotations
 
 import io
@@ -17,8 +18,12 @@ SUFFIX = ".ncr"
 
 def add_arguments(parser: ArgumentParser) -> None:
     batch.add_batch_arguments(parser, "pictures")
-    parser.add_argument("-q", "--quality", type=int, default=60, metavar="1..100", help="100 is best (default: 60)")
-    parser.add_argument("--model", default="nacre", help="a model's name, or the path of its weights file")
+    parser.add_argument(
+        "-q", "--quality", type=int, default=60, metavar="1..100", help="100 is best (default: 60)"
+    )
+    parser.add_argument(
+        "--model", default="nacre", help="a model's name, or the path of its weights file"
+    )
     parser.add_argument("--strip", action="store_true", help="drop ICC profile, EXIF and XMP")
     batch.add_coding_arguments(parser)
 
@@ -43,7 +48,9 @@ def run(args: Namespace) -> int:
         try:
             image = Image.open(io.BytesIO(batch.read_input(job.source)))
         except (Image.UnidentifiedImageError, Image.DecompressionBombError) as error:
-            reason = "too many pixels" if "bomb" in str(error) else "not a picture that Pillow can read"
+            reason = (
+                "too many pixels" if "bomb" in str(error) else "not a picture that Pillow can read"
+            )
             raise ImageError(reason) from error
         data = codec.encode(
             image, quality=args.quality, model=args.model, device=args.device, precision=args.precision,

@@ -1,8 +1,9 @@
 """Say what nacre files hold, from their chunks alone: nothing is decoded.
 
-    nacre info photo.ncr
-    nacre info photo.ncr --json
+nacre info photo.ncr
+nacre info photo.ncr --json
 """
+
 from __future__ import annotations
 
 import json
@@ -15,7 +16,9 @@ from nacre.tools import batch
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="FILE", help="nacre files, or - for stdin")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, in the order given")
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON object a line, in the order given"
+    )
     parser.set_defaults(quiet=False, verbose=False)
 
 
@@ -27,9 +30,13 @@ def run(args: Namespace) -> int:
             return ""
         colour = "grey" if found.channels == 1 else "colour"
         print(f"{job.source}: {found.width}x{found.height}, {found.bit_depth}-bit {colour}")
-        print(f"  {found.file_bytes} bytes, {found.bpp:.4f} bits per pixel, quality {found.quality}")
+        print(
+            f"  {found.file_bytes} bytes, {found.bpp:.4f} bits per pixel, quality {found.quality}"
+        )
         print(f"  model {found.model} ({found.model_id}), format version {found.format_version}")
-        print(f"  {found.tiles} tile(s) of {found.tile}x{found.tile}, orientation {found.orientation}")
+        print(
+            f"  {found.tiles} tile(s) of {found.tile}x{found.tile}, orientation {found.orientation}"
+        )
         for kind, size in found.metadata_bytes.items():
             print(f"  {kind}: {size} bytes")
         print("  chunks: " + ", ".join(f"{kind} {size}" for kind, size in found.chunks))

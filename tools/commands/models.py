@@ -1,8 +1,9 @@
 """List the models of this installation.
 
-    nacre models
-    nacre models --json
+nacre models
+nacre models --json
 """
+
 from __future__ import annotations
 
 import json
@@ -12,7 +13,9 @@ from nacre.models import zoo
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="a JSON list, with the whole card of each model")
+    parser.add_argument(
+        "--json", action="store_true", help="a JSON list, with the whole card of each model"
+    )
 
 
 def run(args: Namespace) -> int:
@@ -20,7 +23,9 @@ def run(args: Namespace) -> int:
     if args.json:
         print(json.dumps(cards, indent=2))
         return 0
-    print(f"{'name':12} {'parameters':>12} {'kMAC/px encode':>15} {'decode':>7} {'steps':>6}  weights (SHA-256)")
+    print(
+        f"{'name':12} {'parameters':>12} {'kMAC/px encode':>15} {'decode':>7} {'steps':>6}  weights (SHA-256)"
+    )
     for card in cards:
         cost = card["kmac_per_pixel"]
         print(

@@ -3,26 +3,34 @@
 The scale network is quantised on the range of its activations, tables are fitted to the symbols that
 each row really sees on training pictures; what is lost and won is measured on others.
 """
+
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nacre.datasets.memory import PixelStore, open_store
 from nacre.entropy.coder import Symbols
 from nacre.entropy.tables import MAX_RADIUS, Tables, fit_tables
-from nacre.entropy.walk import Step, drive, walk
-from nacre.models.image import ImageModel, gaussian_bits
+from nacre.entropy.walk import STEPS, Step, drive, walk
+from nacre.models.image import ImageModel, gaussian_bits, multiplications
 from nacre.models.scales import LOG2_MIN, ROW_STEP, ROWS, IntegerScales, LargestOutputs, quantise
-from nacre.models.weights_file import QUALITIES, CodingTables
+from nacre.models.weights_file import QUALITIES, CodingTables, integer_hash, pack, write_weights
+from nacre.tools.train.checkpoint import FILE, Checkpoint
+from nacre.tools.train.recipe import Recipe
 
 CALIBRATION_T = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0)  # qualities, as the networks know them
 SKIP_BELOW = 1e-3  # rows whose symbols are seldomer non-zero than this are not coded
 PRIOR_SYMBOLS = 256.0  # what the Gaussian counts for beside the symbols seen in a row
+SIDE = 384  # pixels; what tables are fitted on
 Z_BANDS = 2  # bands of quality in which a channel of z has a table of its own
 TAIL = 0.01  # share of a Laplacian in the prior shape: real tails are heavier than a Gaussian's
 
@@ -146,10 +154,14 @@ def fit_z(samples: Sequence[Sample], network: ImageModel) -> tuple[Tables, NDArr
     for band in range(Z_BANDS):
         inside = [s for s in samples if min(int(s.t * Z_BANDS), Z_BANDS - 1) == band]
         with torch.inference_mode():
-            scales = network.hyper_scale(torch.tensor([(band + 0.5) / Z_BANDS]))[0, :, 0, 0].tolist()
+            scales = network.hyper_scale(torch.tensor([(band + 0.5) / Z_BANDS]))[
+                0, :, 0, 0
+            ].tolist()
         for channel in range(channels):
             seen = np.concatenate([s.z[channel] for s in inside])
-            scale = max(scales[channel], float(np.sqrt(np.mean(seen.astype(float) ** 2))), row_scale(0))
+            scale = max(
+                scales[channel], float(np.sqrt(np.mean(seen.astype(float) ** 2))), row_scale(0)
+            )
             radius = row_radius(scale)
             counts.append(histogram(seen, radius))
             shapes.append(shape(min(scale, row_scale(ROWS - 1)), radius))
@@ -198,7 +210,9 @@ def measure(network: ImageModel, tables: CodingTables, samples: Sequence[Sample]
     for s in samples:
         grid = LOG2_MIN + ROW_STEP * s.rows.astype(np.float64)
         for i, log2_scale in enumerate((s.log2_scale.clip(LOG2_MIN, 6.0), grid)):
-            bits = gaussian_bits(torch.from_numpy(s.y).double(), torch.exp2(torch.as_tensor(log2_scale)))
+            bits = gaussian_bits(
+                torch.from_numpy(s.y).double(), torch.exp2(torch.as_tensor(log2_scale))
+            )
             totals[i] += float(bits.sum())
         for row in range(tables.y.coded_from, ROWS):
             totals[2] += _cost(s.y[s.rows == row], tables.y, row)
@@ -208,3 +222,62 @@ def measure(network: ImageModel, tables: CodingTables, samples: Sequence[Sample]
         rows = tables.z_rows[round(s.t * (QUALITIES - 1))]
         totals[4] += sum(_cost(s.z[c], tables.z, int(rows[c])) for c in range(len(rows)))
     return Rate(*totals)
+
+
+def export_run(folder: Path, output: Path, name: str, count: int) -> str:
+    """Export the average of a run's weights, with its card beside it; returns what to print."""
+    found = Checkpoint.load(folder / FILE)
+    recipe = Recipe.from_json(found.recipe)
+    network = ImageModel(recipe.model)
+    network.load_state_dict({key: value.half().float() for key, value in found.ema.items()})
+    network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    pictures = spread(open_store(recipe.data.pictures, recipe.steps.crop, folder), count)
+    scales = quantise_on(network, pictures[::3])
+    tables = fit(network, [sample(network, scales, x, t) for x in pictures for t in CALIBRATION_T])
+    write_weights(output, name, network, scales, tables)
+    report = "no held-out pictures: nothing was measured"
+    if recipe.data.held_out:
+        unseen = spread(open_store(recipe.data.held_out, SIDE, folder), 10)
+        report = str(
+            measure(
+                network,
+                tables,
+                [sample(network, scales, x, t) for x in unseen for t in CALIBRATION_T],
+            )
+        )
+    card = {
+        "sha256": hashlib.sha256(output.read_bytes()).hexdigest(),
+        "integer_sha256": integer_hash(pack(network, scales, tables)),
+        "parameters": network.parameter_count(),
+        "kmac_per_pixel": {
+            side: round(value, 1) for side, value in multiplications(network).items()
+        },
+        "sequential_steps": STEPS,
+        "license": "Apache-2.0",
+        "data": list(recipe.data.pictures),
+        "training": {
+            "start": found.start,
+            "steps": found.step,
+            "hours": round(found.seconds / 3600, 2),
+            "recipe": json.loads(found.recipe)["steps"],
+        },
+        "export": report,
+        "results": found.history[-1:],
+    }
+    output.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+    return f"{output}: {report}"
+
+
+def spread(store: PixelStore, count: int) -> list[Tensor]:
+    """Up to `count` pictures from all over a store, (1, 3, SIDE, SIDE) or smaller, sides multiples of 64."""
+    sizes = store.sizes.tolist()
+    starts = np.concatenate([[0], np.cumsum([3 * h * w for h, w in sizes])])
+    found = []
+    for i in range(0, len(sizes), max(1, len(sizes) // count)):
+        height, width = sizes[i]
+        x = torch.from_numpy(
+            store.pixels[starts[i] : starts[i + 1]].reshape(height, width, 3).copy()
+        )
+        height, width = (min(side, SIDE) // 64 * 64 for side in (height, width))
+        found.append(x[:height, :width].permute(2, 0, 1)[None].float() / 255)
+    return found[:count]

@@ -1,4 +1,5 @@
 """What a file holds, from its chunks alone: nothing is decoded and no model is loaded."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,0 +1,87 @@
+"""A Pillow plugin: after importing this, Image.open and Image.save know .ncr files.
+
+    import nacre.codec.pillow_plugin
+    Image.open("photo.ncr"); image.save("photo.ncr", quality=60)
+
+Opening reads the head alone; pixels are decoded when they are first needed.
+"""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+from PIL import Image, ImageFile
+
+from nacre import codec
+from nacre.codec.container import SIGNATURE, Stream
+from nacre.entropy.errors import NacreError
+
+FORMAT, SUFFIX, MIME = "NACRE", ".ncr", "image/x-nacre"
+
+
+def accept(prefix: bytes) -> bool:
+    return prefix.startswith(SIGNATURE)
+
+
+class NacreImageFile(ImageFile.ImageFile):
+    """Reader; damaged files raise OSError, as Pillow's own readers do."""
+
+    format = FORMAT
+    format_description = "nacre learned image"
+
+    def _open(self) -> None:
+        assert self.fp is not None
+        if not accept(self.fp.read(len(SIGNATURE))):
+            raise SyntaxError("not a nacre file")
+        self.fp.seek(0)
+        self._data = self.fp.read()
+        try:
+            stream = Stream.from_bytes(self._data)
+        except NacreError as error:
+            raise OSError(str(error)) from error
+        head = stream.head
+        self._size = (head.width, head.height)
+        self._mode = "L" if head.channels == 1 else "RGB"
+        from nacre.codec.colour import metadata_info
+
+        self.info.update(metadata_info({m.kind: m.data for m in stream.metadata}, head.orientation))
+
+    def load(self) -> Any:
+        if self._data:
+            try:
+                image = codec.decode(self._data)
+            except NacreError as error:
+                raise OSError(str(error)) from error
+            self.im = image.im
+            self._data = b""
+            if self.fp is not None and getattr(self, "_exclusive_fp", False):
+                self.fp.close()
+            self.fp = None
+        return Image.Image.load(self)
+
+
+def save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
+    """Writer; takes `quality`, `model`, `strip`, `exif`, `icc_profile`, `xmp` as Pillow's others do."""
+    options = image.encoderinfo  # type: ignore[attr-defined]
+    copy = image.copy()
+    for key in ("exif", "icc_profile", "xmp"):
+        if key in options:
+            copy.info[key] = (
+                options[key].tobytes() if isinstance(options[key], Image.Exif) else options[key]
+            )
+    given = {key: options[key] for key in ("quality", "model", "strip") if key in options}
+    try:
+        file.write(codec.encode(copy, **given))
+    except NacreError as error:
+        raise OSError(f"cannot write {filename!r} as {FORMAT}: {error}") from error
+
+
+def register() -> None:
+    """Tell Pillow; importing this module does it."""
+    Image.register_open(FORMAT, NacreImageFile, accept)
+    Image.register_save(FORMAT, save)
+    Image.register_extension(FORMAT, SUFFIX)
+    Image.register_mime(FORMAT, MIME)
+
+
+register()

@@ -1,0 +1,152 @@
+"""What becomes of pictures that are not 8-bit RGB: kept, converted aloud, or refused; never silently wrong."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+from nacre.codec.colour import EXIF_PREFIX, ImageWarning, Picture, to_picture, to_pil
+from nacre.codec.container import MetaKind
+from nacre.entropy.errors import ImageError
+
+RGB = np.random.default_rng(1).integers(0, 256, (6, 9, 3), np.uint8)
+
+
+def quiet(image) -> Picture:
+    """The picture, and no warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return to_picture(image)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        RGB,
+        Image.fromarray(RGB),
+        torch.from_numpy(RGB).permute(2, 0, 1),
+        torch.from_numpy(RGB).permute(2, 0, 1).float() / 255,
+        Image.fromarray(RGB).convert("RGBA"),
+    ],
+    ids=["array", "pil", "uint8 tensor", "float tensor", "opaque alpha"],
+)
+def test_every_way_to_hand_over_rgb_gives_the_same_samples(same):
+    assert np.array_equal(quiet(same).pixels, RGB)
+
+
+@pytest.mark.parametrize("image", [RGB[..., 0], RGB[..., :1], Image.fromarray(RGB[..., 0])])
+def test_grey_stays_grey(image):
+    assert np.array_equal(quiet(image).pixels, RGB[..., :1])
+
+
+def test_black_and_white_becomes_grey():
+    image = Image.fromarray(RGB[..., 0]).convert("1")
+    assert set(np.unique(quiet(image).pixels)) <= {0, 255}
+
+
+def test_a_palette_becomes_its_colours():
+    image = Image.fromarray(RGB).quantize(8)
+    assert np.array_equal(quiet(image).pixels, np.asarray(image.convert("RGB")))
+
+
+def test_transparency_is_blended_onto_white_aloud():
+    image = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    with pytest.warns(ImageWarning, match="transparency"):
+        assert (to_picture(image).pixels == 255).all()
+
+
+def test_a_transparent_palette_colour_is_seen():
+    image = Image.new("P", (4, 4), 0)
+    image.putpalette([0, 0, 0] * 256)
+    image.info["transparency"] = 0
+    with pytest.warns(ImageWarning, match="transparency"):
+        assert (to_picture(image).pixels == 255).all()
+
+
+def test_grey_with_alpha_stays_grey():
+    with pytest.warns(ImageWarning, match="transparency"):
+        assert to_picture(Image.new("LA", (4, 4), (10, 128))).channels == 1
+
+
+def test_16_bit_grey_is_rounded_aloud():
+    wide = np.array([[0, 128, 129, 65535]], np.uint16)
+    with pytest.warns(ImageWarning, match="16-bit"):
+        assert to_picture(Image.fromarray(wide)).pixels.ravel().tolist() == [0, 0, 1, 255]
+
+
+def test_16_bit_colour_that_pillow_cuts_is_not_silent():
+    # a 1x1 RGB PNG of 16 bits, put together by hand: Pillow writes none
+    import struct
+    import zlib
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0))
+    png += chunk(b"IDAT", zlib.compress(b"\0" + struct.pack(">HHH", 1000, 2000, 3000))) + chunk(
+        b"IEND", b""
+    )
+    with pytest.warns(ImageWarning, match="16-bit"):
+        to_picture(Image.open(io.BytesIO(png)))
+
+
+def test_cmyk_is_converted_aloud_and_its_profile_dropped():
+    image = Image.fromarray(RGB).convert("CMYK")
+    image.info["icc_profile"] = b"not a profile"
+    with pytest.warns(ImageWarning, match="CMYK"):
+        picture = to_picture(image)
+    assert picture.channels == 3
+    assert picture.metadata == {}
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((4, 4, 4), np.uint8), "shape"),
+        (np.zeros((4, 4, 3), np.float32), "float32"),
+        (np.zeros((0, 4, 3), np.uint8), "no pixels"),
+        (np.zeros(4, np.uint8), "shape"),
+        (torch.zeros(4, 4), "shape"),
+        (torch.zeros(3, 4, 4) + 1.5, r"\[0, 1\]"),
+        (torch.full((3, 4, 4), torch.nan), r"\[0, 1\]"),
+        (torch.zeros(3, 4, 4, dtype=torch.int32), "int32"),
+        (Image.new("F", (4, 4)), "mode F"),
+        ("photo.png", "a str is not a picture"),
+    ],
+)
+def test_what_cannot_be_coded_is_refused(image, message):
+    with pytest.raises(ImageError, match=message):
+        to_picture(image)
+
+
+def test_a_cut_picture_is_refused():
+    out = io.BytesIO()
+    Image.effect_noise((90, 90), 90).save(out, "PNG")
+    with pytest.raises(ImageError, match="cannot be read"):
+        to_picture(Image.open(io.BytesIO(out.getvalue()[:2000])))
+
+
+def test_metadata_travels(tmp_path):
+    exif, profile = Image.Exif(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    Image.fromarray(RGB).save(tmp_path / "a.jpg", exif=exif, icc_profile=profile, xmp=b"<x/>")
+    picture = quiet(Image.open(tmp_path / "a.jpg"))
+    assert picture.orientation == 6
+    assert picture.metadata[MetaKind.ICC] == profile
+    assert picture.metadata[MetaKind.XMP] == b"<x/>"
+    assert not picture.metadata[MetaKind.EXIF].startswith(EXIF_PREFIX)
+    back = to_pil(picture)
+    assert back.getexif()[0x010F] == "a camera"
+    assert back.info["icc_profile"] == profile
+
+
+def test_an_orientation_without_exif_is_told_by_a_small_one():
+    assert to_pil(Picture(RGB, orientation=8)).getexif()[0x0112] == 8
+    assert "exif" not in to_pil(Picture(RGB)).info

@@ -1,0 +1,226 @@
+"""The bytes of a file: reading undoes writing, anything else is refused with the right error."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nacre.codec import container
+from nacre.codec.container import End, Head, Latent, Limits, Meta, MetaKind, Stream
+from nacre.entropy.errors import (
+    CorruptStream,
+    LimitError,
+    NacreError,
+    StreamError,
+    TruncatedStream,
+    UnsupportedStream,
+)
+
+FORMAT = (Path(__file__).parents[2] / "FORMAT.md").read_text()
+HEADS = st.builds(
+    Head, st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 100), st.binary(min_size=8, max_size=8),
+    channels=st.sampled_from([1, 3]), tile_log2=st.integers(9, 15), orientation=st.integers(1, 8),
+)  # fmt: skip
+METAS = st.lists(st.sampled_from(list(MetaKind)), unique=True).flatmap(
+    lambda kinds: st.tuples(*[st.builds(Meta, st.just(k), st.binary(max_size=200)) for k in kinds])
+)
+
+
+@st.composite
+def streams(draw):
+    head = draw(HEADS)
+    latents = tuple(Latent(0, i, draw(st.binary(max_size=40))) for i in range(head.tile_count))
+    return Stream(head, draw(METAS), latents, End(draw(st.integers(0, 2**32 - 1))))
+
+
+SMALL = Stream(
+    Head(70, 33, 42, bytes(range(1, 9)), orientation=6, tile_log2=6),
+    (Meta(MetaKind.ICC, b"profile"),),
+    (Latent(0, 0, b"first"), Latent(0, 1, b"second")),
+    End(0xDEADBEEF),
+)
+
+
+def chunk(kind: bytes, payload: bytes) -> bytes:
+    body = kind + container.write_varint(len(payload)) + payload
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+def file_of(*chunks: bytes) -> bytes:
+    return container.SIGNATURE + b"".join(chunks)
+
+
+def parts(stream: Stream = SMALL) -> list[bytes]:
+    return [
+        chunk(p.TYPE, p.to_bytes())
+        for p in (stream.head, *stream.metadata, *stream.latents, stream.end)
+    ]
+
+
+@given(streams())
+def test_reading_undoes_writing(stream):
+    assert Stream.from_bytes(stream.to_bytes()) == stream
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_varint_comes_back(value):
+    data = container.write_varint(value)
+    assert container.read_varint(memoryview(data), 0, "it") == (value, len(data))
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x80\x00", b"\xff\xff\xff\xff\x7f", b"\x80" * 6, b"\xff\xff\xff\xff\xff\x01"]
+)
+def test_a_varint_has_one_spelling(data):
+    with pytest.raises(CorruptStream):
+        container.read_varint(memoryview(data), 0, "it")
+
+
+def test_bytes_of_version_1_are_pinned():
+    assert SMALL.to_bytes().hex() == (
+        "894e43520d0a1a0a484541441501604600000021000000732a06010203040506070812d76cdc6d65"
+        "7461080170726f66696c65727ecded4c41544e0700006669727374c51443a14c41544e0800017365"
+        "636f6e649e15e3d154454e4404efbeaddec097a9e6"
+    )
+
+
+def test_a_picture_carries_at_most_64_bytes_that_are_not_coded():
+    data = bytes(60_000)
+    stream = Stream(Head(768, 512, 60, bytes(8)), (), (Latent(0, 0, data),), End(1))
+    assert len(stream.to_bytes()) - len(data) <= 64
+
+
+@pytest.mark.parametrize("size", range(len(SMALL.to_bytes())))
+def test_a_cut_file_is_truncated(size):
+    with pytest.raises(TruncatedStream):
+        Stream.from_bytes(SMALL.to_bytes()[:size])
+
+
+def test_every_flipped_bit_is_noticed():
+    data = SMALL.to_bytes()
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(StreamError):
+            Stream.from_bytes(bytes(damaged))
+
+
+@given(st.binary(max_size=300), st.booleans())
+def test_any_bytes_are_refused_with_an_error_of_ours(data, signed):
+    with pytest.raises(NacreError):
+        Stream.from_bytes(container.SIGNATURE + data if signed else data)
+
+
+HEAD, META, FIRST, SECOND, END = parts()
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "message"),
+    [
+        (b"", TruncatedStream, "empty"),
+        (b"GIF89a..........", StreamError, "not a nacre file"),
+        (container.SIGNATURE.replace(b"\r\n", b"\n") + HEAD, CorruptStream, "text mode"),
+        (file_of(FIRST, HEAD, SECOND, END), CorruptStream, "first chunk is LATN"),
+        (file_of(HEAD, HEAD, FIRST, SECOND, END), CorruptStream, "HEAD chunk where none may stand"),
+        (file_of(HEAD, FIRST, META, SECOND, END), CorruptStream, "meta chunk where none may stand"),
+        (file_of(HEAD, META, META, FIRST, SECOND, END), CorruptStream, "ICC metadata stands twice"),
+        (file_of(HEAD, FIRST, END), CorruptStream, "1 latent chunks, not 2"),
+        (file_of(HEAD, FIRST, FIRST, END), CorruptStream, "out of place"),
+        (file_of(HEAD, SECOND, FIRST, END), CorruptStream, "out of place"),
+        (file_of(HEAD, FIRST, SECOND, SECOND, END), CorruptStream, "out of place"),
+        (file_of(HEAD, FIRST, SECOND), TruncatedStream, "without its end chunk"),
+        (file_of(HEAD, FIRST, SECOND, END, END), CorruptStream, "follows the end"),
+        (file_of(HEAD, FIRST, SECOND, END) + b"x", TruncatedStream, "chunk type"),
+        (file_of(HEAD, chunk(b"NEWS", b""), FIRST, SECOND, END), UnsupportedStream, "NEWS"),
+        (file_of(HEAD, chunk(b"N\xffWS", b""), FIRST, SECOND, END), CorruptStream, "four letters"),
+        (
+            file_of(HEAD, chunk(b"meta", b"\x09abc"), FIRST, SECOND, END),
+            CorruptStream,
+            "unknown kind",
+        ),
+        (file_of(HEAD, chunk(b"LATN", b""), SECOND, END), CorruptStream, "empty LATN"),
+        (file_of(HEAD, FIRST, SECOND, chunk(b"TEND", b"abc")), CorruptStream, "TEND: 3 bytes"),
+    ],
+)
+def test_a_file_put_together_wrongly_is_refused(data, error, message):
+    with pytest.raises(error, match=message):
+        Stream.from_bytes(data)
+
+
+def test_an_unknown_chunk_in_lower_case_is_skipped():
+    data = file_of(HEAD, META, chunk(b"news", b"of no use"), FIRST, SECOND, END)
+    assert Stream.from_bytes(data) == SMALL
+
+
+def test_a_huge_length_is_refused_before_anything_is_allocated():
+    data = file_of(HEAD) + b"LATN" + container.write_varint(2**32 - 1) + b"abc"
+    with pytest.raises(TruncatedStream, match="4294967299 bytes needed, 3 left"):
+        Stream.from_bytes(data)
+
+
+def head_bytes(**fields) -> bytes:
+    names = ["version", "kind", "width", "height", "samples", "quality", "tile", "model"]
+    values = dict(zip(names, [1, 0x10, 70, 33, 0x73, 42, 6, bytes(8)], strict=True)) | fields
+    return Head.LAYOUT.pack(*values.values())
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "message"),
+    [
+        ({"version": 2}, UnsupportedStream, "version 2 is newer"),
+        ({"version": 0}, UnsupportedStream, "version 0 is unknown"),
+        ({"kind": 0x11}, UnsupportedStream, "clip"),
+        ({"kind": 0x12}, UnsupportedStream, "kind 2"),
+        ({"kind": 0x00}, CorruptStream, "orientation is 0"),
+        ({"kind": 0x90}, CorruptStream, "orientation is 9"),
+        ({"width": 0}, CorruptStream, "width is 0"),
+        ({"height": 0}, CorruptStream, "height is 0"),
+        ({"quality": 0}, CorruptStream, "quality is 0"),
+        ({"quality": 101}, CorruptStream, "quality is 101"),
+        ({"tile": 5}, CorruptStream, "tile is 5"),
+        ({"tile": 16}, CorruptStream, "tile is 16"),
+        ({"samples": 0x74}, UnsupportedStream, "4 channels of 8 bits"),
+        ({"samples": 0xF3}, UnsupportedStream, "3 channels of 16 bits"),
+        ({"width": 65535, "height": 65535}, LimitError, "over the limit"),
+        ({"width": 65536, "height": 65537}, LimitError, "over the limit"),
+        ({"width": 2**31 - 1, "height": 2**31 - 1}, LimitError, "over the limit"),
+        ({"width": 2**32 - 1}, CorruptStream, "width is 4294967295"),
+    ],
+)
+def test_a_head_out_of_range_is_refused(fields, error, message):
+    data = file_of(chunk(b"HEAD", head_bytes(**fields)), FIRST, SECOND, END)
+    with pytest.raises(error, match=message):
+        Stream.from_bytes(data)
+
+
+def test_metadata_has_a_limit():
+    with pytest.raises(LimitError, match="metadata"):
+        Stream.from_bytes(SMALL.to_bytes(), Limits(metadata_bytes=6))
+
+
+def test_the_head_alone_needs_no_more_than_its_bytes():
+    assert container.read_head(file_of(HEAD)) == SMALL.head
+
+
+def test_format_md_says_the_same():
+    """Sizes, names and offsets of FORMAT.md are those of the code."""
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| `([a-z_0-9]+)`", FORMAT, re.M)
+    assert [name for _, _, name in rows] == [
+        "version", "kind", "width", "height", "samples", "quality", "tile_log2", "model"
+    ]  # fmt: skip
+    at = 0
+    for offset, size, _ in rows:
+        assert int(offset) == at
+        at += int(size)
+    assert at == Head.LAYOUT.size
+    assert container.SIGNATURE.hex(" ").upper() in FORMAT
+    for kind in (Head.TYPE, Meta.TYPE, Latent.TYPE, End.TYPE):
+        assert f"`{kind.decode()}`" in FORMAT
+    for meta in MetaKind:
+        assert f"{meta.value} {meta.name}" in FORMAT

@@ -1,0 +1,201 @@
+"""The command line: what it does, what it says, what it returns."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nacre import codec
+from nacre.tools import batch
+from nacre.tools.cli import COMMANDS, main
+
+
+@pytest.fixture
+def folder(tmp_path, photo, monkeypatch) -> Path:
+    """A folder with two pictures, one in a folder below, and a file that is none."""
+    monkeypatch.chdir(tmp_path)
+    Path("in/below").mkdir(parents=True)
+    photo.save("in/one.png")
+    photo.convert("L").save("in/below/two.png")
+    return tmp_path
+
+
+def nacre(*arguments: str, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "nacre", *arguments], capture_output=True, **options
+    )
+
+
+def test_a_picture_goes_there_and_back(folder, photo):
+    assert main(["encode", "in/one.png", "-q", "50", "-o", "a.ncr"]) == 0
+    assert Path("a.ncr").read_bytes() == codec.encode(photo, quality=50)
+    assert main(["decode", "a.ncr", "-o", "b.png"]) == 0
+    assert np.array_equal(Image.open("b.png"), codec.decode(Path("a.ncr").read_bytes()))
+
+
+def test_outputs_go_beside_inputs_unless_told(folder):
+    assert main(["encode", "in/one.png"]) == 0
+    assert main(["decode", "in/one.ncr", "--force"]) == 0
+    assert sorted(p.name for p in Path("in").iterdir()) == ["below", "one.ncr", "one.png"]
+
+
+def test_a_folder_keeps_its_shape(folder):
+    assert main(["encode", "in", "-o", "coded"]) == 0
+    assert main(["decode", "coded", "-o", "out", "--format", "bmp"]) == 0
+    assert Image.open("out/one.bmp").mode == "RGB"
+    assert Image.open("out/below/two.bmp").mode == "L"
+
+
+def test_a_bad_file_does_not_stop_the_others(folder, capsys):
+    Path("in/bad.png").write_bytes(b"no picture")
+    assert main(["encode", "in", "-o", "coded"]) == batch.SOME_FAILED
+    assert sorted(p.name for p in Path("coded").rglob("*.ncr")) == ["one.ncr", "two.ncr"]
+    said = capsys.readouterr().err
+    assert "in/bad.png: not a picture that Pillow can read" in said.replace(os.sep, "/")
+    assert "1 of 3 files failed" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["encode", "nothing.png"], 1, "nothing.png: No such file or directory"),
+        (["decode", "in/one.png", "-o", "a.png"], 1, "not a nacre file"),
+        (["encode", "in/one.png", "-q", "0"], 1, "quality 0"),
+        (["encode", "in/one.png", "--model", "no"], 1, "no model is called 'no'"),
+        (["encode", "in/one.png", "--max-pixels", "5"], 1, "pixels"),
+        (["encode", "in", "-o", "in/one.png"], 2, "several outputs need a folder"),
+        (["encode", "in", "-o", "-"], 2, "several files cannot go to one stdout"),
+        (["encode", "-", "in/one.png"], 2, "stdin cannot be mixed"),
+        (["encode", "in/one.png", "in/one.png"], 2, "would both write"),
+        (["decode", "in"], 2, "no file in this folder"),
+        (["decode", "in/one.png", "-o", "a.xyz"], 2, "no picture format is known by .xyz"),
+        (["decode", "in/one.png", "--format", "xyz"], 2, "no picture format is called xyz"),
+        (["encode", "in/one.png", "--threads", "0"], 2, "at least 1"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(folder, capsys, arguments, code, said):
+    assert main(arguments) == code
+    err = capsys.readouterr().err
+    assert said in err
+    assert "Traceback" not in err
+    assert err.count("\n") == 1
+
+
+def test_nothing_is_overwritten_unless_forced(folder, capsys):
+    Path("a.ncr").write_bytes(b"precious")
+    assert main(["encode", "in/one.png", "-o", "a.ncr"]) == 1
+    assert "--force" in capsys.readouterr().err
+    assert Path("a.ncr").read_bytes() == b"precious"
+    assert main(["encode", "in/one.png", "-o", "a.ncr", "--force"]) == 0
+    assert Path("a.ncr").read_bytes() != b"precious"
+
+
+def test_a_damaged_file_leaves_no_picture(folder, photo, capsys):
+    data = bytearray(codec.encode(photo))
+    data[60] ^= 1
+    Path("a.ncr").write_bytes(data)
+    assert main(["decode", "a.ncr", "-o", "a.png"]) == 1
+    assert "damaged" in capsys.readouterr().err
+    assert sorted(p.name for p in Path().iterdir()) == ["a.ncr", "in"]
+
+
+def test_a_failed_write_leaves_nothing(folder, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(batch.os, "fsync", full)
+    assert main(["encode", "in/one.png", "-o", "a.ncr"]) == 1
+    assert [p.name for p in Path().iterdir()] == ["in"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+def test_outputs_have_ordinary_permissions(folder):
+    main(["encode", "in/one.png", "-o", "a.ncr"])
+    Path("plain").touch()
+    assert stat.S_IMODE(Path("a.ncr").stat().st_mode) == stat.S_IMODE(Path("plain").stat().st_mode)
+
+
+def test_pipes(folder, photo):
+    coded = nacre(
+        "encode", "-", "-q", "40", input=Path("in/one.png").read_bytes(), check=True
+    ).stdout
+    assert coded == codec.encode(photo, quality=40)
+    picture = nacre("decode", "-", input=coded, check=True).stdout
+    assert np.array_equal(Image.open(io.BytesIO(picture)), codec.decode(coded))
+
+
+def test_metadata_reaches_the_decoded_picture(folder, photo):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.save("turned.jpg", exif=exif, icc_profile=b"a profile")
+    assert main(["encode", "turned.jpg"]) == 0
+    assert main(["decode", "turned.ncr", "-o", "a.png"]) == 0
+    assert Image.open("a.png").getexif()[0x0112] == 6
+    assert Image.open("a.png").info["icc_profile"] == b"a profile"
+    # BMP can tell no orientation: the pixels are turned
+    assert main(["decode", "turned.ncr", "-o", "a.bmp"]) == 0
+    assert Image.open("a.bmp").size == photo.size[::-1]
+
+
+def test_info_and_models_as_json(folder, photo, capsys):
+    Path("a.ncr").write_bytes(codec.encode(photo))
+    assert main(["info", "a.ncr", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["width"] == photo.width
+    assert main(["info", "a.ncr"]) == 0
+    assert "bits per pixel" in capsys.readouterr().out
+    assert main(["models", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["name"] == "nacre"
+    assert main(["models"]) == 0
+    assert "nacre" in capsys.readouterr().out
+
+
+def test_a_warning_is_a_line_that_names_the_file(folder, capsys):
+    Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save("a.png")
+    assert main(["encode", "a.png"]) == 0
+    assert capsys.readouterr().err == "nacre: a.png: warning: transparency is blended onto white\n"
+    assert main(["encode", "a.png", "--force", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"nacre {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["encode", "--help"], ["info", "FILE"], ["models"]]
+)
+def test_quick_answers_import_nothing_heavy(arguments, folder, photo):
+    Path("FILE").write_bytes(codec.encode(photo))
+    code = (
+        "import sys\nfrom nacre.tools.cli import main\n"
+        f"try: main({arguments!r})\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'PIL', 'rich'} & set(sys.modules)\nsys.exit(', '.join(heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_wrong_usage_exits_with_2():
+    assert nacre("encode").returncode == 2
+    assert nacre("no-such-command").returncode == 2
+
+
+def test_an_interrupt_exits_with_130(folder, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nacre.tools.batch.read_input", interrupted)
+    assert main(["encode", "in/one.png"]) == 130

@@ -1,0 +1,71 @@
+"""The state of a run on disk: all that a resumed run needs to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from nacre.entropy.errors import WeightsError
+from nacre.models.weights_file import NETWORK
+
+State = dict[str, Tensor]
+FILE = "checkpoint.pt"
+
+
+@dataclass
+class Fall:
+    """The end of a schedule: the learning rate falls to zero along a half cosine."""
+
+    start: int  # step
+    steps: int
+
+
+@dataclass
+class Checkpoint:
+    recipe: str  # JSON
+    step: int
+    seconds: float  # of training so far
+    model: State
+    ema: State
+    optimiser: dict[str, Any]
+    crops_rng: Tensor
+    torch_rng: Tensor
+    start: str = "linear"  # what the weights came from
+    warm_from: int = 0  # step at which the optimiser was new
+    fall: dict[str, int] | None = None
+    history: list[dict[str, float]] = field(default_factory=list)  # of held-out evaluations
+
+    def save(self, path: Path) -> None:
+        """Whole or not at all: a run that is killed here keeps the one before."""
+        partial = path.with_name(f"{path.name}.part{os.getpid()}")
+        torch.save(vars(self), partial)
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        try:
+            return cls(**torch.load(path, map_location="cpu", weights_only=True))
+        except (OSError, RuntimeError, ValueError, TypeError, EOFError, KeyError) as error:
+            raise WeightsError(
+                f"{path} is no checkpoint of nacre: {str(error).splitlines()[0]}"
+            ) from error
+        except Exception as error:  # torch raises UnpicklingError of several modules
+            raise WeightsError(f"{path} is no checkpoint of nacre") from error
+
+
+def network_state(path: Path) -> State:
+    """The weights of a network: of a checkpoint (its average), or of a weights file."""
+    if path.suffix != ".safetensors":
+        return Checkpoint.load(path).ema
+    try:
+        with safe_open(path, "pt") as file:
+            keys = [key for key in file.keys() if key.startswith(NETWORK)]  # noqa: SIM118
+            return {key.removeprefix(NETWORK): file.get_tensor(key).float() for key in keys}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: {error}") from error

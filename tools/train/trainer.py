@@ -1,0 +1,370 @@
+"""The training loop: resumable at any step, on a CPU or a GPU, in one process or several."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nacre.datasets.crops import Crops
+from nacre.datasets.memory import PixelStore, open_store, store_of
+from nacre.datasets.synthetic import render
+from nacre.entropy.errors import UsageError, WeightsError
+from nacre.models.image import Coded, ImageModel
+from nacre.models.transforms import start_linear
+from nacre.tools.train.checkpoint import FILE, Checkpoint, Fall, network_state
+from nacre.tools.train.recipe import Recipe
+
+EVALUATED_T = (0.0, 0.25, 0.5, 0.75, 1.0)  # qualities, as the networks know them
+EVALUATED_SIDE = 256  # pixels; held-out pictures are cut to it
+EVALUATED_PICTURES = 32
+LEVELS = 255.0
+TYPICAL_MSE = 60.0  # at lambda * MSE = bits per pixel; only its size matters
+START_CROPS = 64
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run runs: which of how many processes, on what device, in which precision."""
+
+    device: torch.device
+    rank: int = 0
+    processes: int = 1
+    use_bfloat16: bool = False
+
+    def autocast(self) -> AbstractContextManager[object]:
+        return (
+            torch.autocast(self.device.type, torch.bfloat16) if self.use_bfloat16 else nullcontext()
+        )
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    folder: Path
+    time_limit_seconds: float | None = None
+    step_limit: int | None = None
+    init: Path | None = None
+    fall_steps: int | None = None
+    say: Callable[[str], None] = print
+
+
+def lambdas(recipe: Recipe, t: Tensor) -> Tensor:
+    """(n,) the weight of MSE, on the 0..255 scale, against bits per pixel."""
+    low, high = recipe.model.lambda_min, recipe.model.lambda_max
+    return low * (high / low) ** t
+
+
+def weighted_loss(bpp: Tensor, mse: Tensor, lmbda: Tensor) -> Tensor:
+    """(n,) rate-distortion cost in units that make all qualities count alike.
+
+    Without the division the high qualities, whose costs are a hundred times larger, drown the others.
+    """
+    return (lmbda * mse + bpp) / (lmbda * TYPICAL_MSE).sqrt().clamp(min=0.3)
+
+
+def rate_and_error(coded: Coded, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Bits per pixel and MSE on the 0..255 scale, each (n,)."""
+    pixels = x.shape[2] * x.shape[3]
+    return coded.bits / pixels, (coded.x_hat - x).square().mean((1, 2, 3)) * LEVELS**2
+
+
+class Trainer:
+    """A run: made from a recipe, or from the checkpoint in its folder, ready to `run`."""
+
+    def __init__(self, recipe: Recipe, options: Options, place: Place) -> None:
+        self.recipe, self.options, self.place = recipe, options, place
+        if recipe.steps.batch % place.processes:
+            raise UsageError(
+                f"batch {recipe.steps.batch} cannot be shared by {place.processes} processes"
+            )
+        options.folder.mkdir(parents=True, exist_ok=True)
+        self.crops, self.held_out = self._open_data()
+        torch.manual_seed(recipe.steps.seed + place.rank)
+        self.model = ImageModel(recipe.model)
+        self.step, self.seconds, self.start = 0, 0.0, "linear"
+        self.fall: Fall | None = None
+        self.history: list[dict[str, float]] = []
+        found = self._resume()
+        self.model = self.model.to(place.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.ema = copy.deepcopy(self.model)
+        if found is not None:
+            self.ema.load_state_dict(found.ema)
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(),
+            recipe.steps.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=0.0,
+            fused=True,
+        )
+        if found is not None and found.optimiser:
+            self.optimiser.load_state_dict(found.optimiser)
+        if options.fall_steps is not None:
+            self.fall = Fall(self.step, options.fall_steps)
+        self._first_step = self.step
+        self._warm_from = found.warm_from if found is not None and found.optimiser else self.step
+        self._parallel: nn.Module = self.model
+        if place.processes > 1:
+            self._parallel = nn.parallel.DistributedDataParallel(self.model)
+
+    def _open_data(self) -> tuple[Crops, Tensor]:
+        """The crops to train on, and (n, 3, side, side) held-out pictures."""
+        data, steps = self.recipe.data, self.recipe.steps
+        photos = open_store(data.pictures, steps.crop, self.options.folder)
+        drawn = render(data.synthetic_pictures, steps.seed) if data.synthetic_share else []
+        if steps.crop > 512 and drawn:
+            raise UsageError("rendered pictures are 512 pixels a side: no crop may be larger")
+        self._say(
+            f"{photos.summary}; {photos.megapixels:.1f} megapixels, {len(drawn)} rendered pictures"
+        )
+        crops = Crops(
+            photos,
+            store_of(drawn),
+            data.synthetic_share,
+            data.shrink_share,
+            str(self.place.device),
+            steps.seed,
+        )
+        held_out = torch.zeros(0, 3, EVALUATED_SIDE, EVALUATED_SIDE)
+        if data.held_out:
+            held_out = middles(open_store(data.held_out, EVALUATED_SIDE, self.options.folder))
+        return crops, held_out.to(self.place.device)
+
+    def _resume(self) -> Checkpoint | None:
+        """Take up the folder's checkpoint, or start from other weights, or from the linear transform."""
+        path = self.options.folder / FILE
+        if path.exists():
+            found = Checkpoint.load(path)
+            self._load(found.model, path)
+            self.step, self.seconds, self.start = found.step, found.seconds, found.start
+            self.fall = Fall(**found.fall) if found.fall else None
+            self.history = found.history
+            self.crops.rng.set_state(found.crops_rng)
+            torch.set_rng_state(found.torch_rng)
+            self._say(f"resumed at step {self.step} after {self.seconds / 3600:.2f} hours")
+            return found
+        if self.options.init is not None:
+            self._load(network_state(self.options.init), self.options.init)
+            self.start = f"weights of {self.options.init.name}"
+        elif self.recipe.steps.linear_start:
+            x = self.crops.cut(
+                self.crops.draw(START_CROPS, self.recipe.steps.crop), self.recipe.steps.crop
+            )
+            start_linear(self.model.analysis, self.model.synthesis, x.cpu())
+        return None
+
+    def _load(self, state: dict[str, Tensor], path: Path) -> None:
+        try:
+            self.model.load_state_dict(state)
+        except RuntimeError as error:
+            raise WeightsError(f"{path} is of another configuration than the recipe") from error
+
+    def _say(self, line: str) -> None:
+        if self.place.rank == 0:
+            self.options.say(line)
+
+    def learning_rate(self) -> float:
+        """Warm-up with a new optimiser, then constant, then a fall where one was begun."""
+        steps = self.recipe.steps
+        rate = steps.learning_rate * min(
+            1.0, (self.step - self._warm_from + 1) / steps.warmup_steps
+        )
+        if self.fall is not None:
+            done = min(1.0, (self.step - self.fall.start) / self.fall.steps)
+            rate *= 0.5 + 0.5 * math.cos(math.pi * done)
+        return rate
+
+    def has_ended(self) -> bool:
+        """True when a fall is over: the learning rate is zero."""
+        return self.fall is not None and self.step >= self.fall.start + self.fall.steps
+
+    def train_step(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """One step; loss, bpp, MSE and gradient norm, detached. Steps that are not finite change nothing."""
+        steps, place = self.recipe.steps, self.place
+        share = steps.batch // place.processes
+        mine = slice(place.rank * share, (place.rank + 1) * share)
+        x = self.crops.cut(self.crops.draw(steps.batch, steps.crop).part(mine), steps.crop)
+        # Every batch spans the qualities, so that its gradient is of all of them.
+        t = (
+            torch.arange(steps.batch) + torch.rand(steps.batch, generator=self.crops.rng)
+        ) / steps.batch
+        t = t[mine].to(place.device)
+        with place.autocast():
+            coded = self._parallel(x, t)
+        bpp, mse = rate_and_error(coded, x)
+        loss = weighted_loss(bpp, mse, lambdas(self.recipe, t)).mean()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), steps.clip_norm)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate()
+        if bool(torch.isfinite(norm)):
+            self.optimiser.step()
+        self.step += 1
+        decay = min(steps.ema, self.step / (self.step + 20))
+        with torch.no_grad():
+            ours, average = list(self.model.parameters()), list(self.ema.parameters())
+            torch._foreach_lerp_(average, ours, 1 - decay)
+        return loss.detach(), bpp.detach().mean(), mse.detach().mean(), norm
+
+    def run(self) -> None:
+        """Train until a limit, the end of a fall, or a signal; leaves a checkpoint."""
+        with _Stop() as stop:
+            self._run(stop)
+        self.evaluate()
+        self.save()
+        self._say(f"stopped at step {self.step}")
+
+    def _run(self, stop: _Stop) -> None:
+        routine, limit, before = self.recipe.routine, self.options.step_limit, self.seconds
+        sums, count = torch.zeros(4, device=self.place.device), 0
+        if not self.history:
+            self.evaluate()
+        began = saved = evaluated = time.monotonic()
+        while not self.has_ended():
+            sums += torch.stack(self.train_step())
+            count += 1
+            now = time.monotonic()
+            self.seconds = before + now - began
+            if self.step % routine.log_steps == 0:
+                self._log((sums / count).tolist(), count, now - began)
+                sums.zero_()
+                count = 0
+            if now - saved > 60 * routine.checkpoint_minutes:
+                self.save()
+                saved = time.monotonic()
+            if now - evaluated > 60 * routine.evaluate_minutes:
+                self.evaluate()
+                evaluated = time.monotonic()
+            if limit is not None and self.step - self._first_step >= limit:
+                break
+            if self._should_stop(stop.asked, now - began):
+                break
+
+    def _should_stop(self, is_asked: bool, seconds: float) -> bool:
+        """Whether a signal came or the time is over; all processes do as the first says."""
+        limit = self.options.time_limit_seconds
+        answer = is_asked or (limit is not None and seconds > limit)
+        if self.place.processes == 1:
+            return answer
+        shared = torch.tensor(float(answer), device=self.place.device)
+        torch.distributed.broadcast(shared, 0)
+        return bool(shared)
+
+    def _log(self, means: list[float], count: int, seconds: float) -> None:
+        if self.place.rank:
+            return
+        loss, bpp, mse, norm = means
+        done = self.step - self._first_step
+        speed = done / seconds
+        left = ""
+        if self.options.time_limit_seconds is not None:
+            left = f", {max(0.0, self.options.time_limit_seconds - seconds) / 60:.0f} min left"
+        self._say(
+            f"step {self.step}: loss {loss:.4f}, {bpp:.3f} bpp, MSE {mse:.1f}, norm {norm:.1f}, "
+            f"rate {self.learning_rate():.1e}, {speed:.2f} steps/s{left}"
+        )
+        row = {
+            "step": self.step, "seconds": round(self.seconds, 1), "loss": loss, "bpp": bpp, "mse": mse,
+            "norm": norm, "learning_rate": self.learning_rate(), "steps_per_second": speed,
+        }  # fmt: skip
+        _append_csv(self.options.folder / "log.csv", row)
+
+    @torch.inference_mode()
+    def evaluate(self) -> None:
+        """The averaged weights on held-out pictures, rounded as in a file."""
+        if self.place.rank or not len(self.held_out):
+            return
+        row: dict[str, float] = {"step": self.step, "hours": self.seconds / 3600}
+        losses = []
+        for t in EVALUATED_T:
+            quality = torch.full((1,), t, device=self.place.device)
+            points = []
+            for x in self.held_out.split(1):
+                bpp, mse = rate_and_error(self.ema(x, quality, hard=True), x)
+                points.append((weighted_loss(bpp, mse, lambdas(self.recipe, quality)), bpp, mse))
+            loss, bpp, mse = (torch.cat(part) for part in zip(*points, strict=True))
+            losses.append(float(loss.mean()))
+            row[f"bpp_{t}"] = float(bpp.mean())
+            row[f"psnr_db_{t}"] = float((10 * torch.log10(LEVELS**2 / mse)).mean())
+        row["loss"] = sum(losses) / len(losses)
+        self.history.append(row)
+        points_said = " ".join(
+            f"{row[f'bpp_{t}']:.3f}/{row[f'psnr_db_{t}']:.2f}" for t in EVALUATED_T
+        )
+        self._say(f"held out at step {self.step}: loss {row['loss']:.4f}, bpp/dB {points_said}")
+        _append_csv(self.options.folder / "held-out.csv", row)
+
+    def save(self) -> None:
+        if self.place.rank:
+            return
+        Checkpoint(
+            recipe=self.recipe.to_json(),
+            step=self.step,
+            seconds=self.seconds,
+            model=self.model.state_dict(),
+            ema=self.ema.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            crops_rng=self.crops.rng.get_state(),
+            torch_rng=torch.get_rng_state(),
+            start=self.start,
+            warm_from=self._warm_from,
+            fall=asdict(self.fall) if self.fall else None,
+            history=self.history,
+        ).save(self.options.folder / FILE)
+
+
+def middles(store: PixelStore) -> Tensor:
+    """(n, 3, side, side) in [0, 1]: the middle of each of the first pictures."""
+    found, at = [], 0
+    for height, width in store.sizes[:EVALUATED_PICTURES].tolist():
+        size = 3 * height * width
+        x = torch.from_numpy(store.pixels[at : at + size].reshape(height, width, 3).copy())
+        top, left = (height - EVALUATED_SIDE) // 2, (width - EVALUATED_SIDE) // 2
+        found.append(x[top : top + EVALUATED_SIDE, left : left + EVALUATED_SIDE].permute(2, 0, 1))
+        at += size
+    return torch.stack(found).float() / LEVELS
+
+
+class _Stop:
+    """Remembers that an interrupt or a termination came, so that a step is never cut in two."""
+
+    KINDS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: list[Any] = []
+
+    def __enter__(self) -> _Stop:
+        if threading.current_thread() is threading.main_thread():  # else its owner hears signals
+            self._before = [signal.signal(kind, self._hear) for kind in self.KINDS]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for kind, handler in zip(self.KINDS, self._before, strict=False):
+            signal.signal(kind, handler)
+
+    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+
+def _append_csv(path: Path, row: dict[str, float]) -> None:
+    is_new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, list(row))
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
