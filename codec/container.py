@@ -232,7 +232,12 @@ class Stream:
     end: End = field(default_factory=lambda: End(0))
 
     def to_bytes(self) -> bytes:
-        parts = (self.head, *self.metadata, *self.latents, self.end)
+        parts: list[Head | Meta | Latent | End] = [
+            self.head,
+            *self.metadata,
+            *self.latents,
+            self.end,
+        ]
         return SIGNATURE + b"".join(_chunk_to_bytes(p.TYPE, p.to_bytes()) for p in parts)
 
     @classmethod

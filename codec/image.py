@@ -32,6 +32,7 @@ from nacre.codec.tiles import PRECISIONS, Runner
 from nacre.entropy.errors import CorruptStream, LimitError, UsageError
 from nacre.models import zoo
 from nacre.models.config import STRIDE
+from nacre.models.weights_file import CodingModel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -148,7 +149,7 @@ def _check_limits(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _runner(model: zoo.CodingModel, device: str, precision: str) -> Runner:
+def _runner(model: CodingModel, device: str, precision: str) -> Runner:
     if precision not in PRECISIONS:
         raise UsageError(f"precision {precision!r}: {' or '.join(PRECISIONS)} wanted")
     try:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from nacre.entropy.coder import Decoder, Encoder, Rows, Symbols
@@ -122,9 +121,8 @@ def _bounded(x: Tensor) -> Tensor:
     return x.float().nan_to_num(0.0).clamp(-MAX_SYMBOL, MAX_SYMBOL)
 
 
-def _flat(x: Tensor, dtype: type[np.generic]) -> NDArray[np.generic]:
-    array: NDArray[np.generic] = x.cpu().numpy().astype(dtype).ravel()
-    return array
+def _symbols(x: Tensor) -> Symbols:
+    return x.cpu().numpy().astype(np.int32).ravel()
 
 
 def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[bytes, int]:
@@ -138,7 +136,7 @@ def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[bytes, int]:
         z = model.network.hyper_analysis(F.pad(y, padding, mode="replicate"))
     y, z_hat = y.float(), _bounded(z).round().cpu()
     pushed: list[tuple[Symbols, Rows, Tables]] = []
-    z_symbols = _flat(z_hat, np.int32)
+    z_symbols = _symbols(z_hat)
     pushed.append((z_symbols, z_rows(model, quality, z_hat.shape), model.tables.z))
     prior = CodingPrior(runner, z_hat, y.shape)
     all_symbols = torch.zeros(y.shape, dtype=torch.int32)
@@ -147,7 +145,7 @@ def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[bytes, int]:
         is_coded = (step.rows >= model.tables.y.coded_from).to(y.device)
         symbols = torch.where(is_coded & step.where, _bounded(y - step.mean).round(), 0.0)
         where = step.where.cpu()
-        of_step = symbols.cpu()[where].numpy().astype(np.int32)
+        of_step = _symbols(symbols.cpu()[where])
         pushed.append((of_step, step.rows[where].numpy(), model.tables.y))
         all_symbols[where] = torch.from_numpy(of_step)
         return symbols

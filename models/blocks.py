@@ -34,7 +34,7 @@ class Block(nn.Module):
         self.narrow = pointwise(2 * channels, channels)
         for last in (self.leave, self.narrow):
             nn.init.normal_(last.weight, std=RESIDUAL_START)
-            nn.init.zeros_(last.bias)
+            last.bias.data.zero_()  # type: ignore[union-attr]
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.leave(self.mix(F.leaky_relu(self.enter(x), 0.1)))

@@ -127,7 +127,8 @@ def unpack(data: bytes) -> CodingModel:
         tables = _tables(_part(arrays, TABLES), config)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
         raise WeightsError(f"weights: {str(error).splitlines()[0]}") from error
-    network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    network = network.eval().requires_grad_(False)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return CodingModel(name, model_id(data), network, scales, tables)
 
 

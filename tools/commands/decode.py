@@ -11,7 +11,7 @@ import io
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nacre.entropy.errors import UsageError
 from nacre.tools import batch
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 KEEPS_EXIF = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "MPO", "JPEG2000"}
-BEST = {
+BEST: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
     "AVIF": {"quality": 95},

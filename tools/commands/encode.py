@@ -29,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     Image.init()
     jobs = batch.plan(args.inputs, args.output, Image.registered_extensions(), SUFFIX)
@@ -47,7 +47,7 @@ def run(args: Namespace) -> int:
         batch.refuse_existing(job.target, args.force)
         try:
             image = Image.open(io.BytesIO(batch.read_input(job.source)))
-        except (Image.UnidentifiedImageError, Image.DecompressionBombError) as error:
+        except (UnidentifiedImageError, Image.DecompressionBombError) as error:
             reason = (
                 "too many pixels" if "bomb" in str(error) else "not a picture that Pillow can read"
             )

@@ -104,7 +104,7 @@ def _section(kind: type, raw: Any, where: str) -> Any:
     values = {}
     for key, value in raw.items():
         value = tuple(value) if isinstance(value, list) else value
-        wanted = {"int": int, "float": (int, float), "bool": bool, "str": str}.get(
+        wanted: Any = {"int": int, "float": (int, float), "bool": bool, "str": str}.get(
             str(known[key].type), tuple
         )
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):

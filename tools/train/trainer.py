@@ -216,7 +216,7 @@ class Trainer:
         self.step += 1
         decay = min(steps.ema, self.step / (self.step + 20))
         with torch.no_grad():
-            ours, average = list(self.model.parameters()), list(self.ema.parameters())
+            ours, average = tuple(self.model.parameters()), tuple(self.ema.parameters())
             torch._foreach_lerp_(average, ours, 1 - decay)
         return loss.detach(), bpp.detach().mean(), mse.detach().mean(), norm
 

@@ -1,0 +1,127 @@
+"""Seconds and memory of coding, stage by stage: what the README's figures come from.
+
+python -m nacre.tools.benchmark PICTURE [--side 768 512] [--precision bfloat16]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from nacre import codec
+from nacre.codec import tiles
+from nacre.entropy.coder import Decoder, Encoder
+
+REPEATS = 7
+MIB = 1 << 20
+
+
+class Stopwatch:
+    """Adds up the seconds that wrapped functions take."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def around(self, function: Callable[..., object]) -> Callable[..., object]:
+        def timed(*args: object, **kwargs: object) -> object:
+            start = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.seconds += time.perf_counter() - start
+
+        return timed
+
+
+def medians(work: Callable[[], object], watch: Stopwatch) -> tuple[float, float]:
+    """Median seconds of the whole, and of what the stopwatch is around."""
+    work()
+    whole, part = [], []
+    for _ in range(REPEATS):
+        watch.seconds, start = 0.0, time.perf_counter()
+        work()
+        whole.append(time.perf_counter() - start)
+        part.append(watch.seconds)
+    return statistics.median(whole), statistics.median(part)
+
+
+def peak_mib() -> float:
+    """Largest resident size of this process so far."""
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size / MIB if sys.platform == "darwin" else size / 1024
+
+
+def cold_decode_seconds(data: bytes) -> float:
+    """Median of whole `nacre decode` processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "a.ncr", Path(folder) / "a.png"
+        source.write_bytes(data)
+        times = []
+        for _ in range(4):
+            start = time.perf_counter()
+            command = [
+                sys.executable,
+                "-m",
+                "nacre",
+                "decode",
+                str(source),
+                "-o",
+                str(target),
+                "--force",
+            ]
+            subprocess.run(command, check=True)
+            times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("picture", type=Path)
+    parser.add_argument(
+        "--side", type=int, nargs=2, help="width and height to scale the picture to"
+    )
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--quality", type=int, default=60)
+    args = parser.parse_args(argv)
+    image = Image.open(args.picture).convert("RGB")
+    if args.side:
+        image = image.resize(tuple(args.side))
+    base = peak_mib()
+    watch = Stopwatch()
+    for kind, names in ((Encoder, ("push", "finish")), (Decoder, ("pull", "finish"))):
+        for name in names:
+            setattr(kind, name, watch.around(getattr(kind, name)))
+    tiles.symbol_checksum = watch.around(tiles.symbol_checksum)  # type: ignore[assignment]
+    data = codec.encode(image, quality=args.quality, precision=args.precision)
+    cpu = platform.processor() or platform.machine()
+    print(
+        f"{cpu}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    )
+    print(
+        f"{image.width}x{image.height}, quality {args.quality}, {args.precision}, {len(data):,} bytes"
+    )
+    for name, work in (
+        ("encode", lambda: codec.encode(image, quality=args.quality, precision=args.precision)),
+        ("decode", lambda: codec.decode(data, precision=args.precision)),
+    ):
+        whole, part = medians(work, watch)
+        print(f"{name}: {whole:.3f} s, of which entropy coding {part:.3f} s ({part / whole:.0%})")
+    print(f"peak memory {peak_mib():.0f} MiB, of which {base:.0f} before coding")
+    print(f"cold decode, process start included: {cold_decode_seconds(data):.2f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

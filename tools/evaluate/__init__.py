@@ -1,0 +1,1 @@
+"""Rate and distortion, measured on real files."""
