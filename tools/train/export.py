@@ -237,7 +237,7 @@ def export_run(folder: Path, output: Path, name: str, count: int) -> str:
     write_weights(output, name, network, scales, tables)
     report = "no held-out pictures: nothing was measured"
     if recipe.data.held_out:
-        unseen = spread(open_store(recipe.data.held_out, SIDE, folder), 10)
+        unseen = spread(open_store(recipe.data.held_out, recipe.steps.crop, folder), 10)
         report = str(
             measure(
                 network,
