@@ -26,7 +26,8 @@ def test_it_agrees_with_the_bjontegaard_package(a, b):
     if max(a.psnr_db[0], b.psnr_db[0]) + 0.5 > min(a.psnr_db[-1], b.psnr_db[-1]):
         return
     ours, _ = bd_rate(a, b)
-    theirs = bjontegaard.bd_rate(a.bpp, a.psnr_db, b.bpp, b.psnr_db, method="pchip", min_overlap=0, require_matching_points=False)
+    options = {"method": "pchip", "min_overlap": 0, "require_matching_points": False}
+    theirs = bjontegaard.bd_rate(a.bpp, a.psnr_db, b.bpp, b.psnr_db, **options)
     assert ours == pytest.approx(theirs, abs=1e-6 * (1 + abs(theirs)))
 
 
