@@ -11,13 +11,11 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from nacre.codec import tiles
+from nacre.codec import strips, tiles
 from nacre.codec.colour import Picture, to_picture, to_pil
 from nacre.codec.container import (
     MAX_QUALITY,
@@ -31,16 +29,14 @@ from nacre.codec.container import (
 from nacre.codec.tiles import PRECISIONS, Runner
 from nacre.entropy.errors import CorruptStream, LimitError, UsageError
 from nacre.models import zoo
-from nacre.models.config import STRIDE
 from nacre.models.weights_file import CodingModel
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 DEFAULT_QUALITY = 60
-BYTES_PER_PIXEL = (
-    160  # peak memory of the decoder over its weights, float32; see tools/benchmark.py
-)
+# Peak memory of either side, float32, over the process and its weights: tools/benchmark.py prints it.
+BYTES_PER_STRIP_PIXEL, BYTES_PER_PIXEL = 200, 40
 
 
 def encode(
@@ -92,7 +88,7 @@ def encode_picture(
         orientation=picture.orientation,
     )
     with torch.inference_mode():
-        y = _analyse(runner, picture.pixels, quality)
+        y = strips.analyse(runner, picture.pixels, _t(quality, runner.device))
         coded = [
             tiles.encode_tile(runner, area.of(y), quality)
             for area in tiles.areas(width, height, head.tile)
@@ -135,14 +131,18 @@ def decode_picture(
     _check_limits(head.width, head.height, limits)
     runner = _runner(zoo.model_of_stream(head.model, model), device, precision)
     with torch.inference_mode():
-        pixels = _synthesise(runner, stream)
+        y_hat, features = _parse(runner, stream)
+        t = _t(head.quality, runner.device)
+        pixels = strips.synthesise(runner, y_hat, features, t, head.channels)
+    pixels = pixels[: head.height, : head.width]
     return Picture(pixels, {m.kind: m.data for m in stream.metadata}, head.orientation)
 
 
 def _check_limits(width: int, height: int, limits: Limits) -> None:
     if width * height > limits.pixels:
         raise LimitError(f"{width}x{height} pixels are over the limit of {limits.pixels}")
-    needed = width * height * BYTES_PER_PIXEL
+    pixels = width * height
+    needed = min(pixels, strips.STRIP_PIXELS) * BYTES_PER_STRIP_PIXEL + pixels * BYTES_PER_PIXEL
     if needed > limits.memory_bytes:
         raise LimitError(
             f"{width}x{height} pixels need about {needed >> 20} MiB, the limit is {limits.memory_bytes >> 20}"
@@ -169,37 +169,19 @@ def _t(quality: int, device: torch.device) -> Tensor:
     return torch.tensor([(quality - 1) / (MAX_QUALITY - 1)], device=device)
 
 
-def _analyse(runner: Runner, pixels: NDArray[np.uint8], quality: int) -> Tensor:
-    """y (1, M, h, w) of uint8 pixels (H, W, 1 or 3)."""
-    height, width, channels = pixels.shape
-    x = torch.from_numpy(pixels).to(runner.device).permute(2, 0, 1)[None].float() / 255
-    x = x.expand(1, 3, height, width) if channels == 1 else x
-    x = F.pad(x, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
-    x = x.contiguous(memory_format=torch.channels_last)
-    with runner.autocast():
-        y: Tensor = runner.model.network.analysis(x, _t(quality, runner.device))
-    return y.float()
-
-
-def _synthesise(runner: Runner, stream: Stream) -> NDArray[np.uint8]:
-    """uint8 pixels (H, W, 1 or 3) of a parsed file."""
-    head = stream.head
-    decoded = []
+def _parse(runner: Runner, stream: Stream) -> tuple[Tensor, Tensor]:
+    """y_hat and the hyper features, each (1, C, h, w), of all tiles; raises CorruptStream."""
+    head, decoded = stream.head, []
     areas = list(tiles.areas(head.width, head.height, head.tile))
     for area, latent in zip(areas, stream.latents, strict=True):
         decoded.append(tiles.decode_tile(runner, latent.data, area, head.quality))
     if tiles.join_checksums([tile.checksum for tile in decoded]) != stream.end.checksum:
         raise CorruptStream("the symbols are not those that were written: their checksum differs")
     per_row = sum(area.top == 0 for area in areas)
-    y_hat, features = (
-        torch.cat([torch.cat(parts[i : i + per_row], 3) for i in range(0, len(parts), per_row)], 2)
-        for parts in ([tile.y_hat for tile in decoded], [tile.features for tile in decoded])
-    )
-    with runner.autocast():
-        x_hat = runner.model.network.synthesis(y_hat, features, _t(head.quality, runner.device))
-    x_hat = x_hat[0, :, : head.height, : head.width]
-    if head.channels == 1:
-        x_hat = x_hat.mean(0, keepdim=True)
-    samples = (x_hat.nan_to_num(0.0).clamp(0, 1) * 255).round().to(torch.uint8)
-    pixels: NDArray[np.uint8] = samples.permute(1, 2, 0).contiguous().cpu().numpy()
-    return pixels
+
+    def join(parts: list[Tensor]) -> Tensor:
+        return torch.cat(
+            [torch.cat(parts[i : i + per_row], 3) for i in range(0, len(parts), per_row)], 2
+        )
+
+    return join([tile.y_hat for tile in decoded]), join([tile.features for tile in decoded])

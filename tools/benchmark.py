@@ -24,7 +24,7 @@ from nacre import codec
 from nacre.codec import tiles
 from nacre.entropy.coder import Decoder, Encoder
 
-REPEATS = 7
+REPEATS = 5
 MIB = 1 << 20
 
 
