@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
-import tomllib
 
 import nacre
 from nacre import codec
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ["entropy", "models", "codec", "datasets", "tools"]

@@ -96,7 +96,7 @@ def _place(device: str, precision: str):  # type: ignore[no-untyped-def]
         torch.cuda.set_device(place)
         has_bfloat16 = torch.cuda.is_bf16_supported()
     else:  # without the instructions it runs, twenty times slower
-        has_bfloat16 = torch.cpu._is_avx512_bf16_supported()
+        has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
     if processes > 1:
         torch.distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
     use_bfloat16 = precision == "bfloat16" or (precision == "auto" and has_bfloat16)

@@ -22,7 +22,7 @@ from nacre.models.zoo import DEFAULT, load_model
 from nacre.tools.evaluate.bdrate import Curve, bd_rate, read_curve
 
 QUALITIES = (1, 10, 20, 30, 40, 50, 58, 66)  # 0.1 to 1.5 bpp on Kodak
-VTM = Path(__file__).parents[1] / "anchors" / "kodak" / "vtm-18.0.json"
+ANCHORS = sorted((Path(__file__).parents[1] / "anchors" / "kodak").glob("*.json"))
 LEVELS = 255.0
 
 
@@ -74,7 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default=DEFAULT)
     parser.add_argument("--qualities", type=int, nargs="+", default=QUALITIES)
     parser.add_argument(
-        "--anchor", type=Path, default=VTM, help="a published curve (default: VTM 18.0)"
+        "--anchor",
+        type=Path,
+        nargs="+",
+        default=ANCHORS,
+        help="published curves (default: those on Kodak)",
     )
     parser.add_argument("--json", type=Path, help="write points and rows here")
     args = parser.parse_args(argv)
@@ -88,9 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     curve = means(rows, f"nacre {load_model(args.model).id.hex()}")
     for quality, bpp, psnr in zip(sorted(args.qualities), curve.bpp, curve.psnr_db, strict=True):
         print(f"quality {quality:3}: {bpp:.4f} bpp, {psnr:.2f} dB")
-    anchor = read_curve(args.anchor)
-    percent, (low, high) = bd_rate(anchor, curve)
-    print(f"BD-rate against {anchor.name}: {percent:+.1f} % over {low:.2f} to {high:.2f} dB")
+    for anchor in map(read_curve, args.anchor):
+        percent, (low, high) = bd_rate(anchor, curve)
+        print(f"BD-rate against {anchor.name}: {percent:+.1f} % over {low:.2f} to {high:.2f} dB")
     if args.json is not None:
         result = {
             "codec": curve.name, "bpp": curve.bpp.tolist(), "psnr_db": curve.psnr_db.tolist(),
