@@ -65,7 +65,7 @@ def _tensor_to_array(tensor: torch.Tensor) -> NDArray[Any]:
     if tensor.ndim != 3:
         raise ImageError(f"a tensor of shape {tuple(tensor.shape)}: (3, H, W) or (1, H, W) wanted")
     if tensor.is_floating_point():
-        if not bool(torch.isfinite(tensor).all()) or tensor.min() < 0 or tensor.max() > 1:
+        if not bool(((tensor >= 0) & (tensor <= 1)).all()):
             raise ImageError("a float tensor must lie in [0, 1]")
         tensor = (tensor.detach().float() * 255).round().to(torch.uint8)
     array: NDArray[Any] = tensor.permute(1, 2, 0).cpu().numpy()
@@ -84,25 +84,37 @@ def _checked(array: NDArray[Any]) -> Pixels:
 
 def _from_pil(image: Image.Image) -> Picture:
     try:
-        is_cut = image.mode == "RGB" and ";16" in str(getattr(image, "tile", ""))
+        has_16_bits = ";16" in str(getattr(image, "tile", ""))
+        frames = getattr(image, "n_frames", 1)
         image.load()
-        if is_cut:  # Pillow reads 16-bit colour as 8-bit
+        if has_16_bits and not image.mode.startswith("I"):  # Pillow reads 16-bit colour as 8-bit
             warnings.warn("16-bit samples are rounded to 8 bits", ImageWarning, stacklevel=4)
-        exif = image.getexif()
-        orientation = exif.get(ORIENTATION, 1)
-        raw_exif = image.info.get("exif") or (exif.tobytes() if exif else b"")
+        if frames > 1:
+            warnings.warn(f"the first of {frames} frames is kept", ImageWarning, stacklevel=4)
+        orientation, raw_exif = _exif(image)
         icc, xmp = image.info.get("icc_profile") or b"", _xmp(image)
         pixels, keeps_profile = _samples(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except ImageError:
+        raise
+    except Exception as error:  # readers of Pillow raise whatever their parsing hits
         raise ImageError(f"the picture cannot be read: {error}") from error
-    if orientation not in range(1, 9):
-        orientation = 1
     blocks = {
         MetaKind.ICC: icc if keeps_profile else b"",
         MetaKind.EXIF: raw_exif.removeprefix(EXIF_PREFIX),
         MetaKind.XMP: xmp,
     }
     return Picture(_checked(pixels), {k: data for k, data in blocks.items() if data}, orientation)
+
+
+def _exif(image: Image.Image) -> tuple[int, bytes]:
+    """Orientation, and the block as it came; a block that cannot be parsed is kept and says nothing."""
+    raw = image.info.get("exif") or b""
+    try:
+        exif = image.getexif()
+        orientation, raw = exif.get(ORIENTATION, 1), raw or (exif.tobytes() if exif else b"")
+    except Exception:  # of any kind, as above
+        orientation = 1
+    return orientation if orientation in range(1, 9) else 1, raw
 
 
 def _xmp(image: Image.Image) -> bytes:
@@ -113,13 +125,12 @@ def _xmp(image: Image.Image) -> bytes:
 def _samples(image: Image.Image) -> tuple[NDArray[Any], bool]:
     """Samples (H, W, C), and whether the picture's ICC profile still describes them."""
     mode = image.mode
-    if mode in GREY_MODES:
-        return np.asarray(image.convert("L"))[..., None], True
     if mode.startswith("I;16") or mode == "I":
         return _from_16_bit(image), True
-    has_alpha = mode in ALPHA_MODES or "transparency" in image.info
-    if has_alpha:
+    if mode in ALPHA_MODES or "transparency" in image.info:
         return _on_white(image), True
+    if mode in GREY_MODES:
+        return np.asarray(image.convert("L"))[..., None], True
     if mode in COLOUR_MODES:
         return np.asarray(image.convert("RGB")), True
     if mode in ("CMYK", "LAB"):
@@ -137,7 +148,7 @@ def _from_16_bit(image: Image.Image) -> NDArray[Any]:
 
 def _on_white(image: Image.Image) -> NDArray[Any]:
     """Over white; a picture that is opaque all over loses nothing and warns of nothing."""
-    grey = image.mode in ("LA", "La", "L")
+    grey = image.mode in ("LA", "La", "L", "1")
     layer = image.convert("RGBA")
     if layer.getchannel("A").getextrema() != (255, 255):
         warnings.warn("transparency is blended onto white", ImageWarning, stacklevel=5)

@@ -7,7 +7,11 @@ image = codec.decode(data)
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +33,8 @@ from nacre.codec.container import (
 from nacre.codec.tiles import PRECISIONS, Runner
 from nacre.entropy.errors import CorruptStream, LimitError, UsageError
 from nacre.models import zoo
+from nacre.models.config import STRIDE, ImageConfig
+from nacre.models.image import ImageModel
 from nacre.models.weights_file import CodingModel
 
 if TYPE_CHECKING:
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
 
 DEFAULT_QUALITY = 60
 # Peak memory of either side, float32, over the process and its weights: tools/benchmark.py prints it.
-BYTES_PER_STRIP_PIXEL, BYTES_PER_PIXEL = 200, 40
+BYTES_PER_STRIP_PIXEL, BYTES_PER_TILE_PIXEL, BYTES_PER_PIXEL = 200, 60, 40
 
 
 def encode(
@@ -77,7 +83,6 @@ def encode_picture(
     if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= MAX_QUALITY:
         raise UsageError(f"quality {quality!r}: a whole number from 1 to {MAX_QUALITY} wanted")
     height, width = picture.pixels.shape[:2]
-    _check_limits(width, height, limits)
     runner = _runner(zoo.load_model(model), device, precision)
     head = Head(
         width,
@@ -87,7 +92,8 @@ def encode_picture(
         channels=picture.channels,
         orientation=picture.orientation,
     )
-    with torch.inference_mode():
+    _check_limits(head, runner.model.config, limits)
+    with torch.inference_mode(), _memory_errors_named():
         y = strips.analyse(runner, picture.pixels, _t(quality, runner.device))
         coded = [
             tiles.encode_tile(runner, area.of(y), quality)
@@ -128,9 +134,9 @@ def decode_picture(
     """`decode`, giving samples and metadata apart."""
     stream = Stream.from_bytes(data, limits)
     head = stream.head
-    _check_limits(head.width, head.height, limits)
     runner = _runner(zoo.model_of_stream(head.model, model), device, precision)
-    with torch.inference_mode():
+    _check_limits(head, runner.model.config, limits)
+    with torch.inference_mode(), _memory_errors_named():
         y_hat, features = _parse(runner, stream)
         t = _t(head.quality, runner.device)
         pixels = strips.synthesise(runner, y_hat, features, t, head.channels)
@@ -138,15 +144,36 @@ def decode_picture(
     return Picture(pixels, {m.kind: m.data for m in stream.metadata}, head.orientation)
 
 
-def _check_limits(width: int, height: int, limits: Limits) -> None:
-    if width * height > limits.pixels:
-        raise LimitError(f"{width}x{height} pixels are over the limit of {limits.pixels}")
-    pixels = width * height
-    needed = min(pixels, strips.STRIP_PIXELS) * BYTES_PER_STRIP_PIXEL + pixels * BYTES_PER_PIXEL
+def _check_limits(head: Head, config: ImageConfig, limits: Limits) -> None:
+    """Refuse what would need more than the limits allow, before any of it is allocated."""
+    if head.width * head.height > limits.pixels:
+        raise LimitError(f"{head.width}x{head.height} pixels are over the limit of {limits.pixels}")
+    height, width = (-(-side // STRIDE) for side in (head.height, head.width))
+    strip = max((s.high - s.low) * width for s in strips.strips(height, width, config))
+    tile = min(height, head.tile // STRIDE) * min(width, head.tile // STRIDE)
+    needed = STRIDE**2 * (
+        strip * BYTES_PER_STRIP_PIXEL
+        + tile * BYTES_PER_TILE_PIXEL
+        + height * width * BYTES_PER_PIXEL
+    )
     if needed > limits.memory_bytes:
         raise LimitError(
-            f"{width}x{height} pixels need about {needed >> 20} MiB, the limit is {limits.memory_bytes >> 20}"
+            f"{head.width}x{head.height} pixels need about {needed >> 20} MiB, "
+            f"the limit is {limits.memory_bytes >> 20}"
         )
+
+
+@contextmanager
+def _memory_errors_named() -> Iterator[None]:
+    """Whatever cannot be allocated, within the limits or not, is a LimitError."""
+    try:
+        yield
+    except MemoryError as error:
+        raise LimitError("out of memory") from error
+    except RuntimeError as error:
+        if "alloc" in str(error) or "out of memory" in str(error):
+            raise LimitError("out of memory") from error
+        raise
 
 
 def _runner(model: CodingModel, device: str, precision: str) -> Runner:
@@ -154,14 +181,19 @@ def _runner(model: CodingModel, device: str, precision: str) -> Runner:
         raise UsageError(f"precision {precision!r}: {' or '.join(PRECISIONS)} wanted")
     try:
         place = torch.device(device)
-        if place.type == "cpu":
-            return Runner(model, place, precision)
-        network = model.network.to(place)
+        if place.type == "meta":
+            raise RuntimeError("it holds no numbers")
+        network = model.network if place.type == "cpu" else _network_on(model.network, place)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            f"device {device!r} cannot be used: {str(error).splitlines()[0]}"
-        ) from error
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"device {device!r} cannot be used: {reason}") from error
     return Runner(dataclasses.replace(model, network=network), place, precision)
+
+
+@lru_cache(maxsize=4)
+def _network_on(network: ImageModel, device: torch.device) -> ImageModel:
+    """A copy on another device; the one on the CPU stays as it is."""
+    return copy.deepcopy(network).to(device)
 
 
 def _t(quality: int, device: torch.device) -> Tensor:

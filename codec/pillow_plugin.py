@@ -28,6 +28,7 @@ class NacreImageFile(ImageFile.ImageFile):
 
     format = FORMAT
     format_description = "nacre learned image"
+    _data = b""  # the file, until its pixels are decoded
 
     def _open(self) -> None:
         assert self.fp is not None

@@ -35,6 +35,8 @@ class Runner:
     precision: str = "float32"
 
     def autocast(self) -> AbstractContextManager[object]:
+        if self.precision == "float32" and self.device.type == "cuda":
+            return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
         if self.precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, PRECISIONS[self.precision])
@@ -157,7 +159,8 @@ def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[bytes, int]:
     data = encoder.finish()
     decoder = Decoder(data)
     for symbols, rows, tables in pushed:
-        assert np.array_equal(decoder.pull(rows, tables), symbols), "the code does not read back"
+        if not np.array_equal(decoder.pull(rows, tables), symbols):
+            raise RuntimeError("the code does not read back: a fault of nacre, please report it")
     decoder.finish()
     return data, symbol_checksum(z_symbols, all_symbols.numpy().ravel())
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nacre.codec.colour import to_picture
-from nacre.entropy.errors import ImageError, UsageError
+from nacre.entropy.errors import UsageError
 
 Pixels = NDArray[np.uint8]
 
@@ -30,13 +30,33 @@ class Count:
         return f"{self.read} pictures, {self.unreadable} unreadable and {self.too_small} too small skipped"
 
 
+def picture_suffixes() -> set[str]:
+    """Suffixes of what Pillow reads, without those that are mostly something else or need a program."""
+    Image.init()
+    others = {
+        ".pdf",
+        ".mpg",
+        ".mpeg",
+        ".h5",
+        ".hdf",
+        ".grib",
+        ".bufr",
+        ".eps",
+        ".ps",
+        ".wmf",
+        ".emf",
+    }
+    return {
+        suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN
+    } - others
+
+
 def files(sources: Sequence[str | Path]) -> Iterator[tuple[str, bytes]]:
     """Name and content of every file that may be a picture, in a fixed order.
 
     A source is a tar shard (.tar) or a folder, which may hold both. Raises UsageError when one is missing.
     """
-    Image.init()
-    known = set(Image.registered_extensions()) - {".pdf", ".mpg", ".mpeg"}
+    known = picture_suffixes()
     for source in map(Path, sources):
         if source.is_dir():
             inside = sorted(p for p in source.rglob("*") if p.suffix.lower() in {*known, ".tar"})
@@ -74,7 +94,7 @@ def read_pictures(sources: Sequence[str | Path], min_side: int, count: Count) ->
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 pixels = to_picture(Image.open(io.BytesIO(data))).pixels
-        except (ImageError, OSError, Image.DecompressionBombError):
+        except Exception:  # ours, or whatever a reader of Pillow raises
             count.unreadable += 1
             continue
         if min(pixels.shape[:2]) < min_side:

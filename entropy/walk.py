@@ -41,7 +41,7 @@ class Step:
     rows: Tensor  # (B, M, h, w) equal on every machine; nothing else selects a table
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4)
 def step_masks(channels: int, height: int, width: int, device: torch.device) -> tuple[Tensor, ...]:
     """STEPS masks (1, channels, height, width), of which each element is in exactly one."""
     with torch.inference_mode(False):  # they are kept, and serve training too

@@ -154,13 +154,15 @@ class IntegerScales:
         """Undo `to_arrays`; raises WeightsError where exactness is not proven."""
         layers = {}
         for name in _names():
-            try:
-                weight, bias, multiplier, shift = (
-                    torch.from_numpy(np.asarray(arrays[f"{name}.{part}"]).astype(np.float64))
-                    for part in ("weight", "bias", "multiplier", "shift")
-                )
-            except KeyError as error:
-                raise WeightsError(f"scale network: {error.args[0]} is missing") from error
+            parts = [f"{name}.{part}" for part in ("weight", "bias", "multiplier", "shift")]
+            missing = [part for part in parts if part not in arrays]
+            if missing:
+                raise WeightsError(f"scale network: {missing[0]} is missing")
+            if not all(np.issubdtype(arrays[part].dtype, np.integer) for part in parts):
+                raise WeightsError(f"scale network: {name} is not of integers")
+            weight, bias, multiplier, shift = (
+                torch.from_numpy(np.asarray(arrays[part]).astype(np.float64)) for part in parts
+            )
             if not 1 <= int(shift) <= 52 or float(multiplier.min()) < 0:
                 raise WeightsError(
                     f"scale network: {name} has a shift or a multiplier out of range"

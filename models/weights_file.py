@@ -21,7 +21,8 @@ from safetensors.numpy import load, save
 
 from nacre.entropy.errors import WeightsError
 from nacre.entropy.tables import Tables
-from nacre.models.config import ImageConfig
+from nacre.entropy.walk import STEPS
+from nacre.models.config import HYPER_STRIDE, ImageConfig
 from nacre.models.image import ImageModel
 from nacre.models.scales import ROWS, IntegerScales
 
@@ -119,6 +120,7 @@ def unpack(data: bytes) -> CodingModel:
         ):
             raise WeightsError("weights: a number is not finite")
         scales = IntegerScales.from_arrays(_part(arrays, SCALES))
+        _check_shapes(scales, config)
         network = ImageModel(config)
         state = {
             k: torch.from_numpy(a.astype(np.float32)) for k, a in _part(arrays, NETWORK).items()
@@ -130,6 +132,18 @@ def unpack(data: bytes) -> CodingModel:
     network = network.eval().requires_grad_(False)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return CodingModel(name, model_id(data), network, scales, tables)
+
+
+def _check_shapes(scales: IntegerScales, config: ImageConfig) -> None:
+    """Run the scale network once: RuntimeError or WeightsError unless it is one of this configuration."""
+    side = HYPER_STRIDE
+    hyper = scales.hyper(torch.zeros(config.hyper, 1, 1))
+    for step in range(STEPS):
+        rows = scales.rows(hyper, torch.zeros(config.latent, side, side), step)
+        if rows.shape != (config.latent, side, side):
+            raise WeightsError(
+                f"weights: the scale network gives rows of shape {tuple(rows.shape)}"
+            )
 
 
 def _part(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nacre.codec.container import Limits
 from nacre.entropy.errors import NacreError, UsageError
 
 STREAM = "-"  # standard input or output
@@ -48,7 +49,8 @@ def plan(
     """
     found = list(_expand(inputs, {s.lower() for s in suffixes}))
     is_one = len(inputs) == 1 and not (inputs[0] != STREAM and Path(inputs[0]).is_dir())
-    if is_one and output is not None and not Path(output).is_dir():
+    is_folder = output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir())
+    if is_one and output is not None and not is_folder:
         return [Job(found[0][0], output)]
     if STREAM in inputs and not is_one:
         raise UsageError("stdin cannot be mixed with other inputs")
@@ -63,9 +65,10 @@ def plan(
     for source, relative in found:
         folder = Path(source).parent if output is None else Path(output) / relative.parent
         target = folder / (Path(source).stem + suffix)
-        if target in taken:
-            raise UsageError(f"{taken[target]} and {source} would both write {target}")
-        taken[target] = source
+        place = target.resolve()
+        if place in taken:
+            raise UsageError(f"{taken[place]} and {source} would both write {target}")
+        taken[place] = source
         jobs.append(Job(source, str(target)))
     return jobs
 
@@ -95,8 +98,11 @@ def write_output(name: str, data: bytes, force: bool) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
-    target = Path(name)
+    target = Path(name).resolve()  # through a link, to what it names
     refuse_existing(name, force)
+    if target.exists() and not target.is_file():  # a device or a pipe: nothing to replace
+        target.write_bytes(data)
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     try:
@@ -114,7 +120,7 @@ def write_output(name: str, data: bytes, force: bool) -> None:
 
 
 def refuse_existing(name: str, force: bool) -> None:
-    if name != STREAM and not force and Path(name).exists():
+    if name != STREAM and not force and (Path(name).is_file() or Path(name).is_dir()):
         raise NacreError(f"{name} exists; --force overwrites it")
 
 
@@ -131,6 +137,8 @@ def run_batch(jobs: Sequence[Job], do: Callable[[Job], str], args: argparse.Name
                     line = do(job)
                 if args.verbose and not args.quiet:
                     print(line, file=sys.stderr)
+            except UsageError:  # the command is wrong, not the file
+                raise
             except (NacreError, OSError) as error:
                 reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
                 failed.append(job.source)
@@ -186,6 +194,18 @@ def add_coding_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="refuse larger pictures (default: 2^28)",
     )
+    parser.add_argument(
+        "--max-memory",
+        type=float,
+        default=4,
+        metavar="GIB",
+        help="refuse what needs more (default: 4)",
+    )
+
+
+def limits(args: argparse.Namespace) -> Limits:
+    """What the command line allows."""
+    return Limits(pixels=args.max_pixels, memory_bytes=round(args.max_memory * (1 << 30)))
 
 
 def prepare_torch(args: argparse.Namespace) -> None:

@@ -68,6 +68,32 @@ def test_a_transparent_palette_colour_is_seen():
         assert (to_picture(image).pixels == 255).all()
 
 
+@pytest.mark.parametrize("mode", ["L", "1"])
+def test_a_transparent_grey_is_seen(mode):
+    image = Image.new(mode, (4, 4), 0)
+    image.info["transparency"] = 0
+    with pytest.warns(ImageWarning, match="transparency"):
+        picture = to_picture(image)
+    assert (picture.pixels == 255).all()
+    assert picture.channels == 1
+
+
+def test_more_than_one_frame_is_not_silent():
+    out = io.BytesIO()
+    frames = [Image.fromarray(RGB + i) for i in range(3)]
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
+    with pytest.warns(ImageWarning, match="first of 3 frames"):
+        to_picture(Image.open(out))
+
+
+def test_exif_that_cannot_be_parsed_is_carried_and_costs_no_pixels():
+    image = Image.fromarray(RGB)
+    image.info["exif"] = EXIF_PREFIX + b"garbage!"
+    picture = quiet(image)
+    assert picture.orientation == 1
+    assert picture.metadata[MetaKind.EXIF] == b"garbage!"
+
+
 def test_grey_with_alpha_stays_grey():
     with pytest.warns(ImageWarning, match="transparency"):
         assert to_picture(Image.new("LA", (4, 4), (10, 128))).channels == 1
@@ -117,6 +143,7 @@ def test_cmyk_is_converted_aloud_and_its_profile_dropped():
         (torch.zeros(3, 4, 4) + 1.5, r"\[0, 1\]"),
         (torch.full((3, 4, 4), torch.nan), r"\[0, 1\]"),
         (torch.zeros(3, 4, 4, dtype=torch.int32), "int32"),
+        (torch.zeros(3, 0, 4), "no pixels"),
         (Image.new("F", (4, 4)), "mode F"),
         ("photo.png", "a str is not a picture"),
     ],

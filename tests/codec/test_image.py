@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -228,6 +229,42 @@ def test_a_quality_out_of_range_is_refused(photo, quality):
 def test_wrong_options_are_refused(photo, options, error):
     with pytest.raises(error):
         codec.encode(photo, **options)
+
+
+@pytest.mark.parametrize(("width", "height"), [(85_000_000, 1), (1_000_000, 80), (1, 85_000_000)])
+def test_a_bomb_of_any_shape_is_refused_before_decoding(small, tiny, width, height, monkeypatch):
+    """Small files that need more than the memory limit: the strips and tiles are counted as they are."""
+    head = Stream.from_bytes(small).head
+    bomb = dataclasses.replace(head, width=width, height=height, tile_log2=15)
+    latents = tuple(Latent(0, i, b"") for i in range(bomb.tile_count))
+    monkeypatch.setattr(codec_image.tiles, "decode_tile", None)
+    data = Stream(bomb, (), latents, End(0)).to_bytes()
+    with pytest.raises(LimitError, match="MiB"):
+        codec.decode(data, model=tiny)
+
+
+def test_what_cannot_be_allocated_is_a_limit_error(small, tiny, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(codec_image.strips, "synthesise", fail)
+    with pytest.raises(LimitError, match="out of memory"):
+        codec.decode(small, model=tiny)
+
+
+def test_encoding_works_without_assertions(tiny, photo, tmp_path):
+    photo.save(tmp_path / "a.png")
+    command = [
+        sys.executable,
+        "-O",
+        "-m",
+        "nacre",
+        "encode",
+        str(tmp_path / "a.png"),
+        "--model",
+        str(tiny),
+    ]
+    subprocess.run(command, check=True)
 
 
 def test_limits_are_checked_before_decoding(small, tiny):

@@ -74,6 +74,8 @@ BAD = {
     "a row of z that is none": put("tables.z.rows", lambda v: v * 0 + 255),
     "a scale weight that is not exact": put("scales.mix.bias", lambda v: v + 2**52),
     "a shift out of range": put("scales.mix.shift", lambda v: v + 60),
+    "scales that are no integers": put("scales.mix.weight", lambda v: v + np.float32(0.5)),
+    "scales of another shape": put("scales.step_leave.1.weight", lambda v: v[:-4]),
     "a config with another field": lambda _, m: m.update(
         nacre='{"name": "x", "config": {"layers": 3}}'
     ),

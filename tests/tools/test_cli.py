@@ -69,7 +69,7 @@ def test_a_bad_file_does_not_stop_the_others(folder, capsys):
     [
         (["encode", "nothing.png"], 1, "nothing.png: No such file or directory"),
         (["decode", "in/one.png", "-o", "a.png"], 1, "not a nacre file"),
-        (["encode", "in/one.png", "-q", "0"], 1, "quality 0"),
+        (["encode", "in/one.png", "-q", "0"], 2, "quality 0"),
         (["encode", "in/one.png", "--model", "no"], 1, "no model is called 'no'"),
         (["encode", "in/one.png", "--max-pixels", "5"], 1, "pixels"),
         (["encode", "in", "-o", "in/one.png"], 2, "several outputs need a folder"),
@@ -78,7 +78,9 @@ def test_a_bad_file_does_not_stop_the_others(folder, capsys):
         (["encode", "in/one.png", "in/one.png"], 2, "would both write"),
         (["decode", "in"], 2, "no file in this folder"),
         (["decode", "in/one.png", "-o", "a.xyz"], 2, "no picture format is known by .xyz"),
-        (["decode", "in/one.png", "--format", "xyz"], 2, "no picture format is called xyz"),
+        (["decode", "in/one.png", "--format", "xyz"], 2, "no picture format is known by .xyz"),
+        (["encode", "in/one.png", "a.ncr"], 2, "an output is given with -o"),
+        (["encode", "in/one.png", "--device", "meta"], 2, "device 'meta' cannot be used"),
         (["encode", "in/one.png", "--threads", "0"], 2, "at least 1"),
     ],
 )
@@ -115,6 +117,46 @@ def test_a_failed_write_leaves_nothing(folder, monkeypatch):
     monkeypatch.setattr(batch.os, "fsync", full)
     assert main(["encode", "in/one.png", "-o", "a.ncr"]) == 1
     assert [p.name for p in Path().iterdir()] == ["in"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links are those of POSIX")
+def test_a_pipe_or_a_link_is_written_through_and_not_replaced(folder):
+    Path("real.ncr").touch()
+    Path("link.ncr").symlink_to("real.ncr")
+    assert main(["encode", "in/one.png", "-o", "link.ncr", "--force"]) == 0
+    assert Path("link.ncr").is_symlink()
+    assert Path("real.ncr").stat().st_size > 100
+    assert main(["encode", "in/one.png", "-o", os.devnull]) == 0
+    assert not Path(os.devnull).is_file()
+
+
+def test_a_folder_may_have_a_dot_in_its_name_or_be_new(folder):
+    assert main(["encode", "in", "-o", "v1.5"]) == 0
+    assert main(["decode", "v1.5", "-o", "out.2024"]) == 0
+    assert Path("out.2024/below/two.png").is_file()
+    assert main(["encode", "in/one.png", "-o", "new/"]) == 0
+    assert Path("new/one.ncr").is_file()
+
+
+def test_a_reader_of_pillow_that_raises_anything_is_one_failed_file(folder):
+    Path("in/bad.ppm").write_bytes(b"P6 aaaaaaaaaaaaaaaaaaaaaaaa")
+    assert main(["encode", "in", "-o", "coded"]) == batch.SOME_FAILED
+
+
+def test_metadata_that_a_format_does_not_take_are_dropped_aloud(folder, photo, capsys):
+    photo = photo.copy()
+    photo.info["exif"] = b"Exif\0\0garbage!"
+    Path("a.ncr").write_bytes(codec.encode(photo))
+    assert main(["decode", "a.ncr", "-o", "a.bmp"]) == 0
+    assert "without its metadata" in capsys.readouterr().err
+
+
+def test_xmp_reaches_a_png(folder, photo):
+    photo = photo.copy()
+    photo.info["xmp"] = b"<x:xmpmeta/>"
+    Path("a.ncr").write_bytes(codec.encode(photo))
+    assert main(["decode", "a.ncr"]) == 0
+    assert Image.open("a.png").info["xmp"] == b"<x:xmpmeta/>"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")

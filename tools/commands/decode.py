@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import time
+import warnings
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from nacre.tools.commands.encode import SUFFIX
 if TYPE_CHECKING:
     from PIL import Image
 
-KEEPS_EXIF = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "MPO", "JPEG2000"}
+KEEPS_EXIF = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "MPO"}
 BEST: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
@@ -43,15 +44,15 @@ def run(args: Namespace) -> int:
     from PIL import Image
 
     Image.init()
-    suffix, format = _format(args.format, args.output, Image.registered_extensions())
+    known = Image.registered_extensions()
+    suffix, format = _format(args.format or "png", known)
     jobs = batch.plan(args.inputs, args.output, [SUFFIX], suffix)
-    if any(job.target != batch.STREAM for job in jobs) and args.format is None and len(jobs) == 1:
-        suffix, format = _format(None, jobs[0].target, Image.registered_extensions())
+    if len(jobs) == 1 and args.format is None and Path(jobs[0].target).suffix:
+        suffix, format = _format(Path(jobs[0].target).suffix, known)
     from nacre import codec
-    from nacre.codec.container import Limits
 
     batch.prepare_torch(args)
-    limits = Limits(pixels=args.max_pixels)
+    limits = batch.limits(args)
 
     def decode(job: batch.Job) -> str:
         start = time.perf_counter()
@@ -67,16 +68,11 @@ def run(args: Namespace) -> int:
     return batch.run_batch(jobs, decode, args)
 
 
-def _format(name: str | None, output: str | None, known: dict[str, str]) -> tuple[str, str]:
-    """Suffix and Pillow's name of the format to write."""
-    if name is None:
-        suffix = Path(output).suffix.lower() if output not in (None, batch.STREAM) else ""
-        if suffix and suffix not in known:
-            raise UsageError(f"no picture format is known by {suffix}")
-        return (suffix, known[suffix]) if suffix else (".png", "PNG")
+def _format(name: str, known: dict[str, str]) -> tuple[str, str]:
+    """Suffix and Pillow's name of a format that is called by its suffix."""
     suffix = f".{name.lower().removeprefix('.')}"
     if suffix not in known:
-        raise UsageError(f"no picture format is called {name}")
+        raise UsageError(f"no picture format is known by {suffix}")
     return suffix, known[suffix]
 
 
@@ -86,15 +82,29 @@ def picture_bytes(image: Image.Image, format: str) -> bytes:
 
     if format not in Image.SAVE:
         raise UsageError(f"Pillow cannot write {format}")
-    options = dict(BEST.get(format, {}))
-    for key in ("icc_profile", "exif", "xmp"):
-        if key in image.info:
-            options[key] = image.info[key]
-    if format not in KEEPS_EXIF:
-        image = ImageOps.exif_transpose(image)
-    out = io.BytesIO()
+    metadata: dict[str, Any] = {
+        key: image.info[key] for key in ("icc_profile", "exif", "xmp") if key in image.info
+    }
+    if format == "PNG" and "xmp" in metadata:
+        from PIL.PngImagePlugin import PngInfo
+
+        metadata["pnginfo"] = PngInfo()
+        text = metadata.pop("xmp").decode("utf-8", "replace")
+        metadata["pnginfo"].add_itxt("XML:com.adobe.xmp", text)
     try:
-        image.save(out, format, **options)
-    except (ValueError, TypeError, OSError) as error:
-        raise UsageError(f"Pillow cannot write this picture as {format}: {error}") from error
+        if format not in KEEPS_EXIF:
+            image = ImageOps.exif_transpose(image)
+        return _saved(image, format, metadata)
+    except Exception as error:  # writers of Pillow raise whatever the metadata make them
+        if not metadata:
+            raise UsageError(f"Pillow cannot write this picture as {format}: {error}") from error
+        warnings.warn(f"without its metadata, which {format} does not take: {error}", stacklevel=2)
+        image = image.copy()
+        image.info.clear()
+        return _saved(image, format, {})
+
+
+def _saved(image: Image.Image, format: str, metadata: dict[str, Any]) -> bytes:
+    out = io.BytesIO()
+    image.save(out, format, **BEST.get(format, {}), **metadata)
     return out.getvalue()

@@ -11,6 +11,7 @@ import io
 import time
 from argparse import ArgumentParser, Namespace
 
+from nacre.entropy.errors import ImageError, UsageError
 from nacre.tools import batch
 
 SUFFIX = ".ncr"
@@ -29,36 +30,37 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
+    from nacre.datasets.pictures import picture_suffixes
+
+    if any(name.endswith(SUFFIX) for name in args.inputs):
+        raise UsageError(f"a {SUFFIX} file is no picture to encode; an output is given with -o")
+    jobs = batch.plan(args.inputs, args.output, picture_suffixes(), SUFFIX)
     from PIL import Image, UnidentifiedImageError
 
-    Image.init()
-    jobs = batch.plan(args.inputs, args.output, Image.registered_extensions(), SUFFIX)
-    Image.MAX_IMAGE_PIXELS = args.max_pixels
     from nacre import codec
-    from nacre.codec.container import Limits
-    from nacre.entropy.errors import ImageError
     from nacre.models.zoo import load_model
 
+    Image.MAX_IMAGE_PIXELS = args.max_pixels
     batch.prepare_torch(args)
     load_model(args.model)
 
     def encode(job: batch.Job) -> str:
         start = time.perf_counter()
         batch.refuse_existing(job.target, args.force)
+        data = batch.read_input(job.source)
         try:
-            image = Image.open(io.BytesIO(batch.read_input(job.source)))
-        except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-            reason = (
-                "too many pixels" if "bomb" in str(error) else "not a picture that Pillow can read"
-            )
-            raise ImageError(reason) from error
-        data = codec.encode(
+            image = Image.open(io.BytesIO(data))
+        except UnidentifiedImageError as error:
+            raise ImageError("not a picture that Pillow can read") from error
+        except Exception as error:  # readers of Pillow raise whatever their parsing hits
+            raise ImageError(f"the picture cannot be read: {error}") from error
+        coded = codec.encode(
             image, quality=args.quality, model=args.model, device=args.device, precision=args.precision,
-            strip=args.strip, limits=Limits(pixels=args.max_pixels),
+            strip=args.strip, limits=batch.limits(args),
         )  # fmt: skip
-        batch.write_output(job.target, data, args.force)
-        bpp = 8 * len(data) / (image.width * image.height)
+        batch.write_output(job.target, coded, args.force)
+        bpp = 8 * len(coded) / (image.width * image.height)
         seconds = time.perf_counter() - start
-        return f"{job.source} -> {job.target}: {len(data)} bytes, {bpp:.3f} bpp, {seconds:.2f} s"
+        return f"{job.source} -> {job.target}: {len(coded)} bytes, {bpp:.3f} bpp, {seconds:.2f} s"
 
     return batch.run_batch(jobs, encode, args)

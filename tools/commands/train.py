@@ -1,7 +1,7 @@
 """Train a model on pictures, as a recipe says; every run can be interrupted and taken up again.
 
     nacre train my.toml -o runs/my --time-limit 150m
-    nacre train my.toml -o runs/my --fall 20m          (end it: let the learning rate fall)
+    nacre train my.toml -o runs/my --fall 2000         (end it: let the learning rate fall)
     torchrun --nproc-per-node 4 -m nacre train my.toml -o runs/my --device cuda
 
 A run lives in its folder: checkpoint, log.csv, held-out.csv, decoded pictures. Where the folder has a

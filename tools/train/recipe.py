@@ -21,7 +21,7 @@ else:
 class Data:
     """What is trained on and what is held out."""
 
-    pictures: tuple[str, ...]  # folders and .tar shards; paths relative to the recipe
+    pictures: tuple[str, ...]  # folders and .tar shards
     held_out: tuple[str, ...] = ()
     synthetic_share: float = 0.05  # of the crops that are rendered text, drawings and screens
     synthetic_pictures: int = 96
@@ -70,7 +70,7 @@ class Recipe:
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe; raises UsageError that names what is wrong in it."""
     try:
-        raw = tomllib.loads(path.read_text())
+        raw = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

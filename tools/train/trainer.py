@@ -112,7 +112,7 @@ class Trainer:
         )
         if found is not None and found.optimiser:
             self.optimiser.load_state_dict(found.optimiser)
-        if options.fall_steps is not None:
+        if options.fall_steps is not None and (self.fall is None or self.has_ended()):
             self.fall = Fall(self.step, options.fall_steps)
         self._first_step = self.step
         self._warm_from = found.warm_from if found is not None and found.optimiser else self.step
@@ -224,6 +224,7 @@ class Trainer:
         """Train until a limit, the end of a fall, or a signal; leaves a checkpoint."""
         with _Stop() as stop:
             self._run(stop)
+        self.save()  # first: whoever stops us may not wait for the evaluation
         self.evaluate()
         self.save()
         self._say(f"stopped at step {self.step}")
