@@ -252,6 +252,11 @@ def test_what_cannot_be_allocated_is_a_limit_error(small, tiny, monkeypatch):
         codec.decode(small, model=tiny)
 
 
+def test_another_device_has_a_copy_of_its_own(tiny_model):
+    codec_image._network_on(tiny_model.network, torch.device("meta"))
+    assert {p.device.type for p in tiny_model.network.parameters()} == {"cpu"}
+
+
 def test_encoding_works_without_assertions(tiny, photo, tmp_path):
     photo.save(tmp_path / "a.png")
     command = [

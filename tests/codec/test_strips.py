@@ -41,7 +41,7 @@ def test_no_seam(runner, monkeypatch):
     decoded = strips.synthesise(runner, whole.round(), features, t, 3).astype(int)
     monkeypatch.setattr(strips, "STRIP_PIXELS", 7 * 16 * 48)
     assert len(list(strips.strips(25, 3, runner.model.config))) == 4
-    assert (strips.analyse(runner, pixels, t) - whole).abs().max() < 1e-3 * whole.abs().max()
+    assert (strips.analyse(runner, pixels, t) - whole).abs().max() < 1e-5 * whole.abs().max()
     again = strips.synthesise(runner, whole.round(), features, t, 3).astype(int)
     assert np.abs(again - decoded).max() <= 1
 
@@ -52,5 +52,5 @@ def test_a_halo_too_small_would_be_seen(runner, monkeypatch):
     t = torch.tensor([0.7])
     whole = strips.analyse(runner, pixels, t)
     monkeypatch.setattr(strips, "STRIP_PIXELS", 7 * 16 * 48)
-    monkeypatch.setattr(strips, "halo", lambda _: 1)
-    assert (strips.analyse(runner, pixels, t) - whole).abs().max() > 1e-3 * whole.abs().max()
+    monkeypatch.setattr(strips, "halo", lambda _: 2)
+    assert (strips.analyse(runner, pixels, t) - whole).abs().max() > 1e-5 * whole.abs().max()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.entropy.coder import Decoder, Encoder
+from nacre.entropy.coder import ESCAPE_FREQUENCIES, Decoder, Encoder
 from nacre.entropy.errors import CorruptStream
 from nacre.entropy.stack import PlainStack, new_stack
 from nacre.entropy.tables import MAX_SYMBOL, Tables, integer_frequencies
@@ -37,6 +37,15 @@ def test_reading_undoes_writing(stack, pushes):
         symbols, rows = arrays(push)
         assert np.array_equal(decoder.pull(rows, TABLES), symbols)
     decoder.finish()
+
+
+@pytest.mark.parametrize("raw", [2**16 - 1, 2**16 - 2])
+def test_an_escape_beyond_the_largest_symbol_is_refused(raw):
+    stack, rows = new_stack(), np.array([3], np.uint8)
+    stack.push(np.array([raw], np.int32), ESCAPE_FREQUENCIES)
+    stack.push(np.array([2 * RADII[3] + 1], np.int32), TABLES.of_row(3))
+    with pytest.raises(CorruptStream, match="over 32767"):
+        Decoder(stack.to_bytes()).pull(rows, TABLES)
 
 
 def test_rows_that_are_not_coded_cost_nothing():

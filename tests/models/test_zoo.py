@@ -63,6 +63,7 @@ def put(key, value):
     return lambda arrays, _: arrays.__setitem__(key, value(arrays[key]))
 
 
+PARTS = ("weight", "bias", "multiplier")
 BAD = {
     "a missing tensor": lambda a, _: a.pop("network.analysis.leave.bias"),
     "a tensor too many": lambda a, _: a.update({"network.more": np.zeros(3, np.float32)}),
@@ -75,7 +76,9 @@ BAD = {
     "a scale weight that is not exact": put("scales.mix.bias", lambda v: v + 2**52),
     "a shift out of range": put("scales.mix.shift", lambda v: v + 60),
     "scales that are no integers": put("scales.mix.weight", lambda v: v + np.float32(0.5)),
-    "scales of another shape": put("scales.step_leave.1.weight", lambda v: v[:-4]),
+    "scales of another shape": lambda a, _: a.update(
+        {f"scales.step_leave.1.{part}": a[f"scales.step_leave.1.{part}"][:-4] for part in PARTS}
+    ),
     "a config with another field": lambda _, m: m.update(
         nacre='{"name": "x", "config": {"layers": 3}}'
     ),

@@ -51,27 +51,19 @@ def read_curve(path: Path) -> Curve:
 
 
 def pchip_slopes(x: Floats, y: Floats) -> Floats:
-    """Slopes at the knots of the cubic that keeps monotone data monotone.
+    """Slopes at the knots of the cubic that keeps rising data rising: both x and y rise.
 
     Source: Fritsch and Butland, 1984; three-point formula at the ends.
     """
     h, d = np.diff(x), np.diff(y) / np.diff(x)
     if len(d) == 1:
         return np.array([d[0], d[0]])
-    slopes = np.zeros(len(x))
     before, after = 2 * h[1:] + h[:-1], h[1:] + 2 * h[:-1]
-    same = d[:-1] * d[1:] > 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        harmonic = (before + after) / (before / d[:-1] + after / d[1:])
-    slopes[1:-1] = np.where(same, harmonic, 0.0)
-
-    def end(h0: float, h1: float, d0: float, d1: float) -> float:
-        slope = ((2 * h0 + h1) * d0 - h0 * d1) / (h0 + h1)
-        if slope * d0 <= 0:
-            return 0.0
-        return 3 * d0 if d0 * d1 <= 0 and abs(slope) > 3 * abs(d0) else slope
-
-    slopes[0], slopes[-1] = end(h[0], h[1], d[0], d[1]), end(h[-1], h[-2], d[-1], d[-2])
+    slopes = np.empty(len(x))
+    slopes[1:-1] = (before + after) / (before / d[:-1] + after / d[1:])
+    for end, next in ((0, 1), (-1, -2)):
+        slope = ((2 * h[end] + h[next]) * d[end] - h[end] * d[next]) / (h[end] + h[next])
+        slopes[end] = max(0.0, slope)
     return slopes
 
 
