@@ -68,6 +68,19 @@ def means(rows: Sequence[Measured], name: str) -> Curve:
     )
 
 
+def markdown(curve: Curve, qualities: Sequence[int], anchors: Sequence[Curve]) -> str:
+    """The tables of the README."""
+    cells = zip(qualities, curve.bpp, curve.psnr_db, strict=True)
+    points = [f"| {quality} | {bpp:.3f} | {psnr:.2f} |" for quality, bpp, psnr in cells]
+    rates = []
+    for anchor in anchors:
+        percent, (low, high) = bd_rate(anchor, curve)
+        rates.append(f"| {anchor.name} | {percent:+.1f} % | {low:.1f} to {high:.1f} |")
+    head = ["| quality | bits per pixel | PSNR, dB |", "|---|---|---|"]
+    head_rates = ["", "| against | BD-rate | over, dB |", "|---|---|---|"]
+    return "\n".join([*head, *points, *head_rates, *rates])
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pictures", type=Path)
@@ -90,11 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         rows += [measure(path, quality, args.model) for quality in args.qualities]
         print(path.name, file=sys.stderr)
     curve = means(rows, f"nacre {load_model(args.model).id.hex()}")
-    for quality, bpp, psnr in zip(sorted(args.qualities), curve.bpp, curve.psnr_db, strict=True):
-        print(f"quality {quality:3}: {bpp:.4f} bpp, {psnr:.2f} dB")
-    for anchor in map(read_curve, args.anchor):
-        percent, (low, high) = bd_rate(anchor, curve)
-        print(f"BD-rate against {anchor.name}: {percent:+.1f} % over {low:.2f} to {high:.2f} dB")
+    print(markdown(curve, sorted(args.qualities), [read_curve(path) for path in args.anchor]))
     if args.json is not None:
         result = {
             "codec": curve.name, "bpp": curve.bpp.tolist(), "psnr_db": curve.psnr_db.tolist(),
