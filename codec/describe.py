@@ -38,7 +38,7 @@ def info(data: bytes, *, limits: Limits = Limits()) -> Info:
     """Describe a file; every checksum of its chunks is verified. Raises StreamError or LimitError."""
     stream = Stream.from_bytes(data, limits)
     head = stream.head
-    installed = {str(zoo.card(name)["sha256"])[: 2 * len(head.model)]: name for name in zoo.names()}
+    installed = zoo.installed(len(head.model))
     return Info(
         format_version=head.version,
         width=head.width,
@@ -47,7 +47,7 @@ def info(data: bytes, *, limits: Limits = Limits()) -> Info:
         bit_depth=head.bit_depth,
         orientation=head.orientation,
         quality=head.quality,
-        model=installed.get(head.model.hex(), head.model.hex()),
+        model=installed.get(head.model, head.model.hex()),
         model_id=head.model.hex(),
         tile=head.tile,
         tiles=head.tile_count,

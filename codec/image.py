@@ -63,25 +63,9 @@ def encode(
 
     Raises UsageError, ImageError, WeightsError or LimitError.
     """
-    return encode_picture(
-        to_picture(image), quality=quality, model=model, device=device, precision=precision, strip=strip,
-        limits=limits,
-    )  # fmt: skip
-
-
-def encode_picture(
-    picture: Picture,
-    *,
-    quality: int,
-    model: str | Path = zoo.DEFAULT,
-    device: str = "cpu",
-    precision: str = "float32",
-    strip: bool = False,
-    limits: Limits = Limits(),
-) -> bytes:
-    """`encode` for a picture that was taken apart before."""
     if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= MAX_QUALITY:
         raise UsageError(f"quality {quality!r}: a whole number from 1 to {MAX_QUALITY} wanted")
+    picture = to_picture(image)
     height, width = picture.pixels.shape[:2]
     runner = _runner(zoo.load_model(model), device, precision)
     head = Head(
@@ -118,20 +102,6 @@ def decode(
     The model is the one that the file names; `model`, a path, adds one to those that are embedded.
     Raises StreamError (TruncatedStream, CorruptStream, UnsupportedStream), LimitError or WeightsError.
     """
-    return to_pil(
-        decode_picture(data, model=model, device=device, precision=precision, limits=limits)
-    )
-
-
-def decode_picture(
-    data: bytes,
-    *,
-    model: str | Path | None = None,
-    device: str = "cpu",
-    precision: str = "float32",
-    limits: Limits = Limits(),
-) -> Picture:
-    """`decode`, giving samples and metadata apart."""
     stream = Stream.from_bytes(data, limits)
     head = stream.head
     runner = _runner(zoo.model_of_stream(head.model, model), device, precision)
@@ -141,7 +111,8 @@ def decode_picture(
         t = _t(head.quality, runner.device)
         pixels = strips.synthesise(runner, y_hat, features, t, head.channels)
     pixels = pixels[: head.height, : head.width]
-    return Picture(pixels, {m.kind: m.data for m in stream.metadata}, head.orientation)
+    metadata = {m.kind: m.data for m in stream.metadata}
+    return to_pil(Picture(pixels, metadata, head.orientation))
 
 
 def _check_limits(head: Head, config: ImageConfig, limits: Limits) -> None:

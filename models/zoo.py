@@ -31,6 +31,11 @@ def card(name: str) -> dict[str, Any]:
     return dict(json.loads((FOLDER / f"{name}.json").read_text()))
 
 
+def installed(id_bytes: int) -> dict[bytes, str]:
+    """The embedded models' names by their id, which is the start of their SHA-256."""
+    return {bytes.fromhex(str(card(name)["sha256"]))[:id_bytes]: name for name in names()}
+
+
 def load_model(model: str | Path = DEFAULT) -> CodingModel:
     """An embedded model by name, or one from the path of its weights file (.safetensors).
 
@@ -51,7 +56,7 @@ def model_of_stream(id: bytes, model: str | Path | None = None) -> CodingModel:
 
     Raises UnsupportedStream when this installation does not have it.
     """
-    known = {bytes.fromhex(str(card(name)["sha256"]))[: len(id)]: name for name in names()}
+    known = installed(len(id))
     if model is not None:
         loaded = load_model(model)
         if loaded.id == id:
