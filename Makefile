@@ -3,7 +3,9 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+PEERS ?= compressai torch==2.14.1 torchvision==0.29.1
+
+.PHONY: demo test test-browser test-compressai lint clean
 
 demo: .venv/ready
 	@$(BIN)/python -m nacre.tools.demo
@@ -19,10 +21,24 @@ lint: .venv/ready
 	@for folder in codec datasets entropy models tools; do ln -s ../../$$folder .types/nacre/$$folder; done
 	@MYPYPATH=.types $(BIN)/mypy -p nacre --no-error-summary
 
+# Beside the suite: these need a Chromium on the PATH, and two gigabytes of other people's packages.
+test-browser: .venv/ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright
+	@$(BIN)/python -m pytest tests/tools/evaluate/test_page.py
+
+test-compressai: .venv/ready .venv-compressai/ready
+	@NACRE_COMPRESSAI_PYTHON=.venv-compressai/bin/python $(BIN)/python -m pytest \
+		tests/tools/evaluate/codecs/test_compressai.py
+
+.venv-compressai/ready:
+	@$(PYTHON) -m venv .venv-compressai
+	@.venv-compressai/bin/python -m pip install --quiet --disable-pip-version-check $(PEERS)
+	@touch $@
+
 .venv/ready: pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)" -e ".[test]"
 	@touch $@
 
 clean:
-	rm -rf .venv .types demo-out build *.egg-info
+	rm -rf .venv .venv-compressai .types demo-out build *.egg-info

@@ -21,28 +21,10 @@ import torch
 from PIL import Image
 
 from nacre import codec
-from nacre.codec import tiles
-from nacre.entropy.coder import Decoder, Encoder
+from nacre.tools.evaluate.stopwatch import Stopwatch, entropy_stopwatch
 
 REPEATS = 5
 MIB = 1 << 20
-
-
-class Stopwatch:
-    """Adds up the seconds that wrapped functions take."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def around(self, function: Callable[..., object]) -> Callable[..., object]:
-        def timed(*args: object, **kwargs: object) -> object:
-            start = time.perf_counter()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                self.seconds += time.perf_counter() - start
-
-        return timed
 
 
 def medians(work: Callable[[], object], watch: Stopwatch) -> tuple[float, float]:
@@ -99,11 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.side:
         image = image.resize(tuple(args.side))
     base = peak_mib()
-    watch = Stopwatch()
-    for kind, names in ((Encoder, ("push", "finish")), (Decoder, ("pull", "finish"))):
-        for name in names:
-            setattr(kind, name, watch.around(getattr(kind, name)))
-    tiles.symbol_checksum = watch.around(tiles.symbol_checksum)  # type: ignore[assignment]
+    watch = entropy_stopwatch()
     data = codec.encode(image, quality=args.quality, precision=args.precision)
     cpu = platform.processor() or platform.machine()
     print(

@@ -16,6 +16,9 @@ COMMANDS = {
     "decode": "nacre files to pictures",
     "info": "what a nacre file holds",
     "models": "the models of this installation",
+    "eval": "measure a model on a folder of pictures",
+    "bench": "measure codecs against each other",
+    "bdrate": "bits and decibels between two rate-distortion curves",
     "train": "train a model on pictures",
     "export": "make the weights that code from a trained checkpoint",
 }

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from nacre import codec
 from nacre.tools.batch import write_output
-from nacre.tools.evaluate.curve import psnr_db
+from nacre.tools.evaluate.metrics import psnr_db
 
 PHOTO = Path(__file__).parent / "demo" / "beacon-street.png"
 OUTPUT = Path("demo-out")

@@ -1,14 +1,13 @@
-"""BD-rate: how many more bits one curve needs than another for the same quality, on average.
+"""BD-rate and BD-PSNR: how far apart two rate-distortion curves lie, on average.
 
-Source: Bjontegaard, VCEG-M33. Differs: piecewise cubics that keep the shape (PCHIP), not one cubic.
+Source: Bjontegaard, VCEG-M33 ("cubic": one polynomial of degree three through everything).
+Differs: "pchip" and "akima" join the points by piecewise cubics, which do not swing between them.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,10 @@ from numpy.typing import NDArray
 from nacre.entropy.errors import UsageError
 
 Floats = NDArray[np.float64]
+METHODS = ("pchip", "akima", "cubic")
+FEW_POINTS = 4  # under it a curve is mostly interpolation
+SMALL_SHARE = 0.5  # of either curve's range; a mean over less says little
+AKIMA_FLAT = 1e-9  # of the largest change of slope: smaller ones are equal slopes
 
 
 @dataclass(frozen=True)
@@ -23,71 +26,151 @@ class Curve:
     """Points of one codec on one set, in order of rate."""
 
     name: str
-    bpp: Floats
-    psnr_db: Floats
+    rate: Floats  # bits per pixel; kbit/s for some video sets. Over 0
+    quality: Floats  # dB; MS-SSIM as -10 log10(1 - MS-SSIM)
+    dataset: str | None = None
 
     def __post_init__(self) -> None:
-        if len(self.bpp) != len(self.psnr_db) or len(self.bpp) < 2:
-            raise UsageError(
-                f"{self.name}: a curve needs two points or more, as many rates as qualities"
-            )
-        if (np.diff(self.bpp) <= 0).any() or (np.diff(self.psnr_db) <= 0).any():
-            raise UsageError(f"{self.name}: quality does not rise with the rate at every point")
+        if self.rate.shape != self.quality.shape or self.rate.ndim != 1:
+            raise UsageError(f"{self.name}: as many rates as qualities are wanted, in two lists")
+        if len(np.unique(self.rate)) < 2 or len(np.unique(self.quality)) < 2:
+            raise UsageError(f"{self.name}: a curve needs two points or more")
+        if not (np.isfinite(self.rate).all() and np.isfinite(self.quality).all()):
+            raise UsageError(f"{self.name}: not every rate and quality is a finite number")
+        if (self.rate <= 0).any():
+            raise UsageError(f"{self.name}: rates are not all over 0")
 
     @classmethod
-    def of(cls, name: str, bpp: Sequence[float], psnr_db: Sequence[float]) -> Curve:
+    def of(
+        cls,
+        name: str,
+        rate: Sequence[float],
+        quality: Sequence[float],
+        dataset: str | None = None,
+    ) -> Curve:
         """From points in any order."""
-        order = np.argsort(bpp)
-        return cls(name, np.asarray(bpp, float)[order], np.asarray(psnr_db, float)[order])
+        x, y = np.asarray(rate, float), np.asarray(quality, float)
+        if x.shape == y.shape and x.ndim == 1:
+            order = np.lexsort((y, x))
+            x, y = x[order], y[order]
+        return cls(name, x, y, dataset)
+
+    def remarks(self) -> list[str]:
+        """What a reader of the figures should know of this curve."""
+        found = []
+        if len(self.rate) < FEW_POINTS:
+            found.append(f"{self.name} has {len(self.rate)} points only")
+        steps = zip(np.diff(self.rate), np.diff(self.quality), self.rate[1:], strict=True)
+        falls = [f"{at:.4g}" for rate, quality, at in steps if quality <= 0 or rate <= 0]
+        if falls:
+            found.append(f"{self.name}: quality does not rise with the rate at {', '.join(falls)}")
+        return found
 
 
-def read_curve(path: Path) -> Curve:
-    """A published curve of tools/anchors, or one that this package wrote."""
-    try:
-        raw = json.loads(path.read_text())
-        return Curve.of(str(raw["codec"]), raw["bpp"], raw.get("psnr_rgb") or raw["psnr_db"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} holds no curve: {error}") from error
+@dataclass(frozen=True)
+class Delta:
+    """A mean distance, and what it is a mean over."""
+
+    value: float  # per cent for BD-rate, minus is fewer bits; dB for BD-PSNR, plus is better
+    low: float  # of the common range: dB for BD-rate, the unit of the rates for BD-PSNR
+    high: float
+    remarks: tuple[str, ...]
+
+
+def bd_rate(anchor: Curve, test: Curve, method: str = "pchip") -> Delta:
+    """Per cent of bits that `test` needs beyond `anchor` for equal quality; UsageError without overlap."""
+    gap, low, high, remarks = _gap(anchor, test, method, lambda c: (c.quality, np.log10(c.rate)))
+    return Delta(100 * (float(10**gap) - 1), low, high, remarks)
+
+
+def bd_quality(anchor: Curve, test: Curve, method: str = "pchip") -> Delta:
+    """Decibels that `test` is better than `anchor` at equal rate; UsageError without overlap."""
+    gap, low, high, remarks = _gap(anchor, test, method, lambda c: (np.log10(c.rate), c.quality))
+    return Delta(gap, 10**low, 10**high, remarks)
+
+
+def _gap(
+    anchor: Curve, test: Curve, method: str, axes: Callable[[Curve], tuple[Floats, Floats]]
+) -> tuple[float, float, float, tuple[str, ...]]:
+    """Mean of y of `test` less y of `anchor` over the x that they share; that range; remarks."""
+    if method not in METHODS:
+        raise UsageError(f"method {method!r}: one of {', '.join(METHODS)} wanted")
+    knots = [_knots(*axes(curve)) for curve in (anchor, test)]
+    low, high = max(x[0] for x, _ in knots), min(x[-1] for x, _ in knots)
+    if low >= high:
+        ends = " and ".join(
+            f"{c.name} ({c.rate[0]:.4g} to {c.rate[-1]:.4g}, {c.quality.min():.2f} to {c.quality.max():.2f} dB)"
+            for c in (anchor, test)
+        )
+        raise UsageError(f"{ends} do not overlap")
+    remarks = anchor.remarks() + test.remarks()
+    for curve, (x, _) in zip((anchor, test), knots, strict=True):
+        share = (high - low) / (x[-1] - x[0])
+        if share < SMALL_SHARE:
+            remarks.append(f"the range in common is {share:.0%} of that of {curve.name}")
+    means = [integral(x, y, low, high, method) / (high - low) for x, y in knots]
+    return float(means[1] - means[0]), float(low), float(high), tuple(remarks)
+
+
+def _knots(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """In order of x; points of equal x become one, at their mean y."""
+    found, which = np.unique(x, return_inverse=True)
+    return found, np.bincount(which, weights=y) / np.bincount(which)
+
+
+def integral(x: Floats, y: Floats, low: float, high: float, method: str = "pchip") -> float:
+    """Of the curve through the points (x rises), exactly, from `low` to `high`."""
+    if method == "cubic":
+        middle = x.mean()  # keeps the equations well conditioned
+        primitive = np.polyint(np.polyfit(x - middle, y, min(3, len(x) - 1)))
+        return float(np.diff(np.polyval(primitive, np.array([low, high]) - middle))[0])
+    slopes = pchip_slopes(x, y) if method == "pchip" else akima_slopes(x, y)
+    h, d = np.diff(x), np.diff(y) / np.diff(x)
+    c2 = (3 * d - 2 * slopes[:-1] - slopes[1:]) / h
+    c3 = (slopes[:-1] + slopes[1:] - 2 * d) / h**2
+
+    def area(at: float) -> Floats:
+        t = np.clip(at - x[:-1], 0, h)
+        return t * (y[:-1] + t * (slopes[:-1] / 2 + t * (c2 / 3 + t * c3 / 4)))
+
+    return float((area(high) - area(low)).sum())
 
 
 def pchip_slopes(x: Floats, y: Floats) -> Floats:
-    """Slopes at the knots of the cubic that keeps rising data rising: both x and y rise.
+    """Slopes at the knots of the cubic that has no extremes but those of the points.
 
-    Source: Fritsch and Butland, 1984; three-point formula at the ends.
+    Source: Fritsch and Butland, 1984; Moler's three-point formula at the ends.
     """
     h, d = np.diff(x), np.diff(y) / np.diff(x)
     if len(d) == 1:
         return np.array([d[0], d[0]])
     before, after = 2 * h[1:] + h[:-1], h[1:] + 2 * h[:-1]
-    slopes = np.empty(len(x))
-    slopes[1:-1] = (before + after) / (before / d[:-1] + after / d[1:])
+    slopes = np.zeros(len(x))
+    same = d[:-1] * d[1:] > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        harmonic = (before + after) / (before / d[:-1] + after / d[1:])
+    slopes[1:-1][same] = harmonic[same]
     for end, next in ((0, 1), (-1, -2)):
         slope = ((2 * h[end] + h[next]) * d[end] - h[end] * d[next]) / (h[end] + h[next])
-        slopes[end] = max(0.0, slope)
+        if slope * d[end] <= 0:
+            slope = 0.0
+        elif d[end] * d[next] <= 0 and abs(slope) > 3 * abs(d[end]):
+            slope = 3 * d[end]
+        slopes[end] = slope
     return slopes
 
 
-def integral(x: Floats, y: Floats, low: float, high: float) -> float:
-    """Of the PCHIP curve through the points, exactly."""
-    slopes, h = pchip_slopes(x, y), np.diff(x)
-    c2 = (3 * np.diff(y) / h - 2 * slopes[:-1] - slopes[1:]) / h
-    c3 = (slopes[:-1] + slopes[1:] - 2 * np.diff(y) / h) / h**2
-
-    def primitive(at: Floats) -> Floats:
-        t = np.clip(at - x[:-1], 0, h)
-        return t * (y[:-1] + t * (slopes[:-1] / 2 + t * (c2 / 3 + t * c3 / 4)))
-
-    return float((primitive(np.asarray(high)) - primitive(np.asarray(low))).sum())
-
-
-def bd_rate(anchor: Curve, test: Curve) -> tuple[float, tuple[float, float]]:
-    """Per cent of bits that `test` needs beyond `anchor`, and the range of qualities, in dB, it is a mean over.
-
-    Raises UsageError when the curves share no quality.
-    """
-    low = max(anchor.psnr_db[0], test.psnr_db[0])
-    high = min(anchor.psnr_db[-1], test.psnr_db[-1])
-    if low >= high:
-        raise UsageError(f"{anchor.name} and {test.name} share no quality")
-    means = [integral(c.psnr_db, np.log10(c.bpp), low, high) / (high - low) for c in (anchor, test)]
-    return 100 * (10 ** (means[1] - means[0]) - 1), (float(low), float(high))
+def akima_slopes(x: Floats, y: Floats) -> Floats:
+    """Slopes at the knots, from two chords on either side. Source: Akima, JACM 1970."""
+    d = np.diff(y) / np.diff(x)
+    if len(d) == 1:
+        return np.array([d[0], d[0]])
+    before, after = 2 * d[0] - d[1], 2 * d[-1] - d[-2]
+    m = np.concatenate([[2 * before - d[0], before], d, [after, 2 * after - d[-1]]])
+    jump = np.abs(np.diff(m))
+    total = jump[2:] + jump[:-2]
+    slopes = (m[1:-2] + m[2:-1]) / 2
+    bends = total > AKIMA_FLAT * total.max(initial=0)
+    weighted = jump[2:] * m[1:-2] + jump[:-2] * m[2:-1]
+    slopes[bends] = weighted[bends] / total[bends]
+    return slopes

@@ -1,0 +1,105 @@
+"""A curve means the same wherever it was written down."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from nacre.entropy.errors import UsageError
+from nacre.tools.evaluate.curves import ANCHORS, anchor_names, decibels, has_metric, read
+
+BPP, PSNR, SSIM = [0.1, 0.3, 0.6, 1.0], [28.0, 31.0, 34.0, 37.0], [0.9, 0.95, 0.98, 0.99]
+
+
+def test_every_published_curve_can_be_read():
+    names = anchor_names()
+    assert len(names) >= 243
+    for name in names:
+        assert any(has_metric(name, metric) for metric in ("psnr_rgb", "ms_ssim", "psnr_yuv")), name
+    assert all(name.startswith("kodak:") for name in anchor_names("kodak"))
+
+
+def test_every_published_curve_says_where_it_is_from():
+    for path in ANCHORS.glob("*/*.json"):
+        facts = json.loads(path.read_text())
+        assert facts["conventions"] and (facts["source"].get("repo") or facts["measured"]), path
+
+
+def written(tmp_path, kind):
+    path = tmp_path / f"curve.{'csv' if 'csv' in kind else 'json'}"
+    if kind == "plain":
+        path.write_text(json.dumps({"codec": "it", "bpp": BPP, "psnr_rgb": PSNR, "ms_ssim": SSIM}))
+    elif kind == "compressai":
+        results = {"bpp": BPP, "psnr-rgb": PSNR, "ms-ssim-rgb": SSIM}
+        path.write_text(json.dumps({"name": "it", "description": "", "results": results}))
+    elif kind == "csv":
+        lines = [",".join(map(str, row)) for row in zip(BPP, PSNR, SSIM, strict=True)]
+        path.write_text("\n".join(["bpp,psnr_rgb,ms_ssim", *lines]))
+    else:  # pictures whose means are the curve
+        rows = zip(BPP, PSNR, decibels(SSIM), strict=True)
+        lines = [
+            f"{name},{bpp + d},{psnr - d},{db}"
+            for bpp, psnr, db in rows
+            for name, d in (("a", 0.05), ("b", -0.05))
+        ]
+        path.write_text("\n".join(["picture,bpp,psnr,ms_ssim_db", *lines]))
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["plain", "compressai", "csv", "csv of pictures"])
+def test_all_notations_are_one_curve(tmp_path, kind):
+    name = written(tmp_path, kind)
+    for metric, values in (("psnr_rgb", PSNR), ("ms_ssim", decibels(SSIM))):
+        curve = read(name, metric).curve
+        np.testing.assert_allclose(curve.rate, BPP)
+        np.testing.assert_allclose(curve.quality, values)
+
+
+def test_pictures_keep_their_own_curves(tmp_path):
+    found = read(written(tmp_path, "csv of pictures"))
+    assert sorted(found.pictures) == ["a", "b"]
+    np.testing.assert_allclose(found.pictures["a"].rate, np.array(BPP) + 0.05)
+    assert read(written(tmp_path, "csv")).pictures == {}
+
+
+def test_ms_ssim_in_decibels_is_that_of_its_formula():
+    assert decibels([0.9, 0.99, 0.0]) == pytest.approx([10, 20, 0])
+    assert np.isfinite(decibels([1.0])).all()
+
+
+def test_one_codec_of_several_is_picked_by_name(tmp_path):
+    path = tmp_path / "two.csv"
+    path.write_text("codec,bpp,psnr\na,1,30\na,2,33\nb,1,31\nb,2,34\n")
+    assert read(f"{path}:b").curve.quality.tolist() == [31, 34]
+    for name in (str(path), f"{path}:c"):
+        with pytest.raises(UsageError, match="one codec is wanted"):
+            read(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}", "no bpp"),
+        ("[1]", "holds no curve"),
+        ('{"codec": "a", "bpp": [1, 2]}', "no psnr_rgb"),
+        ('{"codec": "a", "bpp": [1, "x"], "psnr_rgb": [1, 2]}', "holds no curve"),
+        ('{"codec": "a", "bpp": [1, 2], "psnr_rgb": [1, 2, 3]}', "as many rates"),
+        ("not json", "holds no curve"),
+    ],
+)
+def test_what_holds_no_curve_is_refused(tmp_path, text, said):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        read(str(path))
+
+
+def test_a_name_that_is_nearly_right_is_helped():
+    with pytest.raises(UsageError, match=r"kodak:vtm-18\.0"):
+        read("kodak:vtm-18")
+    with pytest.raises(UsageError, match="No such file"):
+        read("nowhere.json")
+    with pytest.raises(UsageError, match="one of psnr_rgb"):
+        read("kodak:vtm-18.0", "vmaf")

@@ -1,0 +1,97 @@
+"""Measure codecs against each other on a folder of pictures.
+
+nacre bench kodak/ --codecs nacre,jpeg,webp,avif --json results.json --report report.html
+nacre bench kodak/ --codecs nacre,webp@method=4 --qualities webp@method=4=20,50,80
+nacre bench kodak/ --codecs nacre,compressai:mbt2018-mean --timing
+
+Settings are exactly what is printed. A codec that is not on this machine is skipped, with how to get it.
+CODEC@OPTION=VALUE changes a setting; docs/evaluation.md lists them all.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from nacre.entropy.errors import UsageError
+from nacre.tools.commands.eval import (
+    add_measuring_arguments,
+    exit_code,
+    measure,
+    parse_qualities,
+)
+from nacre.tools.evaluate.codecs.registry import CODECS
+from nacre.tools.evaluate.curves import read
+from nacre.tools.evaluate.results import table
+from nacre.tools.evaluate.summary import matrix_table, spread_table
+
+DEFAULT = "nacre,jpeg,webp,jpeg2000,avif,jxl,heic"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_measuring_arguments(parser)
+    parser.add_argument(
+        "--codecs", default=DEFAULT, metavar="C,C,...", help=f"(default: {DEFAULT})"
+    )
+    parser.add_argument(
+        "--qualities",
+        action="append",
+        default=[],
+        metavar="CODEC=Q,Q,...",
+        help="other qualities than the codec's own sweep",
+    )
+    parser.add_argument(
+        "--anchor",
+        action="append",
+        default=[],
+        metavar="SET:NAME",
+        help="published curves beside ours, in the table and the report (nacre bdrate --list)",
+    )
+    parser.add_argument("--report", type=Path, metavar="HTML", help="one page with all of it")
+    parser.add_argument("--svg", type=Path, metavar="SVG", help="the PSNR plot alone, for a paper")
+    parser.add_argument(
+        "--compare",
+        metavar="NAME,NAME,...",
+        help="pictures shown side by side in the report (default: two of the set)",
+    )
+
+
+def run(args: Namespace) -> int:
+    codecs = split_codecs(args.codecs)
+    qualities = {}
+    for text in args.qualities:
+        codec, equals, values = text.rpartition("=")
+        if not equals or codec not in codecs:
+            raise UsageError(f"--qualities {text!r}: CODEC=Q,Q,... of one of {', '.join(codecs)}")
+        qualities[codec] = parse_qualities(values)
+    anchors = args.anchor
+    for name in anchors:
+        read(name)  # before hours of work: it may be wrong
+    found = measure(args, codecs, qualities)
+    if not args.quiet:
+        print(table(found.codecs))
+        print()
+    print(matrix_table(found, anchors))
+    print(spread_table(found))
+    if args.svg is not None:
+        from nacre.tools.evaluate.report import paper_plot
+
+        args.svg.write_text(paper_plot(found, anchors), encoding="utf-8")
+    if args.report is not None:
+        from nacre.tools.evaluate.report import write_report
+
+        names = args.compare.split(",") if args.compare else []
+        write_report(args.report, found, anchors, args.dataset, names)
+    return exit_code(found)
+
+
+def split_codecs(text: str) -> tuple[str, ...]:
+    """Commas stand between codecs and between the options of one: what begins no codec is an option."""
+    found: list[str] = []
+    for part in filter(None, text.split(",")):
+        is_codec = part.partition("@")[0].partition(":")[0] in CODECS
+        if found and not is_codec and "=" in part and "@" in found[-1]:
+            found[-1] += "," + part
+        else:
+            found.append(part)
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,1 @@
+"""Codecs behind one face, so that all are measured by the same ruler."""

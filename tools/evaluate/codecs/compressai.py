@@ -1,0 +1,130 @@
+"""CompressAI's models, in a Python of their own: it needs torchvision and other releases than ours.
+
+The other Python is named by compressai:MODEL@python=PATH or NACRE_COMPRESSAI_PYTHON. Weights are downloaded
+by CompressAI, or lie in a folder named by checkpoints= or NACRE_COMPRESSAI_CHECKPOINTS.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from nacre.entropy.errors import UsageError
+from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, CodecMissing, Stages, whole
+
+WORKER = Path(__file__).with_name("compressai_worker.py")
+
+
+class CompressAi(Codec):
+    key = "compressai"
+    warms_up = True
+    options = {
+        "model": "mbt2018-mean",
+        "metric": "mse",
+        "python": "",
+        "checkpoints": "",
+        "threads": "",
+    }
+    qualities: tuple[float, ...] = (1, 2, 3, 4, 5, 6, 7, 8)
+
+    def __init__(self, name: str, options: Mapping[str, str]) -> None:
+        super().__init__(name, options)
+        python = self.chosen["python"] or os.environ.get("NACRE_COMPRESSAI_PYTHON")
+        if not python:
+            raise CodecMissing(
+                "name a Python that has compressai and torchvision by compressai:MODEL@python=PATH "
+                "or NACRE_COMPRESSAI_PYTHON (docs/evaluation.md)"
+            )
+        if self.chosen["metric"] not in ("mse", "ms-ssim"):
+            raise UsageError(f"{name}: metric is mse or ms-ssim")
+        folder = self.chosen["checkpoints"] or os.environ.get("NACRE_COMPRESSAI_CHECKPOINTS", "")
+        self._seconds: float | None = None
+        self._process = _start([python, str(WORKER)], name)
+        hello = {key: self.chosen[key] for key in ("model", "metric", "threads")}
+        try:
+            answer = self._ask({"checkpoints": folder, "quality": self.qualities[0], **hello})
+        except CodecFailed as error:
+            raise CodecMissing(str(error)) from error
+        self._version: str = answer["version"]
+        self.qualities = tuple(range(1, answer["qualities"] + 1))
+
+    @property
+    def label(self) -> str:
+        return f"{self.chosen['model']} ({self.chosen['metric']}, CompressAI)"
+
+    @property
+    def settings(self) -> str:
+        return (
+            f"compressai.zoo {self.chosen['model']}(quality=Q, metric={self.chosen['metric']!r}), compress, "
+            "decompress; strings with 5 bytes of head and 4 for each length"
+        )
+
+    @property
+    def version(self) -> str:
+        return self._version
+
+    def encode(self, image: Image.Image, quality: float) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = Path(folder) / "in.png", Path(folder) / "out.bin"
+            image.save(source, compress_level=1)
+            self._do("encode", source, target, quality=whole(quality))
+            return target.read_bytes()
+
+    def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = Path(folder) / "in.bin", Path(folder) / "out.png"
+            source.write_bytes(data)
+            self._do("decode", source, target)
+            return Image.open(target).convert("RGB")
+
+    def stages(self) -> Stages:
+        return Stages(whole=self._seconds)
+
+    def _do(self, what: str, source: Path, target: Path, **more: int) -> None:
+        answer = self._ask({"do": what, "source": str(source), "target": str(target), **more})
+        self._seconds = answer["seconds"]
+
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """One line there, one line back."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None
+        try:
+            stdin.write(json.dumps(request) + "\n")
+            stdin.flush()
+            line = stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise CodecFailed(f"{self.name}: its Python ended with {self._process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise CodecFailed(f"{self.name}: {answer['error']}")
+        return answer
+
+    def __del__(self) -> None:
+        process = getattr(self, "_process", None)
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                pipe.close()
+
+
+def _start(command: list[str], name: str) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+    except OSError as error:
+        raise CodecMissing(f"{name}: {command[0]}: {error.strerror}") from error

@@ -1,0 +1,37 @@
+"""Which codecs there are, and a codec from its name."""
+
+from __future__ import annotations
+
+from nacre.entropy.errors import UsageError
+from nacre.tools.evaluate.codecs.av import X264, X265, SvtAv1
+from nacre.tools.evaluate.codecs.base import Codec
+from nacre.tools.evaluate.codecs.compressai import CompressAi
+from nacre.tools.evaluate.codecs.external import Bpg, Vtm, Vvenc
+from nacre.tools.evaluate.codecs.nacre import Nacre
+from nacre.tools.evaluate.codecs.pillow import Avif, Heic, Jpeg, Jpeg2000, JpegXl, Webp
+
+CODECS: dict[str, type[Codec]] = {
+    codec.key: codec
+    for codec in (
+        Nacre, Jpeg, Webp, Jpeg2000, Avif, JpegXl, Heic, X264, X265, SvtAv1, Vvenc, Vtm, Bpg, CompressAi
+    )
+}  # fmt: skip
+
+
+def create(name: str) -> Codec:
+    """ "avif", "avif@tune=ssim,speed=4", "nacre:my.safetensors", "compressai:mbt2018-mean".
+
+    What stands behind the colon is the option "model". Raises UsageError, or CodecMissing where the
+    codec is not on this machine.
+    """
+    head, _, tail = name.partition("@")
+    key, colon, model = head.partition(":")
+    if key not in CODECS:
+        raise UsageError(f"codec {key!r}: one of {', '.join(CODECS)} wanted")
+    options = {"model": model} if colon else {}
+    for part in filter(None, tail.split(",")):
+        option, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"{name}: {part!r} is not OPTION=VALUE")
+        options[option] = value
+    return CODECS[key](name, options)

@@ -1,0 +1,114 @@
+"""Every codec against every other: the BD-rate matrix, and its spread over the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nacre.entropy.errors import UsageError
+from nacre.tools.evaluate.bdrate import Curve, Delta, bd_rate
+from nacre.tools.evaluate.curves import Measured, decibels, has_metric, read
+from nacre.tools.evaluate.results import CodecResult, Evaluation
+from nacre.tools.evaluate.spread import Spread, spread
+
+LEAST_POINTS = 2
+
+
+@dataclass(frozen=True)
+class Line:
+    """A codec of a table or a plot: measured here, or published."""
+
+    key: str
+    label: str
+    measured: Measured
+    is_published: bool
+
+
+def curves_of(codec: CodecResult, metric: str = "psnr_rgb") -> Measured | None:
+    """Mean and pictures' curves of what was measured; None while there are too few points."""
+    means = codec.means()
+    if len(means["quality"]) < LEAST_POINTS or metric not in means:
+        return None
+    rows = codec.rows
+    pictures = {}
+    for name in codec.complete():
+        own = [row for row in rows if row.picture == name]
+        pictures[name] = _curve(
+            name, [row.bpp for row in own], [getattr(row, metric) for row in own], metric
+        )
+    return Measured(_curve(codec.name, means["bpp"], means[metric], metric), pictures)
+
+
+def _curve(name: str, bpp: list[float], quality: list[float], metric: str) -> Curve:
+    return Curve.of(name, bpp, decibels(quality) if metric == "ms_ssim" else quality)
+
+
+def lines(found: Evaluation, anchors: Sequence[str] = (), metric: str = "psnr_rgb") -> list[Line]:
+    """Measured codecs in the order in which they were asked for, then published ones by their names.
+
+    Left out are those without the metric.
+    """
+    ours = [(codec, curves_of(codec, metric)) for codec in found.codecs]
+    measured = [Line(c.codec, c.name, curves, False) for c, curves in ours if curves is not None]
+    published = [(name, read(name, metric)) for name in anchors if has_metric(name, metric)]
+    return measured + [Line(name, m.curve.name, m, True) for name, m in published]
+
+
+def matrix(rows: list[Line]) -> list[list[Delta | None]]:
+    """BD-rate of each row's codec against each column's; None where they do not overlap."""
+
+    def cell(anchor: Line, test: Line) -> Delta | None:
+        try:
+            return bd_rate(anchor.measured.curve, test.measured.curve)
+        except UsageError:
+            return None
+
+    return [[cell(anchor, test) for anchor in rows] for test in rows]
+
+
+def matrix_table(found: Evaluation, anchors: Sequence[str]) -> str:
+    """Markdown; minus means that the codec of the row needs fewer bits than that of the column."""
+    rows = lines(found, anchors)
+    head = "| BD-rate, % of | against " + " | ".join(line.label for line in rows) + " |"
+    out = [head, "|---" * (len(rows) + 1) + "|"]
+    for line, cells in zip(rows, matrix(rows), strict=True):
+        texts = (
+            "-" if cell is None else f"{cell.value:+.1f}{'*' if cell.remarks else ''}"
+            for cell in cells
+        )
+        out.append(f"| {line.label} | " + " | ".join(texts) + " |")
+    return "\n".join([*out, *(f"\\* {remark}" for remark in remarks(rows))])
+
+
+def remarks(rows: Sequence[Line]) -> list[str]:
+    """What is to be known of the curves of a table, each thing once."""
+    found = [remark for line in rows for remark in line.measured.curve.remarks()]
+    sets = {line.measured.curve.dataset for line in rows if line.is_published}
+    if len(sets) > 1:
+        found.append(f"published curves of different sets: {', '.join(sorted(map(str, sets)))}")
+    return found
+
+
+def spreads(found: Evaluation) -> list[tuple[str, str, Spread]]:
+    """Of every measured codec against the first one: key, label, BD-rates picture by picture."""
+    measured = lines(found)
+    pairs = [(m, spread(measured[0].measured, m.measured)) for m in measured[1:]]
+    return [(m.key, m.label, found) for m, found in pairs if found is not None]
+
+
+def spread_table(found: Evaluation) -> str:
+    """Markdown; the first codec is the anchor."""
+    rows = spreads(found)
+    if not rows:
+        return ""
+    first = lines(found)[0].label
+    out = [
+        f"\n| against {first}, picture by picture | lower quartile | median | upper quartile | worst |",
+        "|---|---|---|---|---|",
+    ]
+    for _, label, s in rows:
+        worst = ", ".join(f"{name} {value:+.0f} %" for name, value in s.worst)
+        out.append(
+            f"| {label} | {s.lower:+.1f} % | {s.median:+.1f} % | {s.upper:+.1f} % | {worst} |"
+        )
+    return "\n".join(out)
