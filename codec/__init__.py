@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nacre.codec.describe import Info as Info
     from nacre.codec.describe import info as info
+    from nacre.codec.image import CutFileWarning as CutFileWarning
+    from nacre.codec.image import Opened as Opened
+    from nacre.codec.image import Region as Region
     from nacre.codec.image import decode as decode
     from nacre.codec.image import encode as encode
 
 _HOMES = {
     "encode": "nacre.codec.image",
     "decode": "nacre.codec.image",
+    "CutFileWarning": "nacre.codec.image",
+    "Opened": "nacre.codec.image",
+    "Region": "nacre.codec.image",
     "info": "nacre.codec.describe",
     "Info": "nacre.codec.describe",
 }
-__all__ = ["Info", "decode", "encode", "info"]
+__all__ = ["CutFileWarning", "Info", "Opened", "Region", "decode", "encode", "info"]
 
 
 def __getattr__(name: str) -> Any:  # so that `nacre info` does not pay for torch

@@ -79,7 +79,7 @@ def _checked(array: NDArray[Any]) -> Pixels:
         raise ImageError(f"an array of shape {array.shape}: (H, W, 3), (H, W, 1) or (H, W) wanted")
     if not array.size:
         raise ImageError("the picture has no pixels")
-    return np.array(array, order="C")  # a copy that torch may hold
+    return array
 
 
 def _from_pil(image: Image.Image) -> Picture:

@@ -1,36 +1,34 @@
 """The bytes of a nacre file, without any network: FORMAT.md in code.
 
-A file is the signature and then chunks: HEAD, any `meta`, one LATN for each layer and tile, TEND.
-A chunk is its type (four letters), the length of its payload (varint), the payload, and a CRC-32
-over all three. The first letter of an unknown type tells whether a reader may skip it (lower
-case) or must refuse the file (upper case). Numbers are little-endian.
+A file is the signature and then chunks: HEAD, any `meta`, LATN for the layers of every tile, TEND.
+The first letter of an unknown type tells whether a reader may skip it (lower case) or must refuse
+the file (upper case). Numbers are little-endian. chunks.py has the framing.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import astuple, dataclass, field
 from enum import IntEnum
 from typing import ClassVar
 
-from nacre.entropy.errors import (
-    CorruptStream,
-    LimitError,
-    StreamError,
-    TruncatedStream,
-    UnsupportedStream,
-    UsageError,
+from nacre.codec.chunks import (
+    SIGNATURE,
+    VARINT_MAX_BYTES,
+    Bytes,
+    Chunk,
+    chunk_to_bytes,
+    read_chunks,
+    read_varint,
+    write_varint,
 )
+from nacre.entropy.errors import CorruptStream, LimitError, TruncatedStream, UnsupportedStream
 
-# Above 127 first, then a name, CR LF, the DOS end of file, LF: text-mode transfers show at once.
-SIGNATURE = b"\x89NCR\r\n\x1a\n"
 VERSION = 1
 MAX_QUALITY = 100
 MAX_SIDE = 2**31 - 1  # pixels
 MIN_TILE_LOG2, MAX_TILE_LOG2 = 6, 15  # sides of a tile: 64 to 32768 pixels
-TYPE_BYTES, CRC_BYTES, VARINT_MAX_BYTES = 4, 4, 5
 MODEL_ID_BYTES = 8
 
 
@@ -56,31 +54,6 @@ class MetaKind(IntEnum):
     ICC = 1
     EXIF = 2
     XMP = 3
-
-
-def write_varint(value: int) -> bytes:
-    """LEB128: seven bits a byte, low ones first, the top bit says that more follow."""
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def read_varint(data: memoryview, at: int, what: str) -> tuple[int, int]:
-    """Undo `write_varint`; returns the value and the position after it. Longer spellings are refused."""
-    value = 0
-    for i in range(VARINT_MAX_BYTES):
-        if at + i >= len(data):
-            raise TruncatedStream(f"{what}: the file ends inside a number")
-        byte = data[at + i]
-        value |= (byte & 127) << 7 * i
-        if byte < 128:
-            if (i and not byte) or value >= 2**32:
-                raise CorruptStream(f"{what}: a number is spelled too long or is too large")
-            return value, at + i + 1
-    raise CorruptStream(f"{what}: a number of more than {VARINT_MAX_BYTES} bytes")
 
 
 @dataclass(frozen=True)
@@ -186,22 +159,26 @@ class Meta:
 
 @dataclass(frozen=True)
 class Latent:
-    """Payload of LATN: one layer of one tile; the coded bytes take the rest."""
+    """Payload of LATN: some layers of one tile, coded together; the coded bytes take the rest."""
 
     TYPE: ClassVar = b"LATN"
-    layer: int  # u8
+    first: int  # u8, low half    0 has the hyper-latent, and what a picture can do with
+    last: int  #     high half   the layers from `first` to `last`, both included
     tile: int  # varint, in raster order
     data: bytes
 
     def to_bytes(self) -> bytes:
-        return bytes([self.layer]) + write_varint(self.tile) + self.data
+        return bytes([self.first | self.last << 4]) + write_varint(self.tile) + self.data
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Latent:
         if not data:
             raise CorruptStream("an empty LATN chunk")
-        tile, at = read_varint(memoryview(data), 1, "LATN")
-        return cls(data[0], tile, data[at:])
+        tile, at = read_varint(data, 1, "LATN")
+        first, last = data[0] & 15, data[0] >> 4
+        if first > last:
+            raise CorruptStream(f"layers {first} to {last} of tile {tile} are none")
+        return cls(first, last, tile, data[at:])
 
 
 @dataclass(frozen=True)
@@ -224,134 +201,132 @@ class End:
 
 @dataclass(frozen=True)
 class Stream:
-    """A whole file, taken apart."""
+    """A file, taken apart."""
 
     head: Head
     metadata: tuple[Meta, ...] = ()
     latents: tuple[Latent, ...] = ()
-    end: End = field(default_factory=lambda: End(0))
+    end: End | None = field(default_factory=lambda: End(0))  # None: the file was cut
 
     def to_bytes(self) -> bytes:
-        parts: list[Head | Meta | Latent | End] = [
-            self.head,
-            *self.metadata,
-            *self.latents,
-            self.end,
-        ]
-        return SIGNATURE + b"".join(_chunk_to_bytes(p.TYPE, p.to_bytes()) for p in parts)
+        parts: list[Head | Meta | Latent | End] = [self.head, *self.metadata, *self.latents]
+        if self.end is not None:
+            parts.append(self.end)
+        return SIGNATURE + b"".join(chunk_to_bytes(p.TYPE, p.to_bytes()) for p in parts)
 
     @classmethod
-    def from_bytes(cls, data: bytes, limits: Limits = Limits(), layers: int = 1) -> Stream:
-        """Raises TruncatedStream, CorruptStream, UnsupportedStream or LimitError."""
-        chunks = _read_chunks(data)
-        head = _read_head(chunks, limits)
-        metadata: list[Meta] = []
-        latents: list[Latent] = []
-        for kind, payload in chunks:
-            if kind == End.TYPE:
-                end = End.from_bytes(payload)
+    def from_bytes(
+        cls,
+        data: Bytes,
+        limits: Limits = Limits(),
+        *,
+        may_be_cut: bool = False,
+        tiles: Container[int] | None = None,
+    ) -> Stream:
+        """Raises TruncatedStream, CorruptStream, UnsupportedStream or LimitError.
+
+        A file that `may_be_cut` need only have the first layer of every tile; whether it was whole is
+        told by `end`. Given `tiles`, the latents of others are neither read nor checked nor returned.
+        """
+        reader = _Reader(data, limits, tiles)
+        try:
+            reader.read()
+        except TruncatedStream as error:
+            if _has_end(data):
+                raise CorruptStream("a length is damaged: the end chunk is there") from error
+            if not (may_be_cut and reader.has_first_layers()):
+                raise
+        return cls(reader.head, tuple(reader.metadata), tuple(reader.latents), reader.end)
+
+
+def _has_end(data: Bytes) -> bool:
+    """Whether the last bytes are an end chunk's: a file that was cut has none."""
+    at = len(data) - len(chunk_to_bytes(End.TYPE, bytes(End.LAYOUT.size)))
+    return at > 0 and bytes(data[at : at + len(End.TYPE)]) == End.TYPE
+
+
+class _Reader:
+    """Reads chunk after chunk; what it has read so far stands when the file ends early."""
+
+    def __init__(self, data: Bytes, limits: Limits, tiles: Container[int] | None) -> None:
+        self._chunks, self._limits, self._tiles = read_chunks(data), limits, tiles
+        self.head = _read_head(self._chunks, limits)
+        self.metadata: list[Meta] = []
+        self.latents: list[Latent] = []
+        self.end: End | None = None
+        self._next: dict[int, int] = {}  # by tile, the layer that is to come
+        self._place = (0, -1)  # layer and tile of the last chunk
+
+    def read(self) -> None:
+        for chunk in self._chunks:
+            if chunk.kind == End.TYPE:
+                end = End.from_bytes(chunk.checked())
                 break
-            if kind == Meta.TYPE and not latents:
-                metadata.append(Meta.from_bytes(payload))
-                if sum(len(m.data) for m in metadata) > limits.metadata_bytes:
-                    raise LimitError(f"metadata of over {limits.metadata_bytes} bytes")
-                if len({m.kind for m in metadata}) < len(metadata):
-                    raise CorruptStream(f"{metadata[-1].kind.name} metadata stands twice")
-            elif kind == Latent.TYPE:
-                latents.append(Latent.from_bytes(payload))
-                _check_place(latents, head, layers)
-            elif kind[:1].islower() and kind != Meta.TYPE:
-                continue
-            elif kind in (Head.TYPE, Meta.TYPE):
-                raise CorruptStream(f"a {kind.decode()} chunk where none may stand")
-            else:
-                raise UnsupportedStream(
-                    f"chunk {kind.decode()} is not known and may not be skipped"
-                )
+            self._take(chunk)
         else:
             raise TruncatedStream("the file ends without its end chunk")
-        if next(chunks, None) is not None:
+        if next(self._chunks, None) is not None:
             raise CorruptStream("something follows the end chunk")
-        if len(latents) != layers * head.tile_count:
-            raise CorruptStream(f"{len(latents)} latent chunks, not {layers * head.tile_count}")
-        return cls(head, tuple(metadata), tuple(latents), end)
+        if len(self._next) != self.head.tile_count or len(set(self._next.values())) != 1:
+            raise CorruptStream("not every tile has all of its layers")
+        self.end = end
+
+    def has_first_layers(self) -> bool:
+        return len(self._next) == self.head.tile_count
+
+    def _take(self, chunk: Chunk) -> None:
+        kind = chunk.kind
+        if kind == Latent.TYPE:
+            self._take_latent(chunk)
+        elif kind == Meta.TYPE and not self._next:
+            self.metadata.append(Meta.from_bytes(chunk.checked()))
+            if sum(len(m.data) for m in self.metadata) > self._limits.metadata_bytes:
+                raise LimitError(f"metadata of over {self._limits.metadata_bytes} bytes")
+            if len({m.kind for m in self.metadata}) < len(self.metadata):
+                raise CorruptStream(f"{self.metadata[-1].kind.name} metadata stands twice")
+        elif kind in (Head.TYPE, Meta.TYPE):
+            raise CorruptStream(f"a {kind.decode()} chunk where none may stand")
+        elif kind[:1].islower():
+            chunk.checked()
+        else:
+            raise UnsupportedStream(f"chunk {kind.decode()} is not known and may not be skipped")
+
+    def _take_latent(self, chunk: Chunk) -> None:
+        """Chunks stand by their first layer, then by tile; the layers of a tile follow without a gap."""
+        start = Latent.from_bytes(chunk.first_bytes(1 + VARINT_MAX_BYTES))
+        if self._tiles is None or start.tile in self._tiles:
+            self.latents.append(Latent.from_bytes(chunk.checked()))
+        place = (start.first, start.tile)
+        is_next = start.first == self._next.get(start.tile, 0) and place > self._place
+        if start.tile >= self.head.tile_count or not is_next:
+            raise CorruptStream(f"layer {start.first} of tile {start.tile} is out of place")
+        self._next[start.tile], self._place = start.last + 1, place
 
 
-def read_head(data: bytes, limits: Limits = Limits()) -> Head:
+def read_head(data: Bytes, limits: Limits = Limits()) -> Head:
     """The head alone, from a file or from its first bytes."""
-    return _read_head(_read_chunks(data), limits)
+    return _read_head(read_chunks(data), limits)
 
 
-def read_chunk_sizes(data: bytes) -> list[tuple[str, int]]:
+def read_chunk_sizes(data: Bytes) -> list[tuple[str, int]]:
     """Type and size in bytes, framing included, of every chunk; checks all CRCs and needs TEND."""
     sizes = [
-        (kind.decode(), len(_chunk_to_bytes(kind, payload))) for kind, payload in _read_chunks(data)
+        (chunk.kind.decode(), chunk.size)
+        for chunk in read_chunks(data)
+        if chunk.checked() is not None
     ]
     if not sizes or sizes[-1][0] != End.TYPE.decode():
         raise TruncatedStream("the file ends without its end chunk")
     return sizes
 
 
-def _read_head(chunks: Iterator[tuple[bytes, bytes]], limits: Limits) -> Head:
-    kind, payload = next(chunks, (b"", b""))
-    if not kind:
+def _read_head(chunks: Iterator[Chunk], limits: Limits) -> Head:
+    chunk = next(chunks, None)
+    if chunk is None:
         raise TruncatedStream("the file ends after its signature")
-    if kind != Head.TYPE:
-        raise CorruptStream(f"the first chunk is {kind.decode()}, not {Head.TYPE.decode()}")
-    head = Head.from_bytes(payload)
+    if chunk.kind != Head.TYPE:
+        raise CorruptStream(f"the first chunk is {chunk.kind.decode()}, not {Head.TYPE.decode()}")
+    head = Head.from_bytes(chunk.checked())
     if head.width * head.height > limits.pixels:
         raise LimitError(f"{head.width}x{head.height} pixels are over the limit of {limits.pixels}")
     return head
-
-
-def _check_place(latents: list[Latent], head: Head, layers: int) -> None:
-    """Chunks come layer by layer, in each the tiles in raster order; every one once."""
-    tiles, place = head.tile_count, len(latents) - 1
-    found = latents[-1]
-    if place >= layers * tiles or (found.layer, found.tile) != divmod(place, tiles):
-        raise CorruptStream(f"layer {found.layer} of tile {found.tile} is out of place")
-
-
-def _chunk_to_bytes(kind: bytes, payload: bytes) -> bytes:
-    if len(payload) >= 2**32:
-        raise UsageError(f"a {kind.decode()} chunk of {len(payload)} bytes is over 4 GiB")
-    body = kind + write_varint(len(payload)) + payload
-    return body + struct.pack("<I", zlib.crc32(body))
-
-
-def _read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and payload of one chunk after the other, each checked before it is handed out."""
-    view = memoryview(data)
-    _check_signature(data)
-    at = len(SIGNATURE)
-    while at < len(view):
-        kind = bytes(view[at : at + TYPE_BYTES])
-        if len(kind) < TYPE_BYTES:
-            raise TruncatedStream(f"chunk type: {TYPE_BYTES} bytes needed, {len(kind)} left")
-        if not (kind.isascii() and kind.isalpha()):
-            raise CorruptStream(f"chunk type {kind!r} is not four letters")
-        name = kind.decode()
-        size, start = read_varint(view, at + TYPE_BYTES, name)
-        end = start + size
-        if end + CRC_BYTES > len(view):
-            raise TruncatedStream(
-                f"{name}: {size + CRC_BYTES} bytes needed, {len(view) - start} left"
-            )
-        stored = struct.unpack_from("<I", view, end)[0]
-        if zlib.crc32(view[at:end]) != stored:
-            raise CorruptStream(f"{name}: the checksum does not match, the file is damaged")
-        yield kind, bytes(view[start:end])
-        at = end + CRC_BYTES
-
-
-def _check_signature(data: bytes) -> None:
-    start = bytes(data[: len(SIGNATURE)])
-    if start == SIGNATURE:
-        return
-    if not start:
-        raise TruncatedStream("the file is empty")
-    if SIGNATURE.startswith(start):
-        raise TruncatedStream(f"signature: {len(SIGNATURE)} bytes needed, {len(start)} left")
-    if start[1:4] == SIGNATURE[1:4]:
-        raise CorruptStream("the signature is damaged, as by a transfer in text mode")
-    raise StreamError("not a nacre file: the signature is missing")

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from nacre.codec import strips, tiles
+from nacre.codec.chunks import Bytes
 from nacre.codec.colour import Picture, to_picture, to_pil
 from nacre.codec.container import (
     MAX_QUALITY,
@@ -29,8 +34,9 @@ from nacre.codec.container import (
     Limits,
     Meta,
     Stream,
+    read_head,
 )
-from nacre.codec.tiles import PRECISIONS, Runner
+from nacre.codec.tiles import LAYERS, PRECISIONS, Runner
 from nacre.entropy.errors import CorruptStream, LimitError, UsageError
 from nacre.models import zoo
 from nacre.models.config import STRIDE, ImageConfig
@@ -41,8 +47,30 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DEFAULT_QUALITY = 60
-# Peak memory of either side, float32, over the process and its weights: tools/benchmark.py prints it.
-BYTES_PER_STRIP_PIXEL, BYTES_PER_TILE_PIXEL, BYTES_PER_PIXEL = 200, 60, 40
+# Peak memory of either side, float32, over the process, its weights and the picture itself:
+# `python -m nacre.tools.benchmark` prints it.
+BYTES_PER_BLOCK_PIXEL, BYTES_PER_BAND_PIXEL, BYTES_PER_TILE_PIXEL, BYTES_PER_PIXEL = 200, 40, 60, 10
+
+
+class CutFileWarning(UserWarning):
+    """The file ends early; the picture is made from what is there."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a picture in pixels, as the pixels lie in the file."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def check(self, head: Head) -> None:
+        inside = self.x >= 0 and self.y >= 0 and self.width >= 1 and self.height >= 1
+        if not inside or self.x + self.width > head.width or self.y + self.height > head.height:
+            raise UsageError(
+                f"region {self.x},{self.y},{self.width},{self.height} is not inside {head.width}x{head.height}"
+            )
 
 
 def encode(
@@ -59,7 +87,8 @@ def encode(
 
     `quality` is 1..100, 100 the best that the model can do. `model` is an embedded model's name or the
     path of a weights file. `precision` is "float32" or "bfloat16", of the networks; the file decodes
-    alike. `strip` drops ICC, EXIF and XMP, which are kept otherwise. Float tensors are in [0, 1].
+    alike. `strip` drops ICC, EXIF and XMP, which are kept otherwise. Float tensors are in [0, 1]. An array
+    may be a memory map: rows are read as they are coded.
 
     Raises UsageError, ImageError, WeightsError or LimitError.
     """
@@ -77,42 +106,181 @@ def encode(
         orientation=picture.orientation,
     )
     _check_limits(head, runner.model.config, limits)
+    latents: list[Latent] = []
+    checksums: list[int] = []
     with torch.inference_mode(), _memory_errors_named():
-        y = strips.analyse(runner, picture.pixels, _t(quality, runner.device))
-        coded = [
-            tiles.encode_tile(runner, area.of(y), quality)
-            for area in tiles.areas(width, height, head.tile)
-        ]
-    latents = tuple(Latent(0, i, data) for i, (data, _) in enumerate(coded))
+        bands = strips.analyse(
+            runner, picture.pixels, _t(quality, runner.device), head.tile // STRIDE
+        )
+        for band in bands:
+            for y in band.split(head.tile // STRIDE, 3):
+                parts, checksum = tiles.encode_tile(runner, y, quality)
+                latents += [Latent(p.first, p.last, len(checksums), p.data) for p in parts]
+                checksums.append(checksum)
+    latents.sort(key=lambda latent: (latent.first, latent.tile))
     metadata = () if strip else tuple(Meta(kind, block) for kind, block in picture.metadata.items())
-    end = End(tiles.join_checksums([checksum for _, checksum in coded]))
-    return Stream(head, metadata, latents, end).to_bytes()
+    return Stream(head, metadata, tuple(latents), End(tiles.join_checksums(checksums))).to_bytes()
 
 
 def decode(
-    data: bytes,
+    data: Bytes,
     *,
     model: str | Path | None = None,
     device: str = "cpu",
     precision: str = "float32",
     limits: Limits = Limits(),
+    region: Region | None = None,
+    preview: bool = False,
+    strict: bool = False,
 ) -> Image.Image:
     """Read a file: a PIL image of mode RGB or L, with ICC, EXIF and XMP in its `info`.
 
     The model is the one that the file names; `model`, a path, adds one to those that are embedded.
-    Raises StreamError (TruncatedStream, CorruptStream, UnsupportedStream), LimitError or WeightsError.
+    `region` decodes a part of the picture, and reads the tiles that it needs alone. `preview` reads the
+    first layer alone. A file that ends behind its first layer is decoded with a CutFileWarning, unless
+    `strict`. Raises StreamError (TruncatedStream, CorruptStream, UnsupportedStream), LimitError or
+    WeightsError, and UsageError for a region outside the picture.
     """
-    stream = Stream.from_bytes(data, limits)
-    head = stream.head
-    runner = _runner(zoo.model_of_stream(head.model, model), device, precision)
-    _check_limits(head, runner.model.config, limits)
-    with torch.inference_mode(), _memory_errors_named():
-        y_hat, features = _parse(runner, stream)
-        t = _t(head.quality, runner.device)
-        pixels = strips.synthesise(runner, y_hat, features, t, head.channels)
-    pixels = pixels[: head.height, : head.width]
-    metadata = {m.kind: m.data for m in stream.metadata}
-    return to_pil(Picture(pixels, metadata, head.orientation))
+    opened = Opened(
+        data, model=model, device=device, precision=precision, limits=limits, region=region,
+        preview=preview, strict=strict,
+    )  # fmt: skip
+    with _memory_errors_named():
+        pixels = np.empty((*opened.size, opened.head.channels), np.uint8)
+        for top, rows in opened.rows():
+            pixels[top : top + len(rows)] = rows
+    metadata = {m.kind: m.data for m in opened.metadata}
+    return to_pil(Picture(pixels, metadata, opened.head.orientation))
+
+
+class Opened:
+    """A file whose picture is decoded row by row: what `decode` is made of, for pictures of any size.
+
+    Takes what `decode` takes. Nothing but the chunks is read until `rows` is called.
+    """
+
+    def __init__(
+        self,
+        data: Bytes,
+        *,
+        model: str | Path | None = None,
+        device: str = "cpu",
+        precision: str = "float32",
+        limits: Limits = Limits(),
+        region: Region | None = None,
+        preview: bool = False,
+        strict: bool = False,
+    ) -> None:
+        self.head = head = read_head(data, limits)
+        self._runner = _runner(zoo.model_of_stream(head.model, model), device, precision)
+        _check_limits(head, self._runner.model.config, limits)
+        self._region = Region(0, 0, head.width, head.height) if region is None else region
+        self._region.check(head)
+        self._window = self._area_of(self._region)
+        self._tiles = {
+            i: area
+            for i, area in enumerate(tiles.areas(head.width, head.height, head.tile))
+            if area.meets(self._window)
+        }
+        stream = Stream.from_bytes(
+            data, limits, may_be_cut=not strict, tiles=None if region is None else self._tiles
+        )
+        self.metadata = stream.metadata
+        self._parts: dict[int, list[tiles.Part]] = {}
+        for latent in stream.latents:
+            if not (preview and latent.first):
+                part = tiles.Part(latent.first, latent.last, latent.data)
+                self._parts.setdefault(latent.tile, []).append(part)
+        is_partial = preview or region is not None
+        self._checksum = stream.end.checksum if stream.end and not is_partial else None
+        if stream.end is None:
+            found = sum(len(latent.data) for latent in stream.latents)
+            warnings.warn(
+                f"the file is cut: {found} coded bytes of it make a coarser picture",
+                CutFileWarning,
+                stacklevel=3,
+            )
+        elif not preview:
+            self._need_all_layers()
+
+    def parse(self) -> None:
+        """Read every symbol without making a picture; raises CorruptStream."""
+        with torch.inference_mode(), _memory_errors_named():
+            for _ in self._bands():
+                pass
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of what `rows` gives."""
+        return self._region.height, self._region.width
+
+    def rows(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """(top, rows (n, W, channels)), downwards. Raises CorruptStream, at the latest with the last rows."""
+        rows = self._rows()
+        while True:
+            with torch.inference_mode(), _memory_errors_named():  # not while others work
+                found = next(rows, None)
+            if found is None:
+                return
+            yield found
+
+    def _rows(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        region, window, head = self._region, self._window, self.head
+        left = region.x - window.left * STRIDE
+        at = window.top * STRIDE - region.y  # of the block's first row, in the region
+        blocks = strips.synthesise(
+            self._runner,
+            self._bands(),
+            window.height,
+            window.width,
+            _t(head.quality, self._runner.device),
+            head.channels,
+        )
+        for pixels in blocks:
+            first, last = max(0, -at), min(len(pixels), region.height - at)
+            if first < last:
+                yield at + first, pixels[first:last, left : left + region.width]
+            at += len(pixels)
+
+    def _bands(self) -> Iterator[strips.Band]:
+        """Rows of tiles, one row of them after the other, cut to the window."""
+        checksums: list[int] = []
+        for _, row in itertools.groupby(self._tiles.items(), key=lambda item: item[1].top):
+            y_hat, features = [], []
+            for tile, area in row:
+                parts = self._parts[tile]
+                decoded = tiles.decode_tile(
+                    self._runner, parts, area.height, area.width, self.head.quality
+                )
+                checksums.append(decoded.checksum)
+                inside = area.inside(self._window)
+                y_hat.append(decoded.y_hat[:, :, inside[0], inside[1]])
+                features.append(decoded.features[:, :, inside[0], inside[1]])
+            if len(checksums) == len(self._tiles):
+                self._check(checksums)
+            yield strips.Band(torch.cat(y_hat, 3), torch.cat(features, 3))
+
+    def _check(self, checksums: list[int]) -> None:
+        if self._checksum is not None and tiles.join_checksums(checksums) != self._checksum:
+            raise CorruptStream(
+                "the symbols are not those that were written: their checksum differs"
+            )
+
+    def _need_all_layers(self) -> None:
+        for tile, parts in self._parts.items():
+            if parts[-1].last != LAYERS - 1:
+                raise CorruptStream(f"tile {tile} has {parts[-1].last + 1} layers, not {LAYERS}")
+
+    def _area_of(self, region: Region) -> tiles.Area:
+        """The positions of the latent that a region and its halo need."""
+        beyond = strips.halo(self._runner.model.config)
+        height, width = (-(-side // STRIDE) for side in (self.head.height, self.head.width))
+        return tiles.Area(
+            max(0, region.y // STRIDE - beyond),
+            min(height, -(-(region.y + region.height) // STRIDE) + beyond),
+            max(0, region.x // STRIDE - beyond),
+            min(width, -(-(region.x + region.width) // STRIDE) + beyond),
+        )
 
 
 def _check_limits(head: Head, config: ImageConfig, limits: Limits) -> None:
@@ -120,10 +288,13 @@ def _check_limits(head: Head, config: ImageConfig, limits: Limits) -> None:
     if head.width * head.height > limits.pixels:
         raise LimitError(f"{head.width}x{head.height} pixels are over the limit of {limits.pixels}")
     height, width = (-(-side // STRIDE) for side in (head.height, head.width))
-    strip = max((s.high - s.low) * width for s in strips.strips(height, width, config))
-    tile = min(height, head.tile // STRIDE) * min(width, head.tile // STRIDE)
+    side = head.tile // STRIDE
+    rows, columns = strips.blocks(height, width, config)
+    block = max(r.high - r.low for r in rows) * max(c.high - c.low for c in columns)
+    tile = min(height, side) * min(width, side)
     needed = STRIDE**2 * (
-        strip * BYTES_PER_STRIP_PIXEL
+        block * BYTES_PER_BLOCK_PIXEL
+        + min(height, side) * width * BYTES_PER_BAND_PIXEL
         + tile * BYTES_PER_TILE_PIXEL
         + height * width * BYTES_PER_PIXEL
     )
@@ -170,21 +341,3 @@ def _network_on(network: ImageModel, device: torch.device) -> ImageModel:
 def _t(quality: int, device: torch.device) -> Tensor:
     """The quality as the networks know it: (1,) in [0, 1]."""
     return torch.tensor([(quality - 1) / (MAX_QUALITY - 1)], device=device)
-
-
-def _parse(runner: Runner, stream: Stream) -> tuple[Tensor, Tensor]:
-    """y_hat and the hyper features, each (1, C, h, w), of all tiles; raises CorruptStream."""
-    head, decoded = stream.head, []
-    areas = list(tiles.areas(head.width, head.height, head.tile))
-    for area, latent in zip(areas, stream.latents, strict=True):
-        decoded.append(tiles.decode_tile(runner, latent.data, area, head.quality))
-    if tiles.join_checksums([tile.checksum for tile in decoded]) != stream.end.checksum:
-        raise CorruptStream("the symbols are not those that were written: their checksum differs")
-    per_row = sum(area.top == 0 for area in areas)
-
-    def join(parts: list[Tensor]) -> Tensor:
-        return torch.cat(
-            [torch.cat(parts[i : i + per_row], 3) for i in range(0, len(parts), per_row)], 2
-        )
-
-    return join([tile.y_hat for tile in decoded]), join([tile.features for tile in decoded])

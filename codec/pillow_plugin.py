@@ -13,7 +13,8 @@ from typing import IO, Any
 from PIL import Image, ImageFile
 
 from nacre import codec
-from nacre.codec.container import SIGNATURE, Stream
+from nacre.codec.chunks import SIGNATURE
+from nacre.codec.container import Stream
 from nacre.entropy.errors import NacreError
 
 FORMAT, SUFFIX, MIME = "NACRE", ".ncr", "image/x-nacre"

@@ -1,12 +1,13 @@
-"""The transforms in strips of rows, so that memory depends on a strip and not on the picture.
+"""The transforms in blocks, so that memory depends on a block and not on the picture.
 
-A strip is computed with a halo as wide as the receptive field of the blocks, so no seam can be seen:
-in and out of strips, samples are equal but for the last bits of a float.
+A block is computed with a halo as wide as the receptive field of the network's layers, so no seam can be
+seen: in and out of blocks, samples are equal but for the last bits of a float. Latents come and go in
+bands of rows, of any heights; no more of them is held than a row of blocks needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +19,16 @@ from torch import Tensor
 from nacre.codec.tiles import Runner
 from nacre.models.config import STRIDE, ImageConfig
 
-STRIP_PIXELS = 1 << 22  # without the halo; pictures up to this size are one strip
+BLOCK_PIXELS = 1 << 22  # without the halo; pictures up to this size are one block
+BLOCK_COLUMNS = (
+    256  # positions of the latent, at least: flat blocks have few rows of latents to hold
+)
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Strip:
-    """Rows of the latent: `start` to `end`, computed from `low` to `high`, ends excluded."""
+class Span:
+    """Rows or columns of the latent: `start` to `end`, computed from `low` to `high`, ends excluded."""
 
     start: int
     end: int
@@ -33,8 +37,28 @@ class Strip:
 
     @property
     def core(self) -> slice:
-        """The strip's own rows among those computed."""
+        """The span's own among those computed."""
         return slice(self.start - self.low, self.end - self.low)
+
+    @property
+    def core_pixels(self) -> slice:
+        return slice(self.core.start * STRIDE, self.core.stop * STRIDE)
+
+    @property
+    def pixels(self) -> slice:
+        return slice(self.low * STRIDE, self.high * STRIDE)
+
+
+@dataclass(frozen=True)
+class Band:
+    """Rows of the latent as they are decoded."""
+
+    y_hat: Tensor  # (1, M, rows, w)
+    features: Tensor  # (1, context, rows, w)
+
+    @property
+    def rows(self) -> int:
+        return self.y_hat.shape[2]
 
 
 def halo(config: ImageConfig) -> int:
@@ -43,42 +67,94 @@ def halo(config: ImageConfig) -> int:
     return config.blocks16 + -(-config.blocks8 // 2)
 
 
-def strips(height: int, width: int, config: ImageConfig) -> Iterator[Strip]:
-    """Cut a latent of that size into strips of at most STRIP_PIXELS."""
-    rows = max(1, STRIP_PIXELS // (STRIDE * STRIDE * width))
-    beyond = halo(config)
-    for start in range(0, height, rows):
-        end = min(start + rows, height)
-        yield Strip(start, end, max(0, start - beyond), min(height, end + beyond))
+def blocks(height: int, width: int, config: ImageConfig) -> tuple[list[Span], list[Span]]:
+    """Rows and columns of blocks that a latent of that size is cut into, each of about BLOCK_PIXELS."""
+    positions, beyond = BLOCK_PIXELS // STRIDE**2, halo(config)
+    columns = min(width, max(BLOCK_COLUMNS, positions // height))
+    return _spans(height, max(1, positions // columns), beyond), _spans(width, columns, beyond)
 
 
-def analyse(runner: Runner, pixels: Pixels, t: Tensor) -> Tensor:
-    """y (1, M, h, w) of uint8 pixels (H, W, 1 or 3), edges repeated up to a multiple of 16."""
+def _spans(count: int, size: int, beyond: int) -> list[Span]:
+    ends = [(start, min(start + size, count)) for start in range(0, count, size)]
+    return [Span(s, e, max(0, s - beyond), min(count, e + beyond)) for s, e in ends]
+
+
+def analyse(runner: Runner, pixels: Pixels, t: Tensor, band: int) -> Iterator[Tensor]:
+    """y (1, M, h, w) of uint8 pixels (H, W, 1 or 3), edges repeated up to a multiple of 16.
+
+    In bands of `band` rows, the last one of what is left. `pixels` may be a memory map.
+    """
     height, width = (-(-side // STRIDE) for side in pixels.shape[:2])
-    parts = []
-    for strip in strips(height, width, runner.model.config):
-        x = torch.from_numpy(pixels[strip.low * STRIDE : strip.high * STRIDE]).to(runner.device)
-        x = x.permute(2, 0, 1)[None].float() / 255
-        x = x.expand(1, 3, *x.shape[2:])
-        padding = (0, -x.shape[3] % STRIDE, 0, -x.shape[2] % STRIDE)
-        x = F.pad(x, padding, mode="replicate").contiguous(memory_format=torch.channels_last)
-        with runner.autocast():
-            y = runner.model.network.analysis(x, t)
-        parts.append(y[:, :, strip.core].float())
-    return torch.cat(parts, 2)
+    rows, columns = blocks(height, width, runner.model.config)
+    held: list[Tensor] = []
+    for row in rows:
+        parts = [_analysed(runner, pixels, t, row, column) for column in columns]
+        held.append(torch.cat(parts, 3))
+        while sum(part.shape[2] for part in held) >= band or (row.end == height and held):
+            joined = torch.cat(held, 2)
+            yield joined[:, :, :band]
+            held = [joined[:, :, band:]] if joined.shape[2] > band else []
 
 
-def synthesise(runner: Runner, y_hat: Tensor, features: Tensor, t: Tensor, channels: int) -> Pixels:
-    """uint8 pixels (16h, 16w, channels) of y_hat (1, M, h, w); grey is the mean of the three colours."""
-    height, width = y_hat.shape[2:]
-    pixels = np.empty((STRIDE * height, STRIDE * width, channels), np.uint8)
-    for strip in strips(height, width, runner.model.config):
-        rows = slice(strip.low, strip.high)
-        with runner.autocast():
-            x_hat = runner.model.network.synthesis(y_hat[:, :, rows], features[:, :, rows], t)
-        x_hat = x_hat[0, :, strip.core.start * STRIDE : strip.core.stop * STRIDE].nan_to_num(0.0)
-        if channels == 1:
-            x_hat = x_hat.mean(0, keepdim=True)
-        samples = (x_hat.clamp(0, 1) * 255).round().to(torch.uint8)
-        pixels[strip.start * STRIDE : strip.end * STRIDE] = samples.permute(1, 2, 0).cpu().numpy()
-    return pixels
+def _analysed(runner: Runner, pixels: Pixels, t: Tensor, row: Span, column: Span) -> Tensor:
+    samples = np.array(pixels[row.pixels, column.pixels])  # a copy for torch to hold
+    x = torch.from_numpy(samples).to(runner.device)
+    x = x.permute(2, 0, 1)[None].float() / 255
+    x = x.expand(1, 3, *x.shape[2:])
+    padding = (0, -x.shape[3] % STRIDE, 0, -x.shape[2] % STRIDE)
+    x = F.pad(x, padding, mode="replicate").contiguous(memory_format=torch.channels_last)
+    with runner.autocast():
+        y = runner.model.network.analysis(x, t)
+    return y[:, :, row.core, column.core].float()
+
+
+def synthesise(
+    runner: Runner, bands: Iterable[Band], height: int, width: int, t: Tensor, channels: int
+) -> Iterator[Pixels]:
+    """uint8 pixels (rows, 16 width, channels), downwards, of a latent (1, M, height, width).
+
+    Grey is the mean of the three colours.
+    """
+    window = _Window(iter(bands))
+    rows, columns = blocks(height, width, runner.model.config)
+    for row in rows:
+        window.move(row.low, row.high)
+        parts = []
+        for column in columns:
+            y_hat, features = window.block(row, column)
+            with runner.autocast():
+                x_hat = runner.model.network.synthesis(y_hat, features, t)
+            x_hat = x_hat[0, :, row.core_pixels, column.core_pixels].nan_to_num(0.0)
+            if channels == 1:
+                x_hat = x_hat.mean(0, keepdim=True)
+            samples = (x_hat.clamp(0, 1) * 255).round().to(torch.uint8)
+            parts.append(samples.permute(1, 2, 0).cpu().numpy())
+        yield parts[0] if len(parts) == 1 else np.concatenate(parts, 1)
+
+
+class _Window:
+    """The rows of a latent that are needed now, out of bands that come one after the other."""
+
+    def __init__(self, bands: Iterator[Band]) -> None:
+        self._bands = bands
+        self._held: list[Band] = []
+        self._top = 0  # the row of the latent that the first held one begins with
+
+    def move(self, low: int, high: int) -> None:
+        """Hold rows `low` to `high` and no more bands than that takes."""
+        end = self._top + sum(band.rows for band in self._held)
+        while end < high:
+            self._held.append(next(self._bands))
+            end += self._held[-1].rows
+        while self._top + self._held[0].rows <= low:
+            self._top += self._held.pop(0).rows
+
+    def block(self, row: Span, column: Span) -> tuple[Tensor, Tensor]:
+        """y_hat and features, with the halo."""
+        y_hat, features, top = [], [], self._top
+        for band in self._held:
+            here = slice(max(0, row.low - top), max(0, min(band.rows, row.high - top)))
+            y_hat.append(band.y_hat[:, :, here, column.low : column.high])
+            features.append(band.features[:, :, here, column.low : column.high])
+            top += band.rows
+        return torch.cat(y_hat, 2), torch.cat(features, 2)

@@ -1,14 +1,17 @@
-"""One entropy tile of the latent: to coded bytes and back.
+"""One entropy tile of the latent: to coded bytes and back, in layers.
 
-Contexts stop at the border of a tile, so each parses alone. Everything that the parse depends on is
-integers: the exact scale network, the tables, the symbols. Means are floats and shape only y_hat.
+Contexts stop at the border of a tile, so each parses alone. A layer is a step of the walk, the first one
+with the hyper-latent; it parses without those behind it, for which the mean stands in. Everything that
+the parse depends on is integers: the exact scale network, the tables, the symbols. Means are floats and
+shape only y_hat.
 """
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -18,12 +21,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nacre.entropy.coder import Decoder, Encoder, Rows, Symbols
+from nacre.entropy.errors import CorruptStream
 from nacre.entropy.tables import MAX_SYMBOL, Tables
-from nacre.entropy.walk import Step, drive, walk
+from nacre.entropy.walk import STEPS, Step, drive, walk
 from nacre.models.config import HYPER_STRIDE, STRIDE
 from nacre.models.weights_file import CodingModel
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+LAYERS = STEPS
+SMALLEST_PART_BYTES = 3072  # of coded layers: a part of its own costs 16 bytes
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,19 @@ class Area:
     def width(self) -> int:
         return self.right - self.left
 
-    def of(self, x: Tensor) -> Tensor:
-        """This part of x (B, C, h, w)."""
-        return x[:, :, self.top : self.bottom, self.left : self.right]
+    def meets(self, other: Area) -> bool:
+        """Whether they have a position in common."""
+        return (
+            max(self.top, other.top) < min(self.bottom, other.bottom)
+            and max(self.left, other.left) < min(self.right, other.right)
+        )  # fmt: skip
+
+    def inside(self, other: Area) -> tuple[slice, slice]:
+        """Rows and columns of this area that lie in `other`, which it meets."""
+        return (
+            slice(max(self.top, other.top) - self.top, min(self.bottom, other.bottom) - self.top),
+            slice(max(self.left, other.left) - self.left, min(self.right, other.right) - self.left),
+        )
 
 
 @dataclass(frozen=True)
@@ -70,7 +86,16 @@ class DecodedTile:
 
     y_hat: Tensor  # (1, M, h, w)
     features: Tensor  # (1, context, h, w)
-    checksum: int  # CRC-32 of the symbols
+    checksum: int  # CRC-32 of the symbols; those of missing layers count as 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """Layers `first` to `last` of a tile, both included, coded together."""
+
+    first: int
+    last: int
+    data: bytes
 
 
 def areas(width: int, height: int, tile: int) -> Iterator[Area]:
@@ -127,8 +152,11 @@ def _symbols(x: Tensor) -> Symbols:
     return x.cpu().numpy().astype(np.int32).ravel()
 
 
-def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[bytes, int]:
-    """Code y (1, M, h, w); returns the bytes and the checksum of the symbols.
+Pushed = tuple[Symbols, Rows, Tables]
+
+
+def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[list[Part], int]:
+    """Code y (1, M, h, w); returns its parts in order, and the checksum of the symbols.
 
     The code is read again before it is returned, so that what leaves here can be decoded.
     """
@@ -137,10 +165,11 @@ def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[bytes, int]:
     with runner.autocast():
         z = model.network.hyper_analysis(F.pad(y, padding, mode="replicate"))
     y, z_hat = y.float(), _bounded(z).round().cpu()
-    pushed: list[tuple[Symbols, Rows, Tables]] = []
     z_symbols = _symbols(z_hat)
-    pushed.append((z_symbols, z_rows(model, quality, z_hat.shape), model.tables.z))
     prior = CodingPrior(runner, z_hat, y.shape)
+    layers: list[list[Pushed]] = [
+        [(z_symbols, z_rows(model, quality, z_hat.shape), model.tables.z)]
+    ]
     all_symbols = torch.zeros(y.shape, dtype=torch.int32)
 
     def answer(step: Step) -> Tensor:
@@ -148,11 +177,42 @@ def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[bytes, int]:
         symbols = torch.where(is_coded & step.where, _bounded(y - step.mean).round(), 0.0)
         where = step.where.cpu()
         of_step = _symbols(symbols.cpu()[where])
-        pushed.append((of_step, step.rows[where].numpy(), model.tables.y))
+        layers[-1].append((of_step, step.rows[where].numpy(), model.tables.y))
+        layers.append([])
         all_symbols[where] = torch.from_numpy(of_step)
         return symbols
 
     drive(walk(prior, y.shape, y.device), answer)
+    sizes = [_expected_bytes(layer) for layer in layers[:LAYERS]]
+    parts = [
+        Part(first, last, _coded(list(itertools.chain(*layers[first : last + 1]))))
+        for first, last in _spans(sizes)
+    ]
+    return parts, symbol_checksum(z_symbols, all_symbols.numpy().ravel())
+
+
+def _expected_bytes(pushed: Sequence[Pushed]) -> float:
+    """About what symbols will take, from the rows alone."""
+    bits = (
+        np.bincount(rows, minlength=tables.rows) @ tables.expected_bits
+        for _, rows, tables in pushed
+    )
+    return float(sum(bits)) / 8
+
+
+def _spans(sizes: list[float]) -> list[tuple[int, int]]:
+    """First and last layer of each part: as many as come to SMALLEST_PART_BYTES."""
+    spans: list[tuple[int, int]] = []
+    first, size = 0, 0.0
+    for layer, more in enumerate(sizes):
+        size += more
+        if size >= SMALLEST_PART_BYTES and sum(sizes[layer + 1 :]) >= SMALLEST_PART_BYTES:
+            spans.append((first, layer))
+            first, size = layer + 1, 0.0
+    return [*spans, (first, len(sizes) - 1)] if first < len(sizes) else spans
+
+
+def _coded(pushed: Sequence[Pushed]) -> bytes:
     encoder = Encoder()
     for symbols, rows, tables in pushed:
         encoder.push(symbols, rows, tables)
@@ -162,28 +222,38 @@ def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[bytes, int]:
         if not np.array_equal(decoder.pull(rows, tables), symbols):
             raise RuntimeError("the code does not read back: a fault of nacre, please report it")
     decoder.finish()
-    return data, symbol_checksum(z_symbols, all_symbols.numpy().ravel())
+    return data
 
 
-def decode_tile(runner: Runner, data: bytes, area: Area, quality: int) -> DecodedTile:
-    """Undo `encode_tile`. Raises CorruptStream when the code does not end with its last symbol."""
+def decode_tile(
+    runner: Runner, parts: Sequence[Part], height: int, width: int, quality: int
+) -> DecodedTile:
+    """Undo `encode_tile`, for y of `height` x `width`; the mean stands in for what later parts would hold.
+
+    `parts` are in order, the first has layer 0. Raises CorruptStream when a code does not end with its
+    last symbol.
+    """
     model, config = runner.model, runner.model.config
-    decoder = Decoder(data)
-    hyper = (1, config.hyper, -(-area.height // HYPER_STRIDE), -(-area.width // HYPER_STRIDE))
-    z_symbols = decoder.pull(z_rows(model, quality, torch.Size(hyper)), model.tables.z)
+    if not parts or parts[-1].last >= LAYERS:
+        raise CorruptStream(f"a tile of {parts[-1].last + 1 if parts else 0} layers, not {LAYERS}")
+    decoders = [Decoder(part.data) for part in parts]
+    of_layer = [d for d, p in zip(decoders, parts, strict=True) for _ in range(p.first, p.last + 1)]
+    hyper = (1, config.hyper, -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE))
+    z_symbols = decoders[0].pull(z_rows(model, quality, torch.Size(hyper)), model.tables.z)
     z_hat = torch.from_numpy(z_symbols).float().view(hyper)
-    shape = torch.Size((1, config.latent, area.height, area.width))
+    shape = torch.Size((1, config.latent, height, width))
     prior = CodingPrior(runner, z_hat, shape)
     all_symbols = torch.zeros(shape, dtype=torch.int32)
 
     def answer(step: Step) -> Tensor:
-        where = step.where.cpu()
-        all_symbols[where] = torch.from_numpy(
-            decoder.pull(step.rows[where].numpy(), model.tables.y)
-        )
+        if step.number < len(of_layer):
+            where = step.where.cpu()
+            pulled = of_layer[step.number].pull(step.rows[where].numpy(), model.tables.y)
+            all_symbols[where] = torch.from_numpy(pulled)
         return all_symbols.to(runner.device, torch.float32)
 
     y_hat = drive(walk(prior, shape, runner.device), answer)
-    decoder.finish()
+    for decoder in decoders:
+        decoder.finish()
     checksum = symbol_checksum(z_symbols, all_symbols.numpy().ravel())
     return DecodedTile(y_hat, prior.features, checksum)

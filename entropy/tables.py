@@ -65,6 +65,14 @@ class Tables:
         at = row - self.coded_from
         return self.frequencies[self._starts[at] : self._starts[at + 1]]
 
+    @cached_property
+    def expected_bits(self) -> NDArray[np.float64]:
+        """(rows,) what a symbol of each row costs on average, if it is distributed as its table says."""
+        bits = np.zeros(self.rows)
+        for row in range(self.coded_from, self.rows):
+            bits[row] = (self.of_row(row) * self.bits(row)).sum() / TOTAL
+        return bits
+
     def bits(self, row: int) -> NDArray[np.float64]:
         """(2 * radius + 2,) what each symbol of the row costs."""
         return PRECISION - np.log2(self.of_row(row))

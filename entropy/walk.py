@@ -36,6 +36,7 @@ class Prior(Protocol):
 class Step:
     """One step of the walk: the elements `where` are to be given, as their mean plus a symbol."""
 
+    number: int  # 0..STEPS - 1
     where: Tensor  # (1, M, h, w) bool
     mean: Tensor  # (B, M, h, w) float; machines may differ in the last bits
     rows: Tensor  # (B, M, h, w) equal on every machine; nothing else selects a table
@@ -61,7 +62,7 @@ def walk(prior: Prior, shape: torch.Size, device: torch.device) -> Generator[Ste
     magnitudes = torch.zeros(shape, device=device)
     for k, where in enumerate(step_masks(shape[1], shape[2], shape[3], device)):
         mean, rows = prior.mean(y_hat, k), prior.rows(magnitudes, k)
-        symbols = yield Step(where, mean, rows)
+        symbols = yield Step(k, where, mean, rows)
         y_hat = torch.where(where, symbols + mean, y_hat)
         seen = symbols.detach().round().abs().clamp(max=MAX_MAGNITUDE)
         magnitudes = torch.where(where, seen, magnitudes)

@@ -1,19 +1,25 @@
 """Makes the frozen files of tests/vectors; the commit that runs it says why the format moved.
 
-python tests/make_vectors.py
+python tests/make_vectors.py [--weights]      # --weights: a new tiny model too
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
-import zlib
+import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from PIL import Image
 
 from nacre import codec
+from nacre.codec import image as codec_image
+from nacre.codec import tiles
+from nacre.codec.container import Head, Stream
 from nacre.models.config import ImageConfig
 from nacre.models.image import ImageModel
 from nacre.models.transforms import start_linear
@@ -54,7 +60,7 @@ def train(model: ImageModel, x: torch.Tensor, steps: int = 150) -> None:
         optimiser.step()
 
 
-def main() -> None:
+def make_weights(path: Path) -> None:
     torch.manual_seed(0)
     torch.use_deterministic_algorithms(True)
     model, x = ImageModel(CONFIG), pictures()
@@ -67,22 +73,48 @@ def main() -> None:
     samples = [
         export.sample(model, scales, one, t) for one in singles for t in export.CALIBRATION_T
     ]
+    write_weights(path, "tiny", model, scales, export.fit(model, samples))
+
+
+def with_metadata(image: Image.Image) -> Image.Image:
+    image = image.copy()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.info.update(icc_profile=b"a profile", exif=exif.tobytes(), xmp=b"<x/>")
+    return image
+
+
+def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     weights = FOLDER / "tiny.safetensors"
-    write_weights(weights, "tiny", model, scales, export.fit(model, samples))
+    if "--weights" in sys.argv[1:]:
+        make_weights(weights)
     whole = Image.open(PHOTO).convert("RGB")
-    cases = {
-        "colour-q60": (whole.crop((250, 180, 346, 244)), 60),
-        "grey-q30-odd-sides": (whole.convert("L").crop((250, 180, 321, 233)), 30),
-        "one-pixel-q100": (whole.crop((300, 200, 301, 201)), 100),
+    colour = whole.crop((250, 180, 346, 244))
+    cases = {  # picture, quality, log2 of the tile, smallest part in bytes
+        "colour-q60": (colour, 60, 10, tiles.SMALLEST_PART_BYTES),
+        "grey-q30-odd-sides": (whole.convert("L").crop((250, 180, 321, 233)), 30, 10, 3072),
+        "one-pixel-q100": (whole.crop((300, 200, 301, 201)), 100, 10, 3072),
+        "tiles-and-layers-q80": (whole.crop((240, 180, 340, 270)), 80, 6, 40),
+        "metadata-q10": (with_metadata(colour), 10, 10, 3072),
     }
     facts = {}
-    for name, (image, quality) in cases.items():
-        data = codec.encode(image, quality=quality, model=weights)
+    for name, (image, quality, tile_log2, smallest) in cases.items():
+        with (
+            patch.object(codec_image, "Head", functools.partial(Head, tile_log2=tile_log2)),
+            patch.object(tiles, "SMALLEST_PART_BYTES", smallest),
+        ):
+            data = codec.encode(image, quality=quality, model=weights)
         (FOLDER / f"{name}.ncr").write_bytes(data)
         decoded = codec.decode(data, model=weights)
+        decoded.info.clear()
         decoded.save(FOLDER / f"{name}.png", optimize=True)
-        facts[name] = {"bytes": len(data), "crc32": zlib.crc32(data)}
+        checksum = Stream.from_bytes(data).end.checksum
+        facts[name] = {
+            "bytes": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "symbols": checksum,
+        }
     (FOLDER / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
 
 

@@ -42,8 +42,10 @@ def test_imports_point_down(path):
     assert above == set()
 
 
-def test_the_container_knows_nothing_but_errors():
-    assert {name.split(".")[1] for name in imported(ROOT / "codec" / "container.py")} == {"errors"}
+def test_the_container_knows_nothing_but_chunks_and_errors():
+    known = {name.split(".")[1] for name in imported(ROOT / "codec" / "container.py")}
+    assert known == {"chunks", "errors"}
+    assert {name.split(".")[1] for name in imported(ROOT / "codec" / "chunks.py")} == {"errors"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nacre.codec.chunks import FileBytes
 from nacre.codec.container import Limits
 from nacre.entropy.errors import NacreError, UsageError
 
@@ -98,18 +99,25 @@ def write_output(name: str, data: bytes, force: bool) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
+    with partial_output(name, force) as partial, open(partial, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def partial_output(name: str, force: bool) -> Iterator[Path]:
+    """Where to write; what is there at the end takes the name, and nothing is left when that fails."""
     target = Path(name).resolve()  # through a link, to what it names
     refuse_existing(name, force)
     if target.exists() and not target.is_file():  # a device or a pipe: nothing to replace
-        target.write_bytes(data)
+        yield target
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield Path(partial)
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(partial, 0o666 & ~mask)
@@ -117,6 +125,16 @@ def write_output(name: str, data: bytes, force: bool) -> None:
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def opened_input(name: str) -> Iterator[bytes | FileBytes]:
+    """A file, of which what is looked at is read; a stream or a device is read whole."""
+    if name == STREAM or not Path(name).is_file():
+        yield read_input(name)
+        return
+    with open(name, "rb") as file:
+        yield FileBytes(file)
 
 
 def refuse_existing(name: str, force: bool) -> None:
@@ -187,6 +205,10 @@ def add_coding_arguments(parser: argparse.ArgumentParser) -> None:
         "--device", default="cpu", help="where the networks run: cpu, cuda, ... (default: cpu)"
     )
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    add_limit_arguments(parser)
+
+
+def add_limit_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-pixels",
         type=int,

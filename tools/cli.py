@@ -15,6 +15,7 @@ COMMANDS = {
     "encode": "pictures to nacre files",
     "decode": "nacre files to pictures",
     "info": "what a nacre file holds",
+    "verify": "whether nacre files are whole and can be decoded here",
     "models": "the models of this installation",
     "eval": "measure a model on a folder of pictures",
     "bench": "measure codecs against each other",

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.codec import container
+from nacre.codec import chunks, container
 from nacre.codec.container import End, Head, Latent, Limits, Meta, MetaKind, Stream
 from nacre.entropy.errors import (
     CorruptStream,
@@ -35,25 +35,30 @@ METAS = st.lists(st.sampled_from(list(MetaKind)), unique=True).flatmap(
 @st.composite
 def streams(draw):
     head = draw(HEADS)
-    latents = tuple(Latent(0, i, draw(st.binary(max_size=40))) for i in range(head.tile_count))
+    latents = []
+    for tile in range(head.tile_count):
+        ends = [*sorted(draw(st.sets(st.integers(0, 2)))), 3]  # where the parts of this tile end
+        for first, last in zip([0, *(end + 1 for end in ends)], ends, strict=False):
+            latents.append(Latent(first, last, tile, draw(st.binary(max_size=40))))
+    latents = tuple(sorted(latents, key=lambda part: (part.first, part.tile)))
     return Stream(head, draw(METAS), latents, End(draw(st.integers(0, 2**32 - 1))))
 
 
 SMALL = Stream(
     Head(70, 33, 42, bytes(range(1, 9)), orientation=6, tile_log2=6),
     (Meta(MetaKind.ICC, b"profile"),),
-    (Latent(0, 0, b"first"), Latent(0, 1, b"second")),
+    (Latent(0, 3, 0, b"first"), Latent(0, 3, 1, b"second")),
     End(0xDEADBEEF),
 )
 
 
 def chunk(kind: bytes, payload: bytes) -> bytes:
-    body = kind + container.write_varint(len(payload)) + payload
+    body = kind + chunks.write_varint(len(payload)) + payload
     return body + struct.pack("<I", zlib.crc32(body))
 
 
-def file_of(*chunks: bytes) -> bytes:
-    return container.SIGNATURE + b"".join(chunks)
+def file_of(*parts: bytes) -> bytes:
+    return chunks.SIGNATURE + b"".join(parts)
 
 
 def parts(stream: Stream = SMALL) -> list[bytes]:
@@ -70,8 +75,8 @@ def test_reading_undoes_writing(stream):
 
 @given(st.integers(0, 2**32 - 1))
 def test_a_varint_comes_back(value):
-    data = container.write_varint(value)
-    assert container.read_varint(memoryview(data), 0, "it") == (value, len(data))
+    data = chunks.write_varint(value)
+    assert chunks.read_varint(memoryview(data), 0, "it") == (value, len(data))
 
 
 @pytest.mark.parametrize(
@@ -79,20 +84,20 @@ def test_a_varint_comes_back(value):
 )
 def test_a_varint_has_one_spelling(data):
     with pytest.raises(CorruptStream):
-        container.read_varint(memoryview(data), 0, "it")
+        chunks.read_varint(memoryview(data), 0, "it")
 
 
 def test_bytes_of_version_1_are_pinned():
     assert SMALL.to_bytes().hex() == (
         "894e43520d0a1a0a484541441501604600000021000000732a06010203040506070812d76cdc6d65"
-        "7461080170726f66696c65727ecded4c41544e0700006669727374c51443a14c41544e0800017365"
-        "636f6e649e15e3d154454e4404efbeaddec097a9e6"
+        "7461080170726f66696c65727ecded4c41544e073000666972737497b120094c41544e0830017365"
+        "636f6e64e3462e5454454e4404efbeaddec097a9e6"
     )
 
 
 def test_a_picture_carries_at_most_64_bytes_that_are_not_coded():
     data = bytes(60_000)
-    stream = Stream(Head(768, 512, 60, bytes(8)), (), (Latent(0, 0, data),), End(1))
+    stream = Stream(Head(768, 512, 60, bytes(8)), (), (Latent(0, 3, 0, data),), End(1))
     assert len(stream.to_bytes()) - len(data) <= 64
 
 
@@ -114,10 +119,11 @@ def test_every_flipped_bit_is_noticed():
 @given(st.binary(max_size=300), st.booleans())
 def test_any_bytes_are_refused_with_an_error_of_ours(data, signed):
     with pytest.raises(NacreError):
-        Stream.from_bytes(container.SIGNATURE + data if signed else data)
+        Stream.from_bytes(chunks.SIGNATURE + data if signed else data)
 
 
 HEAD, META, FIRST, SECOND, END = parts()
+EARLY, LATE = (chunk(b"LATN", Latent(*layers, 0, b"x").to_bytes()) for layers in ((0, 1), (2, 3)))
 
 
 @pytest.mark.parametrize(
@@ -125,12 +131,18 @@ HEAD, META, FIRST, SECOND, END = parts()
     [
         (b"", TruncatedStream, "empty"),
         (b"GIF89a..........", StreamError, "not a nacre file"),
-        (container.SIGNATURE.replace(b"\r\n", b"\n") + HEAD, CorruptStream, "text mode"),
+        (chunks.SIGNATURE.replace(b"\r\n", b"\n") + HEAD, CorruptStream, "text mode"),
         (file_of(FIRST, HEAD, SECOND, END), CorruptStream, "first chunk is LATN"),
         (file_of(HEAD, HEAD, FIRST, SECOND, END), CorruptStream, "HEAD chunk where none may stand"),
         (file_of(HEAD, FIRST, META, SECOND, END), CorruptStream, "meta chunk where none may stand"),
         (file_of(HEAD, META, META, FIRST, SECOND, END), CorruptStream, "ICC metadata stands twice"),
-        (file_of(HEAD, FIRST, END), CorruptStream, "1 latent chunks, not 2"),
+        (file_of(HEAD, FIRST, END), CorruptStream, "not every tile has all"),
+        (file_of(HEAD, EARLY, SECOND, END), CorruptStream, "not every tile has all"),
+        (file_of(HEAD, EARLY, LATE, SECOND, END), CorruptStream, "out of place"),
+        (file_of(HEAD, LATE, SECOND, END), CorruptStream, "layer 2 of tile 0 is out of place"),
+        (file_of(HEAD, EARLY, SECOND, LATE, LATE, END), CorruptStream, "out of place"),
+        (file_of(HEAD, chunk(b"LATN", b"\x01\x00"), END), CorruptStream, "layers 1 to 0"),
+        (file_of(HEAD, chunk(b"LATN", b"\x30\x02"), END), CorruptStream, "tile 2 is out of place"),
         (file_of(HEAD, FIRST, FIRST, END), CorruptStream, "out of place"),
         (file_of(HEAD, SECOND, FIRST, END), CorruptStream, "out of place"),
         (file_of(HEAD, FIRST, SECOND, SECOND, END), CorruptStream, "out of place"),
@@ -153,13 +165,57 @@ def test_a_file_put_together_wrongly_is_refused(data, error, message):
         Stream.from_bytes(data)
 
 
+def test_a_file_that_may_be_cut_is_read_as_far_as_it_goes():
+    data = file_of(HEAD, META, EARLY, SECOND, LATE, END)
+    sizes = [len(file_of(HEAD, META, EARLY, SECOND)), len(data) - len(END), len(data)]
+    for size in range(len(data)):
+        if size < sizes[0]:
+            with pytest.raises(TruncatedStream):
+                Stream.from_bytes(data[:size], may_be_cut=True)
+            continue
+        found = Stream.from_bytes(data[:size], may_be_cut=True)
+        assert found.end is None and found.head == SMALL.head and found.metadata == SMALL.metadata
+        whole = size >= sizes[1]
+        assert [(p.first, p.tile) for p in found.latents] == [(0, 0), (0, 1)] + [(2, 0)] * whole
+    assert Stream.from_bytes(data, may_be_cut=True).end == SMALL.end
+
+
+def test_of_other_tiles_nothing_is_looked_at():
+    damaged = bytearray(file_of(HEAD, FIRST, SECOND, END))
+    damaged[-len(END) - len(SECOND) + 9] ^= 1  # in the code of tile 1
+    found = Stream.from_bytes(bytes(damaged), tiles={0})
+    assert [part.tile for part in found.latents] == [0]
+    with pytest.raises(CorruptStream):
+        Stream.from_bytes(bytes(damaged), tiles={1})
+
+
+def test_a_file_is_read_where_it_is_looked_at(tmp_path):
+    big = Stream(SMALL.head, (), (SMALL.latents[0], Latent(0, 3, 1, bytes(100_000))), End(1))
+    (tmp_path / "a").write_bytes(big.to_bytes())
+    with (tmp_path / "a").open("rb") as file:
+        data = chunks.FileBytes(file)
+        assert len(data) == len(big.to_bytes())
+        assert Stream.from_bytes(data, tiles={0}).latents == big.latents[:1]
+        assert data.bytes_read < 1000
+        assert Stream.from_bytes(data) == big
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_truncated(tmp_path):
+    (tmp_path / "a").write_bytes(SMALL.to_bytes())
+    with (tmp_path / "a").open("rb") as file:
+        data = chunks.FileBytes(file)
+        (tmp_path / "a").write_bytes(SMALL.to_bytes()[:50])
+        with pytest.raises(TruncatedStream):
+            Stream.from_bytes(data)
+
+
 def test_an_unknown_chunk_in_lower_case_is_skipped():
     data = file_of(HEAD, META, chunk(b"news", b"of no use"), FIRST, SECOND, END)
     assert Stream.from_bytes(data) == SMALL
 
 
 def test_a_huge_length_is_refused_before_anything_is_allocated():
-    data = file_of(HEAD) + b"LATN" + container.write_varint(2**32 - 1) + b"abc"
+    data = file_of(HEAD) + b"LATN" + chunks.write_varint(2**32 - 1) + b"abc"
     with pytest.raises(TruncatedStream, match="4294967299 bytes needed, 3 left"):
         Stream.from_bytes(data)
 
@@ -219,7 +275,7 @@ def test_format_md_says_the_same():
         assert int(offset) == at
         at += int(size)
     assert at == Head.LAYOUT.size
-    assert container.SIGNATURE.hex(" ").upper() in FORMAT
+    assert chunks.SIGNATURE.hex(" ").upper() in FORMAT
     for kind in (Head.TYPE, Meta.TYPE, Latent.TYPE, End.TYPE):
         assert f"`{kind.decode()}`" in FORMAT
     for meta in MetaKind:

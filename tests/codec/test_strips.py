@@ -14,16 +14,32 @@ from nacre.models.zoo import load_model
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (100, 7), (33, 3000)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (100, 7), (33, 3000), (700, 700)])
 @pytest.mark.parametrize("pixels", [1, 10_000, 1 << 22])
-def test_strips_cover_every_row_once_with_a_halo(height, width, pixels, monkeypatch):
-    monkeypatch.setattr(strips, "STRIP_PIXELS", pixels)
-    found = list(strips.strips(height, width, ImageConfig()))
-    assert [row for s in found for row in range(s.start, s.end)] == list(range(height))
+def test_blocks_cover_everything_once_with_a_halo(height, width, pixels, monkeypatch):
+    monkeypatch.setattr(strips, "BLOCK_PIXELS", pixels)
     beyond = strips.halo(ImageConfig())
-    assert all(
-        s.low == max(0, s.start - beyond) and s.high == min(height, s.end + beyond) for s in found
-    )
+    for spans, count in zip(
+        strips.blocks(height, width, ImageConfig()), (height, width), strict=True
+    ):
+        assert [i for s in spans for i in range(s.start, s.end)] == list(range(count))
+        assert all(
+            s.low == max(0, s.start - beyond) and s.high == min(count, s.end + beyond)
+            for s in spans
+        )
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 16384), (128, 128), (16384, 1), (64, 256)])
+def test_a_picture_of_four_megapixels_is_one_block(height, width):
+    rows, columns = strips.blocks(height, width, ImageConfig())
+    assert len(rows) == len(columns) == 1
+
+
+@pytest.mark.parametrize(("height", "width"), [(700, 700), (1, 10**7), (10**6, 10), (129, 129)])
+def test_no_block_is_larger_than_it_may_be(height, width):
+    rows, columns = strips.blocks(height, width, ImageConfig())
+    size = max(r.end - r.start for r in rows) * max(c.end - c.start for c in columns)
+    assert size * 256 <= strips.BLOCK_PIXELS
 
 
 @pytest.fixture(scope="module")
@@ -31,26 +47,50 @@ def runner() -> Runner:
     return Runner(load_model(), CPU)
 
 
+def analysed(runner, pixels, t, band=1000):
+    return torch.cat(list(strips.analyse(runner, pixels, t, band)), 2)
+
+
+def synthesised(runner, y_hat, features, t, heights=(1000,)):
+    """Of a latent that comes in bands of these heights."""
+    bands = map(strips.Band, y_hat.split(heights, 2), features.split(heights, 2))
+    parts = strips.synthesise(runner, bands, *y_hat.shape[2:], t, 3)
+    return np.concatenate(list(parts)).astype(int)
+
+
 @torch.inference_mode()
-def test_no_seam(runner, monkeypatch):
+@pytest.mark.parametrize("heights", [(25,), (1, 24), (10, 10, 5), (4,) * 6 + (1,)])
+def test_no_seam(runner, monkeypatch, heights):
     """The shipped model on noise, where a halo too small shows first."""
-    pixels = np.random.default_rng(0).integers(0, 256, (400, 40, 3), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 150, 3), np.uint8)
     t = torch.tensor([0.7])
-    whole = strips.analyse(runner, pixels, t)
+    whole = analysed(runner, pixels, t)
     features = torch.randn(1, runner.model.config.context, *whole.shape[2:])
-    decoded = strips.synthesise(runner, whole.round(), features, t, 3).astype(int)
-    monkeypatch.setattr(strips, "STRIP_PIXELS", 7 * 16 * 48)
-    assert len(list(strips.strips(25, 3, runner.model.config))) == 4
-    assert (strips.analyse(runner, pixels, t) - whole).abs().max() < 1e-5 * whole.abs().max()
-    again = strips.synthesise(runner, whole.round(), features, t, 3).astype(int)
-    assert np.abs(again - decoded).max() <= 1
+    decoded = synthesised(runner, whole.round(), features, t, (25,))
+    monkeypatch.setattr(strips, "BLOCK_PIXELS", 7 * 4 * 256)
+    monkeypatch.setattr(strips, "BLOCK_COLUMNS", 4)
+    assert [len(s) for s in strips.blocks(25, 10, runner.model.config)] == [4, 3]
+    assert (analysed(runner, pixels, t) - whole).abs().max() < 1e-5 * whole.abs().max()
+    again = synthesised(runner, whole.round(), features, t, heights)
+    assert again.shape == decoded.shape and np.abs(again - decoded).max() <= 1
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("band", [1, 6, 7, 8, 25, 100])
+def test_bands_are_of_one_height_but_for_the_last(runner, monkeypatch, band):
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 150, 3), np.uint8)
+    monkeypatch.setattr(strips, "BLOCK_PIXELS", 7 * 4 * 256)
+    monkeypatch.setattr(strips, "BLOCK_COLUMNS", 4)
+    found = [y.shape[2] for y in strips.analyse(runner, pixels, torch.tensor([0.7]), band)]
+    assert found == [band] * (25 // band) + [25 % band] * (25 % band > 0)
 
 
 @torch.inference_mode()
 def test_a_halo_too_small_would_be_seen(runner, monkeypatch):
-    pixels = np.random.default_rng(0).integers(0, 256, (400, 40, 3), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 150, 3), np.uint8)
     t = torch.tensor([0.7])
-    whole = strips.analyse(runner, pixels, t)
-    monkeypatch.setattr(strips, "STRIP_PIXELS", 7 * 16 * 48)
+    whole = analysed(runner, pixels, t)
+    monkeypatch.setattr(strips, "BLOCK_PIXELS", 7 * 4 * 256)
+    monkeypatch.setattr(strips, "BLOCK_COLUMNS", 4)
     monkeypatch.setattr(strips, "halo", lambda _: 2)
-    assert (strips.analyse(runner, pixels, t) - whole).abs().max() > 1e-5 * whole.abs().max()
+    assert (analysed(runner, pixels, t) - whole).abs().max() > 1e-5 * whole.abs().max()

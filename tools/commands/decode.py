@@ -3,6 +3,8 @@
 nacre decode photo.ncr -o photo.png
 nacre decode coded/ -o pictures/ --format webp
 nacre decode photo.ncr -o - | display
+nacre decode map.ncr --region 9000,4000,800,600 -o part.png
+nacre decode huge.ncr -o huge.npy      # row by row, whatever its size
 """
 
 from __future__ import annotations
@@ -16,11 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from nacre.entropy.errors import UsageError
 from nacre.tools import batch
-from nacre.tools.commands.encode import SUFFIX
+from nacre.tools.commands.encode import ROWS_SUFFIX, SUFFIX
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from nacre import codec
+
+ROWS_FORMAT = "NPY"  # written row by row; orientation and metadata stay behind
 KEEPS_EXIF = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "MPO"}
 BEST: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
@@ -37,6 +42,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model", help="the path of a weights file, for files of a model that is not embedded"
     )
+    parser.add_argument(
+        "--region", metavar="X,Y,W,H", help="a part of the picture; reads the tiles it needs alone"
+    )
+    parser.add_argument(
+        "--preview", action="store_true", help="a coarse picture, from the first layer alone"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="refuse a file that ends early, in place of a warning"
+    )
     batch.add_coding_arguments(parser)
 
 
@@ -44,7 +58,7 @@ def run(args: Namespace) -> int:
     from PIL import Image
 
     Image.init()
-    known = Image.registered_extensions()
+    known = {**Image.registered_extensions(), ROWS_SUFFIX: ROWS_FORMAT}
     suffix, format = _format(args.format or "png", known)
     jobs = batch.plan(args.inputs, args.output, [SUFFIX], suffix)
     if len(jobs) == 1 and args.format is None and Path(jobs[0].target).suffix:
@@ -52,20 +66,53 @@ def run(args: Namespace) -> int:
     from nacre import codec
 
     batch.prepare_torch(args)
-    limits = batch.limits(args)
+    options = {
+        "model": args.model, "device": args.device, "precision": args.precision, "limits": batch.limits(args),
+        "region": _region(args.region), "preview": args.preview, "strict": args.strict,
+    }  # fmt: skip
 
     def decode(job: batch.Job) -> str:
         start = time.perf_counter()
         batch.refuse_existing(job.target, args.force)
-        image = codec.decode(
-            batch.read_input(job.source), model=args.model, device=args.device, precision=args.precision,
-            limits=limits,
-        )  # fmt: skip
-        batch.write_output(job.target, picture_bytes(image, format), args.force)
+        with batch.opened_input(job.source) as data:
+            if format == ROWS_FORMAT:
+                size = _write_rows(codec.Opened(data, **options), job.target, args.force)
+            else:
+                image = codec.decode(data, **options)
+                size = image.size
+                batch.write_output(job.target, picture_bytes(image, format), args.force)
+            read = getattr(data, "bytes_read", len(data))
         seconds = time.perf_counter() - start
-        return f"{job.source} -> {job.target}: {image.width}x{image.height}, {seconds:.2f} s"
+        done = f"{job.source} -> {job.target}: {size[0]}x{size[1]}"
+        return f"{done}, {read} of {len(data)} bytes read, {seconds:.2f} s"
 
     return batch.run_batch(jobs, decode, args)
+
+
+def _region(text: str | None) -> codec.Region | None:
+    from nacre import codec
+
+    if text is None:
+        return None
+    try:
+        return codec.Region(*map(int, text.split(",")))
+    except (ValueError, TypeError):
+        raise UsageError(f"--region {text}: X,Y,W,H in pixels wanted") from None
+
+
+def _write_rows(opened: codec.Opened, target: str, force: bool) -> tuple[int, int]:
+    """Into a NumPy file, row by row; whole or not at all. Returns width and height."""
+    from numpy.lib.format import write_array_header_1_0
+
+    if target == batch.STREAM:
+        raise UsageError(f"{ROWS_SUFFIX} needs a file, not stdout")
+    shape = (*opened.size, opened.head.channels)
+    with batch.partial_output(target, force) as partial, open(partial, "wb") as file:
+        head = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        write_array_header_1_0(file, head)
+        for _, rows in opened.rows():
+            file.write(rows.tobytes())
+    return shape[1], shape[0]
 
 
 def _format(name: str, known: dict[str, str]) -> tuple[str, str]:

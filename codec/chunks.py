@@ -1,0 +1,143 @@
+"""The framing of a nacre file: a signature, and then chunks that can be told from damage.
+
+A chunk is its type (four letters), the length of its payload (varint), the payload, and a CRC-32
+over all three. Numbers are little-endian. FORMAT.md, section 1, in code.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, overload
+
+from nacre.entropy.errors import CorruptStream, StreamError, TruncatedStream, UsageError
+
+# Above 127 first, then a name, CR LF, the DOS end of file, LF: text-mode transfers show at once.
+SIGNATURE = b"\x89NCR\r\n\x1a\n"
+TYPE_BYTES, CRC_BYTES, VARINT_MAX_BYTES = 4, 4, 5
+
+
+class FileBytes:
+    """The bytes of an open file, read when they are asked for: what is skipped is not read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = file.seek(0, 2)
+        self.bytes_read = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, key: int) -> int: ...
+    @overload
+    def __getitem__(self, key: slice) -> bytes: ...
+    def __getitem__(self, key: int | slice) -> int | bytes:
+        """One byte, or a slice without a step; raises TruncatedStream where the file has shrunk."""
+        start, stop, _ = (key if isinstance(key, slice) else slice(key, key + 1)).indices(
+            self._size
+        )
+        self._file.seek(start)
+        found = self._file.read(max(0, stop - start))
+        self.bytes_read += len(found)
+        if len(found) < stop - start:
+            raise TruncatedStream("the file became shorter while it was read")
+        return found if isinstance(key, slice) else found[0]
+
+
+Bytes = bytes | memoryview | FileBytes
+
+
+def write_varint(value: int) -> bytes:
+    """LEB128: seven bits a byte, low ones first, the top bit says that more follow."""
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def read_varint(data: memoryview | FileBytes | bytes, at: int, what: str) -> tuple[int, int]:
+    """Undo `write_varint`; returns the value and the position after it. Longer spellings are refused."""
+    value = 0
+    for i in range(VARINT_MAX_BYTES):
+        if at + i >= len(data):
+            raise TruncatedStream(f"{what}: the file ends inside a number")
+        byte = data[at + i]
+        value |= (byte & 127) << 7 * i
+        if byte < 128:
+            if (i and not byte) or value >= 2**32:
+                raise CorruptStream(f"{what}: a number is spelled too long or is too large")
+            return value, at + i + 1
+    raise CorruptStream(f"{what}: a number of more than {VARINT_MAX_BYTES} bytes")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Where a chunk lies in a file; its checksum is compared when it is taken."""
+
+    kind: bytes
+    source: memoryview | FileBytes
+    at: int  # bytes from the start of the file
+    start: int  # of the payload
+    end: int  # of the payload, where the checksum begins
+
+    @property
+    def size(self) -> int:
+        return self.end + CRC_BYTES - self.at
+
+    def first_bytes(self, count: int) -> bytes:
+        """Of the payload, or fewer where it is shorter; not checked."""
+        return bytes(self.source[self.start : min(self.end, self.start + count)])
+
+    def checked(self) -> bytes:
+        """The payload; raises CorruptStream when its checksum does not match."""
+        whole = self.source[self.at : self.end + CRC_BYTES]
+        if zlib.crc32(whole[:-CRC_BYTES]) != int.from_bytes(whole[-CRC_BYTES:], "little"):
+            name = self.kind.decode()
+            raise CorruptStream(f"{name}: the checksum does not match, the file is damaged")
+        return bytes(whole[self.start - self.at : self.end - self.at])
+
+
+def chunk_to_bytes(kind: bytes, payload: bytes) -> bytes:
+    if len(payload) >= 2**32:
+        raise UsageError(f"a {kind.decode()} chunk of {len(payload)} bytes is over 4 GiB")
+    body = kind + write_varint(len(payload)) + payload
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+def read_chunks(data: Bytes) -> Iterator[Chunk]:
+    """One chunk after the other, each within the file."""
+    view = data if isinstance(data, FileBytes) else memoryview(data)
+    _check_signature(bytes(view[: len(SIGNATURE)]))
+    at = len(SIGNATURE)
+    while at < len(view):
+        kind = bytes(view[at : at + TYPE_BYTES])
+        if len(kind) < TYPE_BYTES:
+            raise TruncatedStream(f"chunk type: {TYPE_BYTES} bytes needed, {len(kind)} left")
+        if not (kind.isascii() and kind.isalpha()):
+            raise CorruptStream(f"chunk type {kind!r} is not four letters")
+        name = kind.decode()
+        size, start = read_varint(view, at + TYPE_BYTES, name)
+        end = start + size
+        if end + CRC_BYTES > len(view):
+            raise TruncatedStream(
+                f"{name}: {size + CRC_BYTES} bytes needed, {len(view) - start} left"
+            )
+        yield Chunk(kind, view, at, start, end)
+        at = end + CRC_BYTES
+
+
+def _check_signature(start: bytes) -> None:
+    if start == SIGNATURE:
+        return
+    if not start:
+        raise TruncatedStream("the file is empty")
+    if SIGNATURE.startswith(start):
+        raise TruncatedStream(f"signature: {len(SIGNATURE)} bytes needed, {len(start)} left")
+    if start[1:4] == SIGNATURE[1:4]:
+        raise CorruptStream("the signature is damaged, as by a transfer in text mode")
+    raise StreamError("not a nacre file: the signature is missing")
