@@ -183,7 +183,7 @@ class Latent:
 
 @dataclass(frozen=True)
 class End:
-    """Payload of TEND: CRC-32 over the symbol checksums of the tiles."""
+    """Payload of TEND: CRC-32 over the head and the symbol checksums of the tiles."""
 
     LAYOUT: ClassVar = struct.Struct("<I")
     TYPE: ClassVar = b"TEND"
@@ -265,7 +265,7 @@ class _Reader:
             self._take(chunk)
         else:
             raise TruncatedStream("the file ends without its end chunk")
-        if next(self._chunks, None) is not None:
+        if chunk.at + chunk.size != len(chunk.source):
             raise CorruptStream("something follows the end chunk")
         if len(self._next) != self.head.tile_count or len(set(self._next.values())) != 1:
             raise CorruptStream("not every tile has all of its layers")

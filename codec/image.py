@@ -119,7 +119,8 @@ def encode(
                 checksums.append(checksum)
     latents.sort(key=lambda latent: (latent.first, latent.tile))
     metadata = () if strip else tuple(Meta(kind, block) for kind, block in picture.metadata.items())
-    return Stream(head, metadata, tuple(latents), End(tiles.join_checksums(checksums))).to_bytes()
+    end = End(tiles.join_checksums(head.to_bytes(), checksums))
+    return Stream(head, metadata, tuple(latents), end).to_bytes()
 
 
 def decode(
@@ -261,7 +262,8 @@ class Opened:
             yield strips.Band(torch.cat(y_hat, 3), torch.cat(features, 3))
 
     def _check(self, checksums: list[int]) -> None:
-        if self._checksum is not None and tiles.join_checksums(checksums) != self._checksum:
+        found = tiles.join_checksums(self.head.to_bytes(), checksums)
+        if self._checksum is not None and found != self._checksum:
             raise CorruptStream(
                 "the symbols are not those that were written: their checksum differs"
             )

@@ -139,9 +139,9 @@ def symbol_checksum(z: Symbols, y: Symbols) -> int:
     return zlib.crc32(y.astype("<i4").tobytes(), zlib.crc32(z.astype("<i4").tobytes()))
 
 
-def join_checksums(checksums: list[int]) -> int:
-    """The checksum of a file: CRC-32 over those of its tiles."""
-    return zlib.crc32(struct.pack(f"<{len(checksums)}I", *checksums))
+def join_checksums(head: bytes, checksums: list[int]) -> int:
+    """The checksum of a file: CRC-32 over its head and the checksums of its tiles."""
+    return zlib.crc32(struct.pack(f"<{len(checksums)}I", *checksums), zlib.crc32(head))
 
 
 def _bounded(x: Tensor) -> Tensor:

@@ -148,7 +148,7 @@ EARLY, LATE = (chunk(b"LATN", Latent(*layers, 0, b"x").to_bytes()) for layers in
         (file_of(HEAD, FIRST, SECOND, SECOND, END), CorruptStream, "out of place"),
         (file_of(HEAD, FIRST, SECOND), TruncatedStream, "without its end chunk"),
         (file_of(HEAD, FIRST, SECOND, END, END), CorruptStream, "follows the end"),
-        (file_of(HEAD, FIRST, SECOND, END) + b"x", TruncatedStream, "chunk type"),
+        (file_of(HEAD, FIRST, SECOND, END) + b"x", CorruptStream, "follows the end"),
         (file_of(HEAD, chunk(b"NEWS", b""), FIRST, SECOND, END), UnsupportedStream, "NEWS"),
         (file_of(HEAD, chunk(b"N\xffWS", b""), FIRST, SECOND, END), CorruptStream, "four letters"),
         (
