@@ -25,7 +25,8 @@ def accept(prefix: bytes) -> bool:
 
 
 class NacreImageFile(ImageFile.ImageFile):
-    """Reader; damaged files raise OSError, as Pillow's own readers do."""
+    """Reader; damaged files raise OSError, as Pillow's own readers do, and cut ones unless
+    ImageFile.LOAD_TRUNCATED_IMAGES is set."""
 
     format = FORMAT
     format_description = "nacre learned image"
@@ -38,7 +39,7 @@ class NacreImageFile(ImageFile.ImageFile):
         self.fp.seek(0)
         self._data = self.fp.read()
         try:
-            stream = Stream.from_bytes(self._data)
+            stream = Stream.from_bytes(self._data, may_be_cut=ImageFile.LOAD_TRUNCATED_IMAGES)
         except NacreError as error:
             raise OSError(str(error)) from error
         head = stream.head
@@ -51,7 +52,7 @@ class NacreImageFile(ImageFile.ImageFile):
     def load(self) -> Any:
         if self._data:
             try:
-                image = codec.decode(self._data)
+                image = codec.decode(self._data, strict=not ImageFile.LOAD_TRUNCATED_IMAGES)
             except NacreError as error:
                 raise OSError(str(error)) from error
             self.im = image.im

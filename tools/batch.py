@@ -102,7 +102,8 @@ def write_output(name: str, data: bytes, force: bool) -> None:
     with partial_output(name, force) as partial, open(partial, "wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if partial.is_file():  # not a device
+            os.fsync(file.fileno())
 
 
 @contextmanager

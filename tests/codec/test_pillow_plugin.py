@@ -58,3 +58,15 @@ def test_registering_twice_changes_nothing():
     pillow_plugin.register()
     assert Image.registered_extensions()[".ncr"] == "NACRE"
     assert nacre.codec.pillow_plugin is pillow_plugin
+
+
+def test_a_cut_file_opens_when_pillow_is_told_so(photo, monkeypatch):
+    from nacre.codec import tiles
+
+    monkeypatch.setattr(tiles, "SMALLEST_PART_BYTES", 100)
+    data = codec.encode(photo, quality=60)
+    with pytest.raises(OSError, match="3 left"):
+        Image.open(io.BytesIO(data[:-5]))
+    monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", True)
+    with pytest.warns(codec.CutFileWarning):
+        assert Image.open(io.BytesIO(data[:-5])).convert("RGB").size == photo.size

@@ -241,3 +241,88 @@ def test_an_interrupt_exits_with_130(folder, monkeypatch):
 
     monkeypatch.setattr("nacre.tools.batch.read_input", interrupted)
     assert main(["encode", "in/one.png"]) == 130
+
+
+@pytest.fixture
+def layered(folder, photo, monkeypatch) -> bytes:
+    """A file in several tiles and layers, as a.ncr."""
+    from nacre.codec import image as codec_image
+    from nacre.codec import tiles
+
+    head = codec_image.Head
+    monkeypatch.setattr(codec_image, "Head", lambda *a, **k: head(*a, **k, tile_log2=6))
+    monkeypatch.setattr(tiles, "SMALLEST_PART_BYTES", 0)
+    data = codec.encode(np.concatenate([np.asarray(photo)] * 4), quality=50)
+    Path("a.ncr").write_bytes(data)
+    return data
+
+
+def test_a_region_is_decoded_and_no_more_is_read(layered, photo, capsys):
+    assert main(["decode", "a.ncr", "-o", "part.png", "--region", "4,5,20,30", "-v"]) == 0
+    whole = np.asarray(codec.decode(layered)).astype(int)
+    part = np.asarray(Image.open("part.png")).astype(int)
+    assert np.abs(part - whole[5:35, 4:24]).max() <= 1
+    said = capsys.readouterr().err
+    read, size = (int(said.split(" bytes read")[0].split()[i]) for i in (-3, -1))
+    assert size == len(layered) and read < size / 2
+    for text in ("1,2,3", "a,b,c,d", "0,0,500,5"):
+        assert main(["decode", "a.ncr", "-o", "b.png", "--region", text]) == 2
+    assert not Path("b.png").exists()
+
+
+def test_a_cut_file_is_decoded_with_a_warning_or_refused(layered, capsys):
+    Path("cut.ncr").write_bytes(layered[:-100])
+    assert main(["decode", "cut.ncr", "-o", "cut.png"]) == 0
+    assert "cut.ncr: warning: the file is cut" in capsys.readouterr().err
+    assert Image.open("cut.png").size == codec.decode(layered).size
+    assert main(["decode", "cut.ncr", "-o", "strict.png", "--strict"]) == 1
+    assert not Path("strict.png").exists()
+
+
+def test_a_preview_is_coarser(layered):
+    assert main(["decode", "a.ncr", "-o", "whole.png"]) == 0
+    assert main(["decode", "a.ncr", "-o", "preview.png", "--preview"]) == 0
+    whole, preview = (np.asarray(Image.open(f"{n}.png")).astype(int) for n in ("whole", "preview"))
+    assert whole.shape == preview.shape and np.abs(whole - preview).mean() > 3
+
+
+def test_arrays_go_in_and_out_row_by_row(folder, photo):
+    np.save("a.npy", np.asarray(photo))
+    assert main(["encode", "a.npy", "-q", "50", "-o", "a.ncr"]) == 0
+    assert Path("a.ncr").read_bytes() == codec.encode(photo, quality=50)
+    assert main(["decode", "a.ncr", "-o", "b.npy"]) == 0
+    back = np.load("b.npy")
+    assert (back == np.asarray(codec.decode(Path("a.ncr").read_bytes()))).all()
+    assert main(["decode", "a.ncr", "-o", "-", "--format", "npy"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros((4, 4), np.float32), "float32"),
+        (np.zeros((4, 4, 4), np.uint8), "shape"),
+        (np.array([{}], object), "cannot|map|Array"),
+    ],
+)
+def test_arrays_that_are_no_picture_are_refused(folder, capsys, array, said):
+    import re
+
+    np.save("a.npy", array, allow_pickle=True)
+    assert main(["encode", "a.npy"]) == 1
+    assert re.search(said, capsys.readouterr().err)
+
+
+def test_verify_says_what_is_wrong(layered, capsys):
+    Path("cut.ncr").write_bytes(layered[:-100])
+    damaged = bytearray(layered)
+    damaged[100] ^= 4
+    Path("damaged.ncr").write_bytes(damaged)
+    assert main(["verify", "a.ncr"]) == 0
+    assert "a.ncr: whole" in capsys.readouterr().out
+    assert main(["verify", "a.ncr", "cut.ncr", "damaged.ncr", "--json"]) == 3
+    said = capsys.readouterr()
+    found = [json.loads(line) for line in said.out.splitlines()]
+    assert [f["is_whole"] for f in found] == [True, False, True]
+    assert [f["is_damaged"] for f in found] == [False, False, True]
+    assert "cut.ncr: cut, can be decoded here" in said.err
+    assert "damaged.ncr: damaged, cannot be decoded here: LATN at byte" in said.err
