@@ -36,24 +36,26 @@ class Picture:
     pixels: Pixels  # (H, W, 1) or (H, W, 3)
     metadata: dict[MetaKind, bytes] = field(default_factory=dict)
     orientation: int = 1
+    alpha: Pixels | None = None  # (H, W), 0 transparent, 255 opaque
 
     @property
     def channels(self) -> int:
-        return int(self.pixels.shape[2])
+        return int(self.pixels.shape[2]) + (self.alpha is not None)
 
 
 def to_picture(image: Image.Image | NDArray[Any] | torch.Tensor) -> Picture:
-    """Take a PIL image, a uint8 array (H, W, 3), (H, W, 1) or (H, W), or a tensor (3, H, W) or (1, H, W).
+    """Take a PIL image, a uint8 array (H, W) or (H, W, 1 to 4), or a tensor (1 to 4, H, W).
 
-    Tensors are uint8, or float in [0, 1]. Transparency is blended onto white and 16-bit samples are
-    rounded to 8 bits, both with an ImageWarning. Raises ImageError for everything else.
+    Tensors are uint8, or float in [0, 1]. The second or fourth channel is transparency; where all is
+    opaque it is dropped. 16-bit samples are rounded to 8 bits with an ImageWarning. Raises ImageError for
+    everything else.
     """
     if isinstance(image, Image.Image):
         return _from_pil(image)
     if isinstance(image, np.ndarray):
-        return Picture(_checked(image if image.ndim == 3 else image[..., None]))
+        return _apart(_checked(image if image.ndim == 3 else image[..., None]))
     if type(image).__module__.split(".")[0] == "torch":
-        return Picture(_checked(_tensor_to_array(image)))
+        return _apart(_checked(_tensor_to_array(image)))
     raise ImageError(
         f"a {type(image).__name__} is not a picture: PIL image, uint8 array or tensor wanted"
     )
@@ -75,11 +77,22 @@ def _tensor_to_array(tensor: torch.Tensor) -> NDArray[Any]:
 def _checked(array: NDArray[Any]) -> Pixels:
     if array.dtype != np.uint8:
         raise ImageError(f"samples of type {array.dtype}: uint8 wanted")
-    if array.ndim != 3 or array.shape[2] not in (1, 3):
-        raise ImageError(f"an array of shape {array.shape}: (H, W, 3), (H, W, 1) or (H, W) wanted")
+    if array.ndim != 3 or not 1 <= array.shape[2] <= 4:
+        raise ImageError(f"an array of shape {array.shape}: (H, W) or (H, W, 1 to 4) wanted")
     if not array.size:
         raise ImageError("the picture has no pixels")
     return array
+
+
+def _apart(
+    array: Pixels, info: dict[MetaKind, bytes] | None = None, orientation: int = 1
+) -> Picture:
+    """Colours and transparency of (H, W, 1 to 4)."""
+    colours = array.shape[2] if array.shape[2] % 2 else array.shape[2] - 1
+    plane = array[..., -1] if colours < array.shape[2] else None
+    if plane is not None and plane.min() == 255:
+        plane = None
+    return Picture(array[..., :colours], info or {}, orientation, plane)
 
 
 def _from_pil(image: Image.Image) -> Picture:
@@ -103,7 +116,7 @@ def _from_pil(image: Image.Image) -> Picture:
         MetaKind.EXIF: raw_exif.removeprefix(EXIF_PREFIX),
         MetaKind.XMP: xmp,
     }
-    return Picture(_checked(pixels), {k: data for k, data in blocks.items() if data}, orientation)
+    return _apart(_checked(pixels), {k: data for k, data in blocks.items() if data}, orientation)
 
 
 def _exif(image: Image.Image) -> tuple[int, bytes]:
@@ -128,7 +141,10 @@ def _samples(image: Image.Image) -> tuple[NDArray[Any], bool]:
     if mode.startswith("I;16") or mode == "I":
         return _from_16_bit(image), True
     if mode in ALPHA_MODES or "transparency" in image.info:
-        return _on_white(image), True
+        grey = mode in ("LA", "La", "L", "1")
+        return np.asarray(
+            image.convert("RGBA").convert("LA") if grey else image.convert("RGBA")
+        ), True
     if mode in GREY_MODES:
         return np.asarray(image.convert("L"))[..., None], True
     if mode in COLOUR_MODES:
@@ -144,17 +160,6 @@ def _from_16_bit(image: Image.Image) -> NDArray[Any]:
         raise ImageError("samples outside 0..65535 are not supported")
     warnings.warn("16-bit samples are rounded to 8 bits", ImageWarning, stacklevel=5)
     return np.asarray((wide + 128) // 257).astype(np.uint8)[..., None]
-
-
-def _on_white(image: Image.Image) -> NDArray[Any]:
-    """Over white; a picture that is opaque all over loses nothing and warns of nothing."""
-    grey = image.mode in ("LA", "La", "L", "1")
-    layer = image.convert("RGBA")
-    if layer.getchannel("A").getextrema() != (255, 255):
-        warnings.warn("transparency is blended onto white", ImageWarning, stacklevel=5)
-    white = Image.new("RGBA", layer.size, "white")
-    flat = Image.alpha_composite(white, layer).convert("L" if grey else "RGB")
-    return np.atleast_3d(np.asarray(flat))
 
 
 def _to_srgb(image: Image.Image) -> NDArray[Any]:
@@ -191,8 +196,10 @@ def metadata_info(blocks: dict[MetaKind, bytes], orientation: int) -> dict[str, 
 
 
 def to_pil(picture: Picture) -> Image.Image:
-    """A PIL image of mode L or RGB, metadata in its `info`; the pixels lie as in the source."""
+    """A PIL image of mode L, LA, RGB or RGBA, metadata in its `info`; the pixels lie as in the source."""
     pixels = picture.pixels
-    image = Image.fromarray(pixels[..., 0] if picture.channels == 1 else pixels)
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(np.ascontiguousarray(picture.alpha)))
     image.info.update(metadata_info(picture.metadata, picture.orientation))
     return image

@@ -1,6 +1,7 @@
 """The bytes of a nacre file, without any network: FORMAT.md in code.
 
-A file is the signature and then chunks: HEAD, any `meta`, LATN for the layers of every tile, TEND.
+A file is the signature and then chunks: HEAD, any `meta`, ALPH where the picture has transparency, LATN for
+the layers of every tile, TEND.
 The first letter of an unknown type tells whether a reader may skip it (lower case) or must refuse
 the file (upper case). Numbers are little-endian. chunks.py has the framing.
 """
@@ -66,7 +67,7 @@ class Head:
     height: int  # u32
     quality: int  # u8   1..MAX_QUALITY
     model: bytes  # 8    first bytes of the SHA-256 of the weights file
-    channels: int = 3  # u8, low half    1 grey, 3 colour
+    channels: int = 3  # u8, low half    1 grey, 2 with transparency, 3 colour, 4 with transparency
     bit_depth: int = 8  #     high half   bits a sample, less one
     tile_log2: int = 10  # u8   side of an entropy tile, log2 of pixels
     orientation: int = 1  # u8, high half  1..8 as in EXIF
@@ -96,11 +97,20 @@ class Head:
             self.tile_log2,
             tiles,
         )
-        if (self.channels, self.bit_depth) not in ((1, 8), (3, 8)):
+        if self.channels not in (1, 2, 3, 4) or self.bit_depth != 8:
             raise UnsupportedStream(
-                f"{self.channels} channels of {self.bit_depth} bits: this version reads 1 or 3 of 8"
+                f"{self.channels} channels of {self.bit_depth} bits: this version reads 1 to 4 of 8"
             )
         need(len(self.model) == MODEL_ID_BYTES, "the model id", self.model.hex(), "8 bytes")
+
+    @property
+    def colours(self) -> int:
+        """Channels that the networks make: 1 or 3."""
+        return self.channels if self.channels % 2 else self.channels - 1
+
+    @property
+    def has_alpha(self) -> bool:
+        return self.colours != self.channels
 
     @property
     def tile(self) -> int:
@@ -158,6 +168,24 @@ class Meta:
 
 
 @dataclass(frozen=True)
+class Alpha:
+    """Payload of ALPH: the plane of transparency, lossless; alpha.py reads it."""
+
+    TYPE: ClassVar = b"ALPH"
+    PNG: ClassVar = 1
+    data: bytes  # behind a u8 that says how it is coded
+
+    def to_bytes(self) -> bytes:
+        return bytes([self.PNG]) + self.data
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Alpha:
+        if not data or data[0] != cls.PNG:
+            raise UnsupportedStream("transparency that is coded in another way than as PNG")
+        return cls(data[1:])
+
+
+@dataclass(frozen=True)
 class Latent:
     """Payload of LATN: some layers of one tile, coded together; the coded bytes take the rest."""
 
@@ -183,7 +211,7 @@ class Latent:
 
 @dataclass(frozen=True)
 class End:
-    """Payload of TEND: CRC-32 over the head and the symbol checksums of the tiles."""
+    """Payload of TEND: CRC-32 over the head, the transparency and the symbol checksums of the tiles."""
 
     LAYOUT: ClassVar = struct.Struct("<I")
     TYPE: ClassVar = b"TEND"
@@ -207,9 +235,11 @@ class Stream:
     metadata: tuple[Meta, ...] = ()
     latents: tuple[Latent, ...] = ()
     end: End | None = field(default_factory=lambda: End(0))  # None: the file was cut
+    alpha: Alpha | None = None
 
     def to_bytes(self) -> bytes:
-        parts: list[Head | Meta | Latent | End] = [self.head, *self.metadata, *self.latents]
+        parts: list[Head | Meta | Alpha | Latent | End] = [self.head, *self.metadata]
+        parts += [self.alpha, *self.latents] if self.alpha is not None else self.latents
         if self.end is not None:
             parts.append(self.end)
         return SIGNATURE + b"".join(chunk_to_bytes(p.TYPE, p.to_bytes()) for p in parts)
@@ -236,7 +266,9 @@ class Stream:
                 raise CorruptStream("a length is damaged: the end chunk is there") from error
             if not (may_be_cut and reader.has_first_layers()):
                 raise
-        return cls(reader.head, tuple(reader.metadata), tuple(reader.latents), reader.end)
+        return cls(
+            reader.head, tuple(reader.metadata), tuple(reader.latents), reader.end, reader.alpha
+        )
 
 
 def _has_end(data: Bytes) -> bool:
@@ -254,6 +286,7 @@ class _Reader:
         self.metadata: list[Meta] = []
         self.latents: list[Latent] = []
         self.end: End | None = None
+        self.alpha: Alpha | None = None
         self._next: dict[int, int] = {}  # by tile, the layer that is to come
         self._place = (0, -1)  # layer and tile of the last chunk
 
@@ -278,13 +311,15 @@ class _Reader:
         kind = chunk.kind
         if kind == Latent.TYPE:
             self._take_latent(chunk)
-        elif kind == Meta.TYPE and not self._next:
+        elif kind == Meta.TYPE and not self._next and self.alpha is None:
             self.metadata.append(Meta.from_bytes(chunk.checked()))
             if sum(len(m.data) for m in self.metadata) > self._limits.metadata_bytes:
                 raise LimitError(f"metadata of over {self._limits.metadata_bytes} bytes")
             if len({m.kind for m in self.metadata}) < len(self.metadata):
                 raise CorruptStream(f"{self.metadata[-1].kind.name} metadata stands twice")
-        elif kind in (Head.TYPE, Meta.TYPE):
+        elif kind == Alpha.TYPE and self.head.has_alpha and not (self._next or self.alpha):
+            self.alpha = Alpha.from_bytes(chunk.checked())
+        elif kind in (Head.TYPE, Meta.TYPE, Alpha.TYPE):
             raise CorruptStream(f"a {kind.decode()} chunk where none may stand")
         elif kind[:1].islower():
             chunk.checked()
@@ -293,6 +328,8 @@ class _Reader:
 
     def _take_latent(self, chunk: Chunk) -> None:
         """Chunks stand by their first layer, then by tile; the layers of a tile follow without a gap."""
+        if self.head.has_alpha and self.alpha is None:
+            raise CorruptStream("the picture has transparency, but no ALPH chunk")
         start = Latent.from_bytes(chunk.first_bytes(1 + VARINT_MAX_BYTES))
         if self._tiles is None or start.tile in self._tiles:
             self.latents.append(Latent.from_bytes(chunk.checked()))

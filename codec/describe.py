@@ -15,7 +15,7 @@ class Info:
     format_version: int
     width: int  # pixels, before the orientation is applied
     height: int  # pixels
-    channels: int  # 1 grey, 3 colour
+    channels: int  # 1 grey, 3 colour; one more with transparency
     bit_depth: int  # bits a sample
     orientation: int  # 1..8 as in EXIF
     quality: int  # 1..100

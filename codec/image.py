@@ -23,11 +23,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from nacre.codec import strips, tiles
+from nacre.codec import alpha, strips, tiles
 from nacre.codec.chunks import Bytes
 from nacre.codec.colour import Picture, to_picture, to_pil
 from nacre.codec.container import (
     MAX_QUALITY,
+    Alpha,
     End,
     Head,
     Latent,
@@ -83,7 +84,9 @@ def encode(
     strip: bool = False,
     limits: Limits = Limits(),
 ) -> bytes:
-    """Code a picture: a PIL image, a uint8 array (H, W, 3), (H, W, 1) or (H, W), or a tensor (3, H, W).
+    """Code a picture: a PIL image, a uint8 array (H, W), (H, W, 1 to 4) or a tensor (1 to 4, H, W).
+
+    Two channels are grey and transparency, four are colour and transparency, which is kept without loss.
 
     `quality` is 1..100, 100 the best that the model can do. `model` is an embedded model's name or the
     path of a weights file. `precision` is "float32" or "bfloat16", of the networks; the file decodes
@@ -119,8 +122,9 @@ def encode(
                 checksums.append(checksum)
     latents.sort(key=lambda latent: (latent.first, latent.tile))
     metadata = () if strip else tuple(Meta(kind, block) for kind, block in picture.metadata.items())
-    end = End(tiles.join_checksums(head.to_bytes(), checksums))
-    return Stream(head, metadata, tuple(latents), end).to_bytes()
+    plane = None if picture.alpha is None else Alpha(alpha.to_bytes(picture.alpha))
+    end = End(_checksum(head, plane, checksums))
+    return Stream(head, metadata, tuple(latents), end, plane).to_bytes()
 
 
 def decode(
@@ -134,7 +138,7 @@ def decode(
     preview: bool = False,
     strict: bool = False,
 ) -> Image.Image:
-    """Read a file: a PIL image of mode RGB or L, with ICC, EXIF and XMP in its `info`.
+    """Read a file: a PIL image of mode RGB, RGBA, L or LA, with ICC, EXIF and XMP in its `info`.
 
     The model is the one that the file names; `model`, a path, adds one to those that are embedded.
     `region` decodes a part of the picture, and reads the tiles that it needs alone. `preview` reads the
@@ -147,11 +151,12 @@ def decode(
         preview=preview, strict=strict,
     )  # fmt: skip
     with _memory_errors_named():
-        pixels = np.empty((*opened.size, opened.head.channels), np.uint8)
+        pixels = np.empty((*opened.size, opened.head.colours), np.uint8)
         for top, rows in opened.rows():
             pixels[top : top + len(rows)] = rows
+        plane = opened.alpha()
     metadata = {m.kind: m.data for m in opened.metadata}
-    return to_pil(Picture(pixels, metadata, opened.head.orientation))
+    return to_pil(Picture(pixels, metadata, opened.head.orientation, plane))
 
 
 class Opened:
@@ -186,7 +191,7 @@ class Opened:
         stream = Stream.from_bytes(
             data, limits, may_be_cut=not strict, tiles=None if region is None else self._tiles
         )
-        self.metadata = stream.metadata
+        self.metadata, self._alpha = stream.metadata, stream.alpha
         self._parts: dict[int, list[tiles.Part]] = {}
         for latent in stream.latents:
             if not (preview and latent.first):
@@ -215,8 +220,16 @@ class Opened:
         """Rows and columns of what `rows` gives."""
         return self._region.height, self._region.width
 
+    def alpha(self) -> NDArray[np.uint8] | None:
+        """(H, W) transparency, 0 transparent and 255 opaque, or None; raises CorruptStream."""
+        if self._alpha is None:
+            return None
+        region = self._region
+        plane = alpha.from_bytes(self._alpha.data, self.head.width, self.head.height)
+        return plane[region.y : region.y + region.height, region.x : region.x + region.width]
+
     def rows(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """(top, rows (n, W, channels)), downwards. Raises CorruptStream, at the latest with the last rows."""
+        """(top, rows (n, W, 1 or 3)), downwards. Raises CorruptStream, at the latest with the last rows."""
         rows = self._rows()
         while True:
             with torch.inference_mode(), _memory_errors_named():  # not while others work
@@ -235,7 +248,7 @@ class Opened:
             window.height,
             window.width,
             _t(head.quality, self._runner.device),
-            head.channels,
+            head.colours,
         )
         for pixels in blocks:
             first, last = max(0, -at), min(len(pixels), region.height - at)
@@ -262,7 +275,7 @@ class Opened:
             yield strips.Band(torch.cat(y_hat, 3), torch.cat(features, 3))
 
     def _check(self, checksums: list[int]) -> None:
-        found = tiles.join_checksums(self.head.to_bytes(), checksums)
+        found = _checksum(self.head, self._alpha, checksums)
         if self._checksum is not None and found != self._checksum:
             raise CorruptStream(
                 "the symbols are not those that were written: their checksum differs"
@@ -283,6 +296,12 @@ class Opened:
             max(0, region.x // STRIDE - beyond),
             min(width, -(-(region.x + region.width) // STRIDE) + beyond),
         )
+
+
+def _checksum(head: Head, plane: Alpha | None, checksums: list[int]) -> int:
+    return tiles.join_checksums(
+        head.to_bytes(), plane.to_bytes() if plane is not None else b"", checksums
+    )
 
 
 def _check_limits(head: Head, config: ImageConfig, limits: Limits) -> None:

@@ -44,7 +44,7 @@ class NacreImageFile(ImageFile.ImageFile):
             raise OSError(str(error)) from error
         head = stream.head
         self._size = (head.width, head.height)
-        self._mode = "L" if head.channels == 1 else "RGB"
+        self._mode = ("L", "LA", "RGB", "RGBA")[head.channels - 1]
         from nacre.codec.colour import metadata_info
 
         self.info.update(metadata_info({m.kind: m.data for m in stream.metadata}, head.orientation))

@@ -139,9 +139,10 @@ def symbol_checksum(z: Symbols, y: Symbols) -> int:
     return zlib.crc32(y.astype("<i4").tobytes(), zlib.crc32(z.astype("<i4").tobytes()))
 
 
-def join_checksums(head: bytes, checksums: list[int]) -> int:
-    """The checksum of a file: CRC-32 over its head and the checksums of its tiles."""
-    return zlib.crc32(struct.pack(f"<{len(checksums)}I", *checksums), zlib.crc32(head))
+def join_checksums(head: bytes, alpha: bytes, checksums: list[int]) -> int:
+    """The checksum of a file: CRC-32 over the payloads of HEAD and ALPH and the checksums of its tiles."""
+    before = zlib.crc32(alpha, zlib.crc32(head))
+    return zlib.crc32(struct.pack(f"<{len(checksums)}I", *checksums), before)
 
 
 def _bounded(x: Tensor) -> Tensor:

@@ -198,5 +198,6 @@ def checksums(data: bytes, weights: Path) -> tuple[int, int]:
         for left in range(0, columns, side)
     ]
     sums = [tile_checksum(model, parts[i], *size, quality) for i, size in enumerate(tiles)]
-    whole = zlib.crc32(struct.pack(f"<{len(sums)}I", *sums), zlib.crc32(head))
+    alpha = b"".join(payload for kind, payload in found if kind == "ALPH")
+    whole = zlib.crc32(struct.pack(f"<{len(sums)}I", *sums), zlib.crc32(alpha, zlib.crc32(head)))
     return struct.unpack("<I", found[-1][1])[0], whole

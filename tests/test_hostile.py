@@ -230,6 +230,9 @@ FAULTS = {
     "quality-0": (made(head(quality=0), *CODE, TEND), CorruptStream),
     "quality-101": (made(head(quality=101), *CODE, TEND), CorruptStream),
     "other-quality": (made(head(quality=81), *CODE, TEND), CorruptStream),
+    "transparency-without-a-plane": (made(head(samples=0x74), *CODE, TEND), CorruptStream),
+    "plane-without-transparency": (made(HEAD, (b"ALPH", b"\1"), *CODE, TEND), CorruptStream),
+    "plane-that-is-no-png": (made(head(samples=0x74), (b"ALPH", b"\1x"), *CODE, TEND), CorruptStream),
     "grey-in-place-of-colour": (made(head(samples=0x71), *CODE, TEND), CorruptStream),
     "orientation-0": (made(head(kind=0x00), *CODE, TEND), CorruptStream),
     "orientation-9": (made(head(kind=0x90), *CODE, TEND), CorruptStream),
@@ -312,7 +315,7 @@ def test_symbols_as_large_as_they_may_be_decode_to_a_picture(tiny_model, tiny):
         parts, checksum = tiles.encode_tile(runner, y, 90)
     start = Head(32, 32, 90, tiny_model.id)
     latents = tuple(Latent(p.first, p.last, 0, p.data) for p in parts)
-    end = End(tiles.join_checksums(start.to_bytes(), [checksum]))
+    end = End(tiles.join_checksums(start.to_bytes(), b"", [checksum]))
     image = codec.decode(Stream(start, (), latents, end).to_bytes(), model=tiny)
     assert image.size == (32, 32)
 

@@ -36,6 +36,11 @@ def add_batch_arguments(parser: argparse.ArgumentParser, inputs: str) -> None:
         "-o", "--output", metavar="OUT", help="a file, - for stdout, or a folder for several"
     )
     parser.add_argument("-f", "--force", action="store_true", help="overwrite outputs that exist")
+    parser.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave outputs that exist: a second run over a folder goes on where the first one ended",
+    )
     parser.add_argument("--quiet", action="store_true", help="print errors only")
     parser.add_argument("-v", "--verbose", action="store_true", help="print a line for each file")
 
@@ -72,6 +77,16 @@ def plan(
         taken[place] = source
         jobs.append(Job(source, str(target)))
     return jobs
+
+
+def left_to_do(jobs: Sequence[Job], args: argparse.Namespace) -> list[Job]:
+    """All jobs, or with --skip-existing those whose output is not there yet."""
+    if not args.skip_existing:
+        return list(jobs)
+    left = [job for job in jobs if job.target == STREAM or not Path(job.target).is_file()]
+    if len(left) < len(jobs) and not args.quiet:
+        print(f"nacre: {len(jobs) - len(left)} of {len(jobs)} outputs exist", file=sys.stderr)
+    return left
 
 
 def _expand(inputs: Sequence[str], suffixes: set[str]) -> Iterator[tuple[str, Path]]:

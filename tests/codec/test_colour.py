@@ -54,28 +54,44 @@ def test_a_palette_becomes_its_colours():
     assert np.array_equal(quiet(image).pixels, np.asarray(image.convert("RGB")))
 
 
-def test_transparency_is_blended_onto_white_aloud():
-    image = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
-    with pytest.warns(ImageWarning, match="transparency"):
-        assert (to_picture(image).pixels == 255).all()
+ALPHA = (np.arange(RGB[..., 0].size) * 7 % 256).astype(np.uint8).reshape(RGB.shape[:2])
+RGBA = np.dstack([RGB, ALPHA])
+
+
+@pytest.mark.parametrize(
+    "same",
+    [RGBA, Image.fromarray(RGBA), torch.from_numpy(RGBA).permute(2, 0, 1)],
+    ids=["array", "pil", "tensor"],
+)
+def test_transparency_is_a_plane_of_its_own(same):
+    picture = quiet(same)
+    assert np.array_equal(picture.pixels, RGB) and np.array_equal(picture.alpha, ALPHA)
+    assert picture.channels == 4
+    back = to_pil(picture)
+    assert back.mode == "RGBA" and np.array_equal(np.asarray(back), RGBA)
+
+
+def test_grey_with_transparency_stays_grey():
+    for image in (Image.fromarray(RGBA[..., 2:]), RGBA[..., 2:]):
+        picture = quiet(image)
+        assert picture.channels == 2 and np.array_equal(picture.alpha, ALPHA)
+        assert to_pil(picture).mode == "LA"
 
 
 def test_a_transparent_palette_colour_is_seen():
     image = Image.new("P", (4, 4), 0)
     image.putpalette([0, 0, 0] * 256)
     image.info["transparency"] = 0
-    with pytest.warns(ImageWarning, match="transparency"):
-        assert (to_picture(image).pixels == 255).all()
+    picture = quiet(image)
+    assert picture.channels == 4 and not picture.alpha.any()
 
 
 @pytest.mark.parametrize("mode", ["L", "1"])
 def test_a_transparent_grey_is_seen(mode):
     image = Image.new(mode, (4, 4), 0)
     image.info["transparency"] = 0
-    with pytest.warns(ImageWarning, match="transparency"):
-        picture = to_picture(image)
-    assert (picture.pixels == 255).all()
-    assert picture.channels == 1
+    picture = quiet(image)
+    assert picture.channels == 2 and not picture.alpha.any()
 
 
 def test_more_than_one_frame_is_not_silent():
@@ -92,11 +108,6 @@ def test_exif_that_cannot_be_parsed_is_carried_and_costs_no_pixels():
     picture = quiet(image)
     assert picture.orientation == 1
     assert picture.metadata[MetaKind.EXIF] == b"garbage!"
-
-
-def test_grey_with_alpha_stays_grey():
-    with pytest.warns(ImageWarning, match="transparency"):
-        assert to_picture(Image.new("LA", (4, 4), (10, 128))).channels == 1
 
 
 def test_16_bit_grey_is_rounded_aloud():
@@ -135,7 +146,7 @@ def test_cmyk_is_converted_aloud_and_its_profile_dropped():
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.zeros((4, 4, 4), np.uint8), "shape"),
+        (np.zeros((4, 4, 5), np.uint8), "shape"),
         (np.zeros((4, 4, 3), np.float32), "float32"),
         (np.zeros((0, 4, 3), np.uint8), "no pixels"),
         (np.zeros(4, np.uint8), "shape"),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nacre.codec import chunks, container
-from nacre.codec.container import End, Head, Latent, Limits, Meta, MetaKind, Stream
+from nacre.codec.container import Alpha, End, Head, Latent, Limits, Meta, MetaKind, Stream
 from nacre.entropy.errors import (
     CorruptStream,
     LimitError,
@@ -25,7 +25,7 @@ from nacre.entropy.errors import (
 FORMAT = (Path(__file__).parents[2] / "FORMAT.md").read_text()
 HEADS = st.builds(
     Head, st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 100), st.binary(min_size=8, max_size=8),
-    channels=st.sampled_from([1, 3]), tile_log2=st.integers(9, 15), orientation=st.integers(1, 8),
+    channels=st.integers(1, 4), tile_log2=st.integers(9, 15), orientation=st.integers(1, 8),
 )  # fmt: skip
 METAS = st.lists(st.sampled_from(list(MetaKind)), unique=True).flatmap(
     lambda kinds: st.tuples(*[st.builds(Meta, st.just(k), st.binary(max_size=200)) for k in kinds])
@@ -41,7 +41,8 @@ def streams(draw):
         for first, last in zip([0, *(end + 1 for end in ends)], ends, strict=False):
             latents.append(Latent(first, last, tile, draw(st.binary(max_size=40))))
     latents = tuple(sorted(latents, key=lambda part: (part.first, part.tile)))
-    return Stream(head, draw(METAS), latents, End(draw(st.integers(0, 2**32 - 1))))
+    alpha = Alpha(draw(st.binary(max_size=40))) if head.has_alpha else None
+    return Stream(head, draw(METAS), latents, End(draw(st.integers(0, 2**32 - 1))), alpha)
 
 
 SMALL = Stream(
@@ -220,6 +221,26 @@ def test_a_huge_length_is_refused_before_anything_is_allocated():
         Stream.from_bytes(data)
 
 
+SEEN = chunk(b"HEAD", Head(70, 33, 42, bytes(8), channels=4, tile_log2=6).to_bytes())
+PLANE = chunk(b"ALPH", b"\1plane")
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "message"),
+    [
+        (file_of(HEAD, PLANE, FIRST, SECOND, END), CorruptStream, "ALPH chunk where none"),
+        (file_of(SEEN, PLANE, PLANE, FIRST, SECOND, END), CorruptStream, "ALPH chunk where none"),
+        (file_of(SEEN, FIRST, PLANE, SECOND, END), CorruptStream, "no ALPH"),
+        (file_of(SEEN, PLANE, META, FIRST, SECOND, END), CorruptStream, "meta chunk where none"),
+        (file_of(SEEN, chunk(b"ALPH", b""), FIRST, SECOND, END), UnsupportedStream, "PNG"),
+        (file_of(SEEN, chunk(b"ALPH", b"\2x"), FIRST, SECOND, END), UnsupportedStream, "PNG"),
+    ],
+)
+def test_transparency_in_the_wrong_place_is_refused(data, error, message):
+    with pytest.raises(error, match=message):
+        Stream.from_bytes(data)
+
+
 def head_bytes(**fields) -> bytes:
     names = ["version", "kind", "width", "height", "samples", "quality", "tile", "model"]
     values = dict(zip(names, [1, 0x10, 70, 33, 0x73, 42, 6, bytes(8)], strict=True)) | fields
@@ -241,7 +262,8 @@ def head_bytes(**fields) -> bytes:
         ({"quality": 101}, CorruptStream, "quality is 101"),
         ({"tile": 5}, CorruptStream, "tile is 5"),
         ({"tile": 16}, CorruptStream, "tile is 16"),
-        ({"samples": 0x74}, UnsupportedStream, "4 channels of 8 bits"),
+        ({"samples": 0x75}, UnsupportedStream, "5 channels of 8 bits"),
+        ({"samples": 0x74}, CorruptStream, "no ALPH chunk"),
         ({"samples": 0xF3}, UnsupportedStream, "3 channels of 16 bits"),
         ({"width": 65535, "height": 65535}, LimitError, "over the limit"),
         ({"width": 65536, "height": 65537}, LimitError, "over the limit"),
@@ -276,7 +298,7 @@ def test_format_md_says_the_same():
         at += int(size)
     assert at == Head.LAYOUT.size
     assert chunks.SIGNATURE.hex(" ").upper() in FORMAT
-    for kind in (Head.TYPE, Meta.TYPE, Latent.TYPE, End.TYPE):
+    for kind in (Head.TYPE, Meta.TYPE, Alpha.TYPE, Latent.TYPE, End.TYPE):
         assert f"`{kind.decode()}`" in FORMAT
     for meta in MetaKind:
         assert f"{meta.value} {meta.name}" in FORMAT

@@ -201,9 +201,11 @@ def test_info_and_models_as_json(folder, photo, capsys):
 
 
 def test_a_warning_is_a_line_that_names_the_file(folder, capsys):
-    Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save("a.png")
+    Image.fromarray(np.zeros((20, 20), np.uint16)).save("a.png")
     assert main(["encode", "a.png"]) == 0
-    assert capsys.readouterr().err == "nacre: a.png: warning: transparency is blended onto white\n"
+    assert (
+        capsys.readouterr().err == "nacre: a.png: warning: 16-bit samples are rounded to 8 bits\n"
+    )
     assert main(["encode", "a.png", "--force", "--quiet"]) == 0
     assert capsys.readouterr().err == ""
 
@@ -300,7 +302,7 @@ def test_arrays_go_in_and_out_row_by_row(folder, photo):
     ("array", "said"),
     [
         (np.zeros((4, 4), np.float32), "float32"),
-        (np.zeros((4, 4, 4), np.uint8), "shape"),
+        (np.zeros((4, 4, 5), np.uint8), "shape"),
         (np.array([{}], object), "cannot|map|Array"),
     ],
 )
@@ -326,3 +328,61 @@ def test_verify_says_what_is_wrong(layered, capsys):
     assert [f["is_damaged"] for f in found] == [False, False, True]
     assert "cut.ncr: cut, can be decoded here" in said.err
     assert "damaged.ncr: damaged, cannot be decoded here: LATN at byte" in said.err
+
+
+def test_transparency_goes_through_and_is_blended_where_it_cannot(folder, photo, capsys):
+    image = photo.copy()
+    image.putalpha(photo.convert("L").point(lambda v: 0 if v < 90 else v))
+    image.save("a.png")
+    assert main(["encode", "a.png"]) == 0
+    assert main(["info", "a.ncr"]) == 0
+    assert "colour with transparency" in capsys.readouterr().out
+    assert main(["decode", "a.ncr", "-o", "b.png"]) == 0
+    assert np.array_equal(np.asarray(Image.open("b.png"))[..., 3], np.asarray(image)[..., 3])
+    assert main(["decode", "a.ncr", "-o", "b.npy"]) == 0
+    assert np.array_equal(np.load("b.npy"), np.asarray(Image.open("b.png")))
+    assert main(["decode", "a.ncr", "-o", "b.jpg"]) == 0
+    assert "transparency is blended onto white for JPEG" in capsys.readouterr().err
+    clear = np.asarray(image)[..., 3] == 0
+    assert clear.any() and np.asarray(Image.open("b.jpg"))[clear].mean() > 225
+
+
+def test_a_second_run_over_a_folder_goes_on(folder, capsys):
+    assert main(["encode", "in", "-o", "out"]) == 0
+    done, again = Path("out/one.ncr"), Path("out/below/two.ncr")
+    before = done.stat().st_mtime_ns
+    again.unlink()
+    assert main(["encode", "in", "-o", "out", "--skip-existing"]) == 0
+    assert "1 of 2 outputs exist" in capsys.readouterr().err
+    assert done.stat().st_mtime_ns == before and again.exists()
+    assert main(["encode", "in", "-o", "out", "--skip-existing"]) == 0
+
+
+def test_a_full_disk_leaves_nothing_and_says_so(folder, monkeypatch, capsys):
+    """The write fails half-way: no output, no rest of one, the input as it was, the other file done."""
+    before = Path("in/one.png").read_bytes()
+    real, failed = os.fsync, []
+
+    def fail_once(number):
+        if not failed:
+            failed.append(number)
+            raise OSError(28, "No space left on device")
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", fail_once)
+    assert main(["encode", "in", "-o", "out"]) == 3
+    assert "No space left on device" in capsys.readouterr().err
+    assert len([p for p in Path("out").rglob("*") if p.is_file()]) == 1
+    assert Path("in/one.png").read_bytes() == before
+
+
+def test_a_killed_process_leaves_nothing_under_the_final_name(folder):
+    """Killed while it writes."""
+    code = """
+import os, signal, sys
+from nacre.tools.cli import main
+os.fsync = lambda number: os.kill(os.getpid(), signal.SIGKILL)
+main(["encode", "in/one.png", "-o", "a.ncr"])
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -9
+    assert not Path("a.ncr").exists()

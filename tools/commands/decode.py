@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ROWS_FORMAT = "NPY"  # written row by row; orientation and metadata stay behind
 KEEPS_EXIF = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "MPO"}
+OPAQUE = {"JPEG", "MPO", "BMP", "PPM", "EPS", "PDF", "PCX"}
 BEST: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
@@ -86,7 +87,7 @@ def run(args: Namespace) -> int:
         done = f"{job.source} -> {job.target}: {size[0]}x{size[1]}"
         return f"{done}, {read} of {len(data)} bytes read, {seconds:.2f} s"
 
-    return batch.run_batch(jobs, decode, args)
+    return batch.run_batch(batch.left_to_do(jobs, args), decode, args)
 
 
 def _region(text: str | None) -> codec.Region | None:
@@ -102,6 +103,7 @@ def _region(text: str | None) -> codec.Region | None:
 
 def _write_rows(opened: codec.Opened, target: str, force: bool) -> tuple[int, int]:
     """Into a NumPy file, row by row; whole or not at all. Returns width and height."""
+    import numpy as np
     from numpy.lib.format import write_array_header_1_0
 
     if target == batch.STREAM:
@@ -110,7 +112,10 @@ def _write_rows(opened: codec.Opened, target: str, force: bool) -> tuple[int, in
     with batch.partial_output(target, force) as partial, open(partial, "wb") as file:
         head = {"descr": "|u1", "fortran_order": False, "shape": shape}
         write_array_header_1_0(file, head)
-        for _, rows in opened.rows():
+        plane = opened.alpha()
+        for top, rows in opened.rows():
+            if plane is not None:
+                rows = np.dstack([rows, plane[top : top + len(rows)]])
             file.write(rows.tobytes())
     return shape[1], shape[0]
 
@@ -141,6 +146,11 @@ def picture_bytes(image: Image.Image, format: str) -> bytes:
     try:
         if format not in KEEPS_EXIF:
             image = ImageOps.exif_transpose(image)
+        if format in OPAQUE and image.mode in ("RGBA", "LA"):
+            warnings.warn(f"transparency is blended onto white for {format}", stacklevel=2)
+            white = Image.new("RGBA", image.size, "white")
+            flat = Image.alpha_composite(white, image.convert("RGBA"))
+            image = flat.convert("RGB" if image.mode == "RGBA" else "L")
         return _saved(image, format, metadata)
     except Exception as error:  # writers of Pillow raise whatever the metadata make them
         if not metadata:

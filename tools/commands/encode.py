@@ -67,7 +67,7 @@ def run(args: Namespace) -> int:
         seconds = time.perf_counter() - start
         return f"{job.source} -> {job.target}: {len(coded)} bytes, {bpp:.3f} bpp, {seconds:.2f} s"
 
-    return batch.run_batch(jobs, encode, args)
+    return batch.run_batch(batch.left_to_do(jobs, args), encode, args)
 
 
 def _picture(name: str) -> Image.Image | NDArray[np.uint8]:

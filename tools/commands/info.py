@@ -28,7 +28,8 @@ def run(args: Namespace) -> int:
         if args.json:
             print(json.dumps({"file": job.source, **asdict(found), "bpp": found.bpp}))
             return ""
-        colour = "grey" if found.channels == 1 else "colour"
+        colour = "grey" if found.channels < 3 else "colour"
+        colour += " with transparency" if found.channels % 2 == 0 else ""
         print(f"{job.source}: {found.width}x{found.height}, {found.bit_depth}-bit {colour}")
         print(
             f"  {found.file_bytes} bytes, {found.bpp:.4f} bits per pixel, quality {found.quality}"
