@@ -1,4 +1,4 @@
-"""Pictures of all kinds to 8-bit grey or RGB, and back; what would be lost is said, never hidden."""
+"""Pictures of all kinds to grey or RGB of 8 or 16 bits, and back; what would be lost is said, never hidden."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from nacre.codec import deep
 from nacre.codec.container import MetaKind
 from nacre.entropy.errors import ImageError
 
 if TYPE_CHECKING:
     import torch
 
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 GREY_MODES = {"1", "L"}
 COLOUR_MODES = {"RGB", "RGBX", "YCbCr", "HSV", "P"}
@@ -36,7 +37,7 @@ class Picture:
     pixels: Pixels  # (H, W, 1) or (H, W, 3)
     metadata: dict[MetaKind, bytes] = field(default_factory=dict)
     orientation: int = 1
-    alpha: Pixels | None = None  # (H, W), 0 transparent, 255 opaque
+    alpha: NDArray[np.uint8] | None = None  # (H, W), 0 transparent, 255 opaque
 
     @property
     def channels(self) -> int:
@@ -46,9 +47,9 @@ class Picture:
 def to_picture(image: Image.Image | NDArray[Any] | torch.Tensor) -> Picture:
     """Take a PIL image, a uint8 array (H, W) or (H, W, 1 to 4), or a tensor (1 to 4, H, W).
 
-    Tensors are uint8, or float in [0, 1]. The second or fourth channel is transparency; where all is
-    opaque it is dropped. 16-bit samples are rounded to 8 bits with an ImageWarning. Raises ImageError for
-    everything else.
+    Arrays are uint8 or uint16, tensors uint8 or float in [0, 1], which is rounded to 8 bits. The second or
+    fourth channel is transparency, of 8 bits always; where all is opaque it is dropped. Raises ImageError
+    for everything else.
     """
     if isinstance(image, Image.Image):
         return _from_pil(image)
@@ -75,8 +76,8 @@ def _tensor_to_array(tensor: torch.Tensor) -> NDArray[Any]:
 
 
 def _checked(array: NDArray[Any]) -> Pixels:
-    if array.dtype != np.uint8:
-        raise ImageError(f"samples of type {array.dtype}: uint8 wanted")
+    if array.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"samples of type {array.dtype}: uint8 or uint16 wanted")
     if array.ndim != 3 or not 1 <= array.shape[2] <= 4:
         raise ImageError(f"an array of shape {array.shape}: (H, W) or (H, W, 1 to 4) wanted")
     if not array.size:
@@ -89,7 +90,7 @@ def _apart(
 ) -> Picture:
     """Colours and transparency of (H, W, 1 to 4)."""
     colours = array.shape[2] if array.shape[2] % 2 else array.shape[2] - 1
-    plane = array[..., -1] if colours < array.shape[2] else None
+    plane = _to_8_bits(array[..., -1]) if colours < array.shape[2] else None
     if plane is not None and plane.min() == 255:
         plane = None
     return Picture(array[..., :colours], info or {}, orientation, plane)
@@ -97,16 +98,14 @@ def _apart(
 
 def _from_pil(image: Image.Image) -> Picture:
     try:
-        has_16_bits = ";16" in str(getattr(image, "tile", ""))
+        wide = _deep(image)
         frames = getattr(image, "n_frames", 1)
         image.load()
-        if has_16_bits and not image.mode.startswith("I"):  # Pillow reads 16-bit colour as 8-bit
-            warnings.warn("16-bit samples are rounded to 8 bits", ImageWarning, stacklevel=4)
         if frames > 1:
             warnings.warn(f"the first of {frames} frames is kept", ImageWarning, stacklevel=4)
         orientation, raw_exif = _exif(image)
         icc, xmp = image.info.get("icc_profile") or b"", _xmp(image)
-        pixels, keeps_profile = _samples(image)
+        pixels, keeps_profile = (wide, True) if wide is not None else _samples(image)
     except ImageError:
         raise
     except Exception as error:  # readers of Pillow raise whatever their parsing hits
@@ -154,12 +153,32 @@ def _samples(image: Image.Image) -> tuple[NDArray[Any], bool]:
     raise ImageError(f"pictures of mode {mode} are not supported")
 
 
+def _deep(image: Image.Image) -> NDArray[np.uint16] | None:
+    """16-bit colour, which Pillow would read as 8 bits; None for all other pictures. Before they are loaded."""
+    if ";16" not in str(getattr(image, "tile", "")) or image.mode not in ("RGB", "RGBA"):
+        return None
+    try:
+        file = image.fp  # type: ignore[attr-defined]
+        file.seek(0)
+        return deep.read(file.read())
+    except ImageError:
+        warnings.warn("16-bit samples are rounded to 8 bits", ImageWarning, stacklevel=5)
+        return None
+    finally:
+        file.seek(0)
+
+
+def _to_8_bits(samples: Pixels) -> NDArray[np.uint8]:
+    if samples.dtype == np.uint8:
+        return samples.astype(np.uint8)
+    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
 def _from_16_bit(image: Image.Image) -> NDArray[Any]:
     wide = np.asarray(image).astype(np.int64)
     if wide.min() < 0 or wide.max() > 65535:
         raise ImageError("samples outside 0..65535 are not supported")
-    warnings.warn("16-bit samples are rounded to 8 bits", ImageWarning, stacklevel=5)
-    return np.asarray((wide + 128) // 257).astype(np.uint8)[..., None]
+    return wide.astype(np.uint16)[..., None]
 
 
 def _to_srgb(image: Image.Image) -> NDArray[Any]:
@@ -196,8 +215,16 @@ def metadata_info(blocks: dict[MetaKind, bytes], orientation: int) -> dict[str, 
 
 
 def to_pil(picture: Picture) -> Image.Image:
-    """A PIL image of mode L, LA, RGB or RGBA, metadata in its `info`; the pixels lie as in the source."""
+    """A PIL image of mode L, LA, I;16, RGB or RGBA, metadata in its `info`; the pixels lie as in the source.
+
+    16-bit colour, and 16-bit grey with transparency, are rounded to 8 bits with an ImageWarning.
+    """
     pixels = picture.pixels
+    if pixels.dtype == np.uint16 and picture.channels > 1:
+        warnings.warn(
+            "Pillow has no such 16-bit mode: rounded to 8 bits", ImageWarning, stacklevel=4
+        )
+        pixels = _to_8_bits(pixels)
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(np.ascontiguousarray(picture.alpha)))

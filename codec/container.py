@@ -68,7 +68,7 @@ class Head:
     quality: int  # u8   1..MAX_QUALITY
     model: bytes  # 8    first bytes of the SHA-256 of the weights file
     channels: int = 3  # u8, low half    1 grey, 2 with transparency, 3 colour, 4 with transparency
-    bit_depth: int = 8  #     high half   bits a sample, less one
+    bit_depth: int = 8  #     high half   bits a sample, less one: 8 or 16
     tile_log2: int = 10  # u8   side of an entropy tile, log2 of pixels
     orientation: int = 1  # u8, high half  1..8 as in EXIF
     kind: Kind = Kind.STILL  #     low half
@@ -97,9 +97,9 @@ class Head:
             self.tile_log2,
             tiles,
         )
-        if self.channels not in (1, 2, 3, 4) or self.bit_depth != 8:
+        if self.channels not in (1, 2, 3, 4) or self.bit_depth not in (8, 16):
             raise UnsupportedStream(
-                f"{self.channels} channels of {self.bit_depth} bits: this version reads 1 to 4 of 8"
+                f"{self.channels} channels of {self.bit_depth} bits: this version reads 1 to 4 of 8 or 16"
             )
         need(len(self.model) == MODEL_ID_BYTES, "the model id", self.model.hex(), "8 bytes")
 

@@ -84,7 +84,8 @@ def encode(
     strip: bool = False,
     limits: Limits = Limits(),
 ) -> bytes:
-    """Code a picture: a PIL image, a uint8 array (H, W), (H, W, 1 to 4) or a tensor (1 to 4, H, W).
+    """Code a picture: a PIL image, an array (H, W) or (H, W, 1 to 4) of uint8 or uint16, or a tensor
+    (1 to 4, H, W).
 
     Two channels are grey and transparency, four are colour and transparency, which is kept without loss.
 
@@ -106,6 +107,7 @@ def encode(
         quality,
         runner.model.id,
         channels=picture.channels,
+        bit_depth=8 * picture.pixels.itemsize,
         orientation=picture.orientation,
     )
     _check_limits(head, runner.model.config, limits)
@@ -138,7 +140,10 @@ def decode(
     preview: bool = False,
     strict: bool = False,
 ) -> Image.Image:
-    """Read a file: a PIL image of mode RGB, RGBA, L or LA, with ICC, EXIF and XMP in its `info`.
+    """Read a file: a PIL image of mode RGB, RGBA, L, LA or I;16, with ICC, EXIF and XMP in its `info`.
+
+    Pillow has no 16-bit colour: it is rounded to 8 bits with an ImageWarning; `Opened(data).picture()`
+    keeps it.
 
     The model is the one that the file names; `model`, a path, adds one to those that are embedded.
     `region` decodes a part of the picture, and reads the tiles that it needs alone. `preview` reads the
@@ -146,17 +151,12 @@ def decode(
     `strict`. Raises StreamError (TruncatedStream, CorruptStream, UnsupportedStream), LimitError or
     WeightsError, and UsageError for a region outside the picture.
     """
-    opened = Opened(
-        data, model=model, device=device, precision=precision, limits=limits, region=region,
-        preview=preview, strict=strict,
+    return to_pil(
+        Opened(
+            data, model=model, device=device, precision=precision, limits=limits, region=region,
+            preview=preview, strict=strict,
+        ).picture()
     )  # fmt: skip
-    with _memory_errors_named():
-        pixels = np.empty((*opened.size, opened.head.colours), np.uint8)
-        for top, rows in opened.rows():
-            pixels[top : top + len(rows)] = rows
-        plane = opened.alpha()
-    metadata = {m.kind: m.data for m in opened.metadata}
-    return to_pil(Picture(pixels, metadata, opened.head.orientation, plane))
 
 
 class Opened:
@@ -220,6 +220,20 @@ class Opened:
         """Rows and columns of what `rows` gives."""
         return self._region.height, self._region.width
 
+    def picture(self) -> Picture:
+        """All of it: samples of 8 or 16 bits, transparency, metadata. Raises CorruptStream or LimitError."""
+        with _memory_errors_named():
+            pixels = np.empty((*self.size, self.head.colours), self.dtype)
+            for top, rows in self.rows():
+                pixels[top : top + len(rows)] = rows
+            metadata = {m.kind: m.data for m in self.metadata}
+            return Picture(pixels, metadata, self.head.orientation, self.alpha())
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the samples that `rows` gives."""
+        return np.dtype(np.uint8 if self.head.bit_depth == 8 else np.uint16)
+
     def alpha(self) -> NDArray[np.uint8] | None:
         """(H, W) transparency, 0 transparent and 255 opaque, or None; raises CorruptStream."""
         if self._alpha is None:
@@ -228,7 +242,7 @@ class Opened:
         plane = alpha.from_bytes(self._alpha.data, self.head.width, self.head.height)
         return plane[region.y : region.y + region.height, region.x : region.x + region.width]
 
-    def rows(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def rows(self) -> Iterator[tuple[int, strips.Pixels]]:
         """(top, rows (n, W, 1 or 3)), downwards. Raises CorruptStream, at the latest with the last rows."""
         rows = self._rows()
         while True:
@@ -238,17 +252,17 @@ class Opened:
                 return
             yield found
 
-    def _rows(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def _rows(self) -> Iterator[tuple[int, strips.Pixels]]:
         region, window, head = self._region, self._window, self.head
         left = region.x - window.left * STRIDE
         at = window.top * STRIDE - region.y  # of the block's first row, in the region
         blocks = strips.synthesise(
             self._runner,
             self._bands(),
-            window.height,
-            window.width,
+            (window.height, window.width),
             _t(head.quality, self._runner.device),
             head.colours,
+            head.bit_depth,
         )
         for pixels in blocks:
             first, last = max(0, -at), min(len(pixels), region.height - at)
@@ -317,7 +331,7 @@ def _check_limits(head: Head, config: ImageConfig, limits: Limits) -> None:
         block * BYTES_PER_BLOCK_PIXEL
         + min(height, side) * width * BYTES_PER_BAND_PIXEL
         + tile * BYTES_PER_TILE_PIXEL
-        + height * width * BYTES_PER_PIXEL
+        + height * width * BYTES_PER_PIXEL * head.bit_depth // 8
     )
     if needed > limits.memory_bytes:
         raise LimitError(

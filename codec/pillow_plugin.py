@@ -45,6 +45,8 @@ class NacreImageFile(ImageFile.ImageFile):
         head = stream.head
         self._size = (head.width, head.height)
         self._mode = ("L", "LA", "RGB", "RGBA")[head.channels - 1]
+        if head.bit_depth == 16 and head.channels == 1:
+            self._mode = "I;16"
         from nacre.codec.colour import metadata_info
 
         self.info.update(metadata_info({m.kind: m.data for m in stream.metadata}, head.orientation))

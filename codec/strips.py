@@ -23,7 +23,8 @@ BLOCK_PIXELS = 1 << 22  # without the halo; pictures up to this size are one blo
 BLOCK_COLUMNS = (
     256  # positions of the latent, at least: flat blocks have few rows of latents to hold
 )
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+PEAKS = {8: 255, 16: 65535}  # by bits a sample
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _spans(count: int, size: int, beyond: int) -> list[Span]:
 
 
 def analyse(runner: Runner, pixels: Pixels, t: Tensor, band: int) -> Iterator[Tensor]:
-    """y (1, M, h, w) of uint8 pixels (H, W, 1 or 3), edges repeated up to a multiple of 16.
+    """y (1, M, h, w) of uint8 or uint16 pixels (H, W, 1 or 3), edges repeated up to a multiple of 16.
 
     In bands of `band` rows, the last one of what is left. `pixels` may be a memory map.
     """
@@ -98,8 +99,11 @@ def analyse(runner: Runner, pixels: Pixels, t: Tensor, band: int) -> Iterator[Te
 
 def _analysed(runner: Runner, pixels: Pixels, t: Tensor, row: Span, column: Span) -> Tensor:
     samples = np.array(pixels[row.pixels, column.pixels])  # a copy for torch to hold
+    peak = PEAKS[8 * samples.itemsize]
+    if samples.dtype != np.uint8:  # torch knows little of other unsigned numbers
+        samples = samples.astype(np.float32)
     x = torch.from_numpy(samples).to(runner.device)
-    x = x.permute(2, 0, 1)[None].float() / 255
+    x = x.permute(2, 0, 1)[None].float() / peak
     x = x.expand(1, 3, *x.shape[2:])
     padding = (0, -x.shape[3] % STRIDE, 0, -x.shape[2] % STRIDE)
     x = F.pad(x, padding, mode="replicate").contiguous(memory_format=torch.channels_last)
@@ -109,14 +113,19 @@ def _analysed(runner: Runner, pixels: Pixels, t: Tensor, row: Span, column: Span
 
 
 def synthesise(
-    runner: Runner, bands: Iterable[Band], height: int, width: int, t: Tensor, channels: int
+    runner: Runner,
+    bands: Iterable[Band],
+    size: tuple[int, int],
+    t: Tensor,
+    channels: int,
+    depth: int = 8,
 ) -> Iterator[Pixels]:
-    """uint8 pixels (rows, 16 width, channels), downwards, of a latent (1, M, height, width).
+    """Pixels (rows, 16 width, channels) of `depth` bits, downwards, of a latent (1, M, *size).
 
     Grey is the mean of the three colours.
     """
     window = _Window(iter(bands))
-    rows, columns = blocks(height, width, runner.model.config)
+    rows, columns = blocks(*size, runner.model.config)
     for row in rows:
         window.move(row.low, row.high)
         parts = []
@@ -127,8 +136,11 @@ def synthesise(
             x_hat = x_hat[0, :, row.core_pixels, column.core_pixels].nan_to_num(0.0)
             if channels == 1:
                 x_hat = x_hat.mean(0, keepdim=True)
-            samples = (x_hat.clamp(0, 1) * 255).round().to(torch.uint8)
-            parts.append(samples.permute(1, 2, 0).cpu().numpy())
+            samples = (x_hat.clamp(0, 1) * PEAKS[depth]).round().permute(1, 2, 0).cpu()
+            if depth == 8:
+                parts.append(samples.to(torch.uint8).numpy())
+            else:
+                parts.append(samples.numpy().astype(np.uint16))
         yield parts[0] if len(parts) == 1 else np.concatenate(parts, 1)
 
 

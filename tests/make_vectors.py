@@ -102,6 +102,7 @@ def main() -> None:
         "grey-q30-odd-sides": (whole.convert("L").crop((250, 180, 321, 233)), 30, 10, 3072),
         "one-pixel-q100": (whole.crop((300, 200, 301, 201)), 100, 10, 3072),
         "tiles-and-layers-q80": (whole.crop((240, 180, 340, 270)), 80, 6, 40),
+        "sixteen-bits-q70": (np.asarray(colour.convert("L")).astype(np.uint16) * 250, 70, 10, 3072),
         "transparent-q40": (transparent(colour), 40, 10, 3072),
         "metadata-q10": (with_metadata(colour), 10, 10, 3072),
     }

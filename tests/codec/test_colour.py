@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
+from nacre.codec import deep
 from nacre.codec.colour import EXIF_PREFIX, ImageWarning, Picture, to_picture, to_pil
 from nacre.codec.container import MetaKind
 from nacre.entropy.errors import ImageError
@@ -110,28 +111,42 @@ def test_exif_that_cannot_be_parsed_is_carried_and_costs_no_pixels():
     assert picture.metadata[MetaKind.EXIF] == b"garbage!"
 
 
-def test_16_bit_grey_is_rounded_aloud():
+def test_16_bit_grey_is_kept():
     wide = np.array([[0, 128, 129, 65535]], np.uint16)
+    for image in (Image.fromarray(wide), Image.fromarray(wide.astype(np.int32)), wide):
+        picture = quiet(image)
+        assert picture.pixels.dtype == np.uint16 and np.array_equal(picture.pixels[..., 0], wide)
+    assert to_pil(picture).mode == "I;16" and np.array_equal(np.asarray(to_pil(picture)), wide)
+
+
+WIDE = np.random.default_rng(1).integers(0, 65536, (9, 11, 4)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_16_bit_colour_is_read_whole(format, channels):
+    picture = quiet(Image.open(io.BytesIO(deep.write(WIDE[..., :channels], format))))
+    assert np.array_equal(picture.pixels, WIDE[..., :3])
+    assert (picture.alpha is not None) == (channels == 4)
+    if channels == 4:
+        assert np.abs(picture.alpha * 257.0 - WIDE[..., 3]).max() <= 128.5
+
+
+def test_16_bit_colour_that_pillow_cannot_hold_is_rounded_aloud():
+    with pytest.warns(ImageWarning, match="rounded to 8 bits"):
+        image = to_pil(quiet(WIDE[..., :3]))
+    assert image.mode == "RGB"
+    assert np.abs(np.asarray(image) * 257.0 - WIDE[..., :3]).max() <= 128.5
+
+
+def test_16_bit_colour_that_only_pillow_reads_is_rounded_aloud(monkeypatch):
+    def fail(data):
+        raise ImageError("cannot")
+
+    monkeypatch.setattr(deep, "read", fail)
+    image = Image.open(io.BytesIO(deep.write(WIDE[..., :3], "PNG")))
     with pytest.warns(ImageWarning, match="16-bit"):
-        assert to_picture(Image.fromarray(wide)).pixels.ravel().tolist() == [0, 0, 1, 255]
-
-
-def test_16_bit_colour_that_pillow_cuts_is_not_silent():
-    # a 1x1 RGB PNG of 16 bits, put together by hand: Pillow writes none
-    import struct
-    import zlib
-
-    def chunk(kind, data):
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0))
-    png += chunk(b"IDAT", zlib.compress(b"\0" + struct.pack(">HHH", 1000, 2000, 3000))) + chunk(
-        b"IEND", b""
-    )
-    with pytest.warns(ImageWarning, match="16-bit"):
-        to_picture(Image.open(io.BytesIO(png)))
+        assert to_picture(image).pixels.dtype == np.uint8
 
 
 def test_cmyk_is_converted_aloud_and_its_profile_dropped():

@@ -25,7 +25,8 @@ from nacre.entropy.errors import (
 FORMAT = (Path(__file__).parents[2] / "FORMAT.md").read_text()
 HEADS = st.builds(
     Head, st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 100), st.binary(min_size=8, max_size=8),
-    channels=st.integers(1, 4), tile_log2=st.integers(9, 15), orientation=st.integers(1, 8),
+    channels=st.integers(1, 4), bit_depth=st.sampled_from([8, 16]),
+    tile_log2=st.integers(9, 15), orientation=st.integers(1, 8),
 )  # fmt: skip
 METAS = st.lists(st.sampled_from(list(MetaKind)), unique=True).flatmap(
     lambda kinds: st.tuples(*[st.builds(Meta, st.just(k), st.binary(max_size=200)) for k in kinds])
@@ -264,7 +265,7 @@ def head_bytes(**fields) -> bytes:
         ({"tile": 16}, CorruptStream, "tile is 16"),
         ({"samples": 0x75}, UnsupportedStream, "5 channels of 8 bits"),
         ({"samples": 0x74}, CorruptStream, "no ALPH chunk"),
-        ({"samples": 0xF3}, UnsupportedStream, "3 channels of 16 bits"),
+        ({"samples": 0xE3}, UnsupportedStream, "3 channels of 15 bits"),
         ({"width": 65535, "height": 65535}, LimitError, "over the limit"),
         ({"width": 65536, "height": 65537}, LimitError, "over the limit"),
         ({"width": 2**31 - 1, "height": 2**31 - 1}, LimitError, "over the limit"),

@@ -54,7 +54,7 @@ def analysed(runner, pixels, t, band=1000):
 def synthesised(runner, y_hat, features, t, heights=(1000,)):
     """Of a latent that comes in bands of these heights."""
     bands = map(strips.Band, y_hat.split(heights, 2), features.split(heights, 2))
-    parts = strips.synthesise(runner, bands, *y_hat.shape[2:], t, 3)
+    parts = strips.synthesise(runner, bands, tuple(y_hat.shape[2:]), t, 3)
     return np.concatenate(list(parts)).astype(int)
 
 
@@ -94,3 +94,19 @@ def test_a_halo_too_small_would_be_seen(runner, monkeypatch):
     monkeypatch.setattr(strips, "BLOCK_COLUMNS", 4)
     monkeypatch.setattr(strips, "halo", lambda _: 2)
     assert (analysed(runner, pixels, t) - whole).abs().max() > 1e-5 * whole.abs().max()
+
+
+@torch.inference_mode()
+def test_16_bits_are_the_same_picture(runner):
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    t = torch.tensor([0.7])
+    y = analysed(runner, pixels, t)
+    assert torch.equal(y, analysed(runner, pixels.astype(np.uint16) * 257, t))
+    features = torch.randn(1, runner.model.config.context, *y.shape[2:])
+    band = strips.Band(y.round(), features)
+    eight, sixteen = (
+        next(strips.synthesise(runner, [band], tuple(y.shape[2:]), t, 3, depth))
+        for depth in (8, 16)
+    )
+    assert sixteen.dtype == np.uint16
+    assert np.abs(sixteen / 257 - eight).max() <= 0.5001

@@ -201,12 +201,10 @@ def test_info_and_models_as_json(folder, photo, capsys):
 
 
 def test_a_warning_is_a_line_that_names_the_file(folder, capsys):
-    Image.fromarray(np.zeros((20, 20), np.uint16)).save("a.png")
-    assert main(["encode", "a.png"]) == 0
-    assert (
-        capsys.readouterr().err == "nacre: a.png: warning: 16-bit samples are rounded to 8 bits\n"
-    )
-    assert main(["encode", "a.png", "--force", "--quiet"]) == 0
+    Image.new("CMYK", (20, 20)).save("a.tif")
+    assert main(["encode", "a.tif"]) == 0
+    assert capsys.readouterr().err == "nacre: a.tif: warning: CMYK is converted to sRGB\n"
+    assert main(["encode", "a.tif", "--force", "--quiet"]) == 0
     assert capsys.readouterr().err == ""
 
 
@@ -386,3 +384,74 @@ main(["encode", "in/one.png", "-o", "a.ncr"])
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
     assert not Path("a.ncr").exists()
+
+
+def smooth(channels: int) -> np.ndarray:
+    """uint16 (64, 80, channels): more levels than 8 bits hold."""
+    y, x = np.mgrid[0:64, 0:80]
+    planes = [20000 + 100 * x + 40 * y, 30000 + 150 * y, 9000 + 200 * x, 400 * x + 20000]
+    return np.dstack(planes[:channels]).astype(np.uint16)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_16_bit_colour_comes_back_as_16_bits(folder, suffix, channels, capsys):
+    from nacre.codec import deep
+
+    wide = smooth(channels)
+    kind = {".png": "PNG", ".tif": "TIFF"}[suffix]
+    Path("a" + suffix).write_bytes(deep.write(wide, kind))
+    assert main(["encode", "a" + suffix, "-q", "90"]) == 0
+    assert main(["info", "a.ncr"]) == 0
+    assert "16-bit colour" in capsys.readouterr().out
+    assert main(["decode", "a.ncr", "-o", "b" + suffix]) == 0
+    back = deep.read(Path("b" + suffix).read_bytes())
+    assert back.shape == wide.shape
+    error = np.abs(back.astype(int) - wide)[..., :3].mean()
+    assert error < 600  # of 65535; and finer than 8 bits can say:
+    assert len(np.unique(back[..., 0])) > 256
+    assert main(["decode", "a.ncr", "-o", "b.npy"]) == 0
+    assert np.array_equal(np.load("b.npy"), back)
+
+
+def test_16_bit_grey_comes_back_as_16_bits(folder):
+    wide = smooth(1)[..., 0]
+    Image.fromarray(wide).save("a.png")
+    assert main(["encode", "a.png", "-q", "90"]) == 0
+    assert main(["decode", "a.ncr", "-o", "b.png"]) == 0
+    back = Image.open("b.png")
+    assert back.mode == "I;16" and np.abs(np.asarray(back).astype(int) - wide).mean() < 600
+
+
+def test_a_profile_is_applied_where_it_cannot_be_kept(folder, photo):
+    """The same picture as sRGB and in a wider space, both decoded into a format without profiles."""
+    from PIL import ImageCms
+
+    srgb = ImageCms.createProfile("sRGB")
+    profile = ImageCms.ImageCmsProfile(srgb).tobytes()
+    wide = wide_gamut(profile)
+    there = ImageCms.profileToProfile(
+        photo,
+        ImageCms.ImageCmsProfile(srgb),
+        ImageCms.ImageCmsProfile(io.BytesIO(wide)),
+        outputMode="RGB",
+    )
+    there.info["icc_profile"] = wide
+    there.save("wide.png", icc_profile=wide)
+    assert main(["encode", "wide.png", "-q", "95"]) == 0
+    assert main(["decode", "wide.ncr", "-o", "wide.bmp"]) == 0
+    assert main(["decode", "wide.ncr", "-o", "back.png"]) == 0
+    assert Image.open("back.png").info["icc_profile"] == wide
+    shown = np.asarray(Image.open("wide.bmp")).astype(int)
+    assert (
+        np.abs(shown - np.asarray(photo)).mean()
+        < 3
+        < np.abs(np.asarray(there).astype(int) - shown).mean()
+    )
+
+
+def wide_gamut(srgb: bytes) -> bytes:
+    """The profile of sRGB with red and green exchanged: colours come out wrong unless it is heeded."""
+    return (
+        srgb.replace(b"rXYZ", b"####", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"####", b"gXYZ", 1)
+    )

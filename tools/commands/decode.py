@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from nacre import codec
+    from nacre.codec.colour import Picture
 
 ROWS_FORMAT = "NPY"  # written row by row; orientation and metadata stay behind
 KEEPS_EXIF = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "MPO"}
@@ -79,9 +80,9 @@ def run(args: Namespace) -> int:
             if format == ROWS_FORMAT:
                 size = _write_rows(codec.Opened(data, **options), job.target, args.force)
             else:
-                image = codec.decode(data, **options)
-                size = image.size
-                batch.write_output(job.target, picture_bytes(image, format), args.force)
+                picture = codec.Opened(data, **options).picture()
+                size = picture.pixels.shape[1::-1]
+                batch.write_output(job.target, file_bytes(picture, format), args.force)
             read = getattr(data, "bytes_read", len(data))
         seconds = time.perf_counter() - start
         done = f"{job.source} -> {job.target}: {size[0]}x{size[1]}"
@@ -110,12 +111,14 @@ def _write_rows(opened: codec.Opened, target: str, force: bool) -> tuple[int, in
         raise UsageError(f"{ROWS_SUFFIX} needs a file, not stdout")
     shape = (*opened.size, opened.head.channels)
     with batch.partial_output(target, force) as partial, open(partial, "wb") as file:
-        head = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        head = {"descr": opened.dtype.str, "fortran_order": False, "shape": shape}
         write_array_header_1_0(file, head)
         plane = opened.alpha()
         for top, rows in opened.rows():
             if plane is not None:
-                rows = np.dstack([rows, plane[top : top + len(rows)]])
+                unit = 1 if opened.head.bit_depth == 8 else 257
+                own = plane[top : top + len(rows)].astype(opened.dtype) * unit
+                rows = np.dstack([rows, own])
             file.write(rows.tobytes())
     return shape[1], shape[0]
 
@@ -126,6 +129,25 @@ def _format(name: str, known: dict[str, str]) -> tuple[str, str]:
     if suffix not in known:
         raise UsageError(f"no picture format is known by {suffix}")
     return suffix, known[suffix]
+
+
+def file_bytes(picture: Picture, format: str) -> bytes:
+    """A picture in a format of Pillow's, or of 16-bit colour in PNG or TIFF."""
+    import numpy as np
+
+    from nacre.codec import deep
+    from nacre.codec.colour import to_pil
+
+    if picture.pixels.dtype != np.uint16 or picture.channels == 1 or format not in deep.FORMATS:
+        return picture_bytes(to_pil(picture), format)
+    samples = picture.pixels.astype(np.uint16)
+    if samples.shape[2] == 1:
+        samples = samples.repeat(3, 2)
+    if picture.alpha is not None:
+        samples = np.dstack([samples, picture.alpha.astype(np.uint16) * 257])
+    if picture.metadata or picture.orientation != 1:
+        warnings.warn(f"{format} of 16-bit colour is written without metadata", stacklevel=2)
+    return deep.write(samples, format)
 
 
 def picture_bytes(image: Image.Image, format: str) -> bytes:
@@ -146,6 +168,8 @@ def picture_bytes(image: Image.Image, format: str) -> bytes:
     try:
         if format not in KEEPS_EXIF:
             image = ImageOps.exif_transpose(image)
+        if format not in KEEPS_EXIF and "icc_profile" in image.info:
+            image = _to_srgb(image)
         if format in OPAQUE and image.mode in ("RGBA", "LA"):
             warnings.warn(f"transparency is blended onto white for {format}", stacklevel=2)
             white = Image.new("RGBA", image.size, "white")
@@ -159,6 +183,20 @@ def picture_bytes(image: Image.Image, format: str) -> bytes:
         image = image.copy()
         image.info.clear()
         return _saved(image, format, {})
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    """In the colours that a reader without the profile will take them for; as it is if the profile is none."""
+    from PIL import ImageCms
+
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        srgb = ImageCms.createProfile("sRGB")
+        mode = "RGB" if image.mode in ("L", "RGB") else image.mode
+        converted = ImageCms.profileToProfile(image, source, srgb, outputMode=mode)
+    except (OSError, ImageCms.PyCMSError):
+        return image
+    return image if converted is None else converted
 
 
 def _saved(image: Image.Image, format: str, metadata: dict[str, Any]) -> bytes:
