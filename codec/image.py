@@ -286,7 +286,10 @@ class Opened:
                 features.append(decoded.features[:, :, inside[0], inside[1]])
             if len(checksums) == len(self._tiles):
                 self._check(checksums)
-            yield strips.Band(torch.cat(y_hat, 3), torch.cat(features, 3))
+            band = strips.Band(torch.cat(y_hat, 3), torch.cat(features, 3))
+            del y_hat, features, decoded  # the band is all that is held while others work
+            yield band
+            del band
 
     def _check(self, checksums: list[int]) -> None:
         found = _checksum(self.head, self._alpha, checksums)

@@ -7,8 +7,10 @@ bands of rows, of any heights; no more of them is held than a row of blocks need
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,10 +21,8 @@ from torch import Tensor
 from nacre.codec.tiles import Runner
 from nacre.models.config import STRIDE, ImageConfig
 
-BLOCK_PIXELS = 1 << 22  # without the halo; pictures up to this size are one block
-BLOCK_COLUMNS = (
-    256  # positions of the latent, at least: flat blocks have few rows of latents to hold
-)
+BLOCK_PIXELS = 1 << 22  # with the halo; pictures up to this size are one block
+BLOCK_COLUMNS = 192  # positions of the latent: flat blocks have few rows of latents to hold
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 PEAKS = {8: 255, 16: 65535}  # by bits a sample
 
@@ -71,8 +71,11 @@ def halo(config: ImageConfig) -> int:
 def blocks(height: int, width: int, config: ImageConfig) -> tuple[list[Span], list[Span]]:
     """Rows and columns of blocks that a latent of that size is cut into, each of about BLOCK_PIXELS."""
     positions, beyond = BLOCK_PIXELS // STRIDE**2, halo(config)
+    if height * width <= positions:
+        return _spans(height, height, beyond), _spans(width, width, beyond)
     columns = min(width, max(BLOCK_COLUMNS, positions // height))
-    return _spans(height, max(1, positions // columns), beyond), _spans(width, columns, beyond)
+    rows = max(1, positions // (columns + 2 * beyond) - 2 * beyond)
+    return _spans(height, rows, beyond), _spans(width, columns, beyond)
 
 
 def _spans(count: int, size: int, beyond: int) -> list[Span]:
@@ -87,14 +90,17 @@ def analyse(runner: Runner, pixels: Pixels, t: Tensor, band: int) -> Iterator[Te
     """
     height, width = (-(-side // STRIDE) for side in pixels.shape[:2])
     rows, columns = blocks(height, width, runner.model.config)
-    held: list[Tensor] = []
+    held: list[
+        Tensor
+    ] = []  # no more than a row of blocks beside a band: names are let go of at once
     for row in rows:
-        parts = [_analysed(runner, pixels, t, row, column) for column in columns]
-        held.append(torch.cat(parts, 3))
+        held.append(torch.cat([_analysed(runner, pixels, t, row, column) for column in columns], 3))
+        _let_go(pixels)
         while sum(part.shape[2] for part in held) >= band or (row.end == height and held):
-            joined = torch.cat(held, 2)
-            yield joined[:, :, :band]
+            joined = held[0] if len(held) == 1 else torch.cat(held, 2)
             held = [joined[:, :, band:]] if joined.shape[2] > band else []
+            yield joined[:, :, :band]
+            del joined
 
 
 def _analysed(runner: Runner, pixels: Pixels, t: Tensor, row: Span, column: Span) -> Tensor:
@@ -110,6 +116,14 @@ def _analysed(runner: Runner, pixels: Pixels, t: Tensor, row: Span, column: Span
     with runner.autocast():
         y = runner.model.network.analysis(x, t)
     return y[:, :, row.core, column.core].float()
+
+
+def _let_go(pixels: Pixels) -> None:
+    """Of the memory in which a read-only map of a file was read so far; it is read again if need be."""
+    if isinstance(pixels, np.memmap) and pixels.mode == "r":
+        mapped: Any = getattr(pixels, "_mmap", None)
+        if hasattr(mapped, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def synthesise(
@@ -160,6 +174,10 @@ class _Window:
             end += self._held[-1].rows
         while self._top + self._held[0].rows <= low:
             self._top += self._held.pop(0).rows
+        above, first = low - self._top, self._held[0]
+        if above > first.rows // 2:  # a copy of the little that is needed, not a view of all
+            y_hat, features = (part[:, :, above:].clone() for part in (first.y_hat, first.features))
+            self._held[0], self._top = Band(y_hat, features), low
 
     def block(self, row: Span, column: Span) -> tuple[Tensor, Tensor]:
         """y_hat and features, with the halo."""

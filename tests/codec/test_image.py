@@ -73,11 +73,11 @@ def test_noise_with_large_symbols_comes_back(tiny):
 
 @pytest.fixture
 def in_pieces(monkeypatch):
-    """Tiles of 64 pixels, layers apart however small, blocks of 6x4 positions of the latent."""
+    """Tiles of 64 pixels, layers apart however small, blocks of a few positions."""
     head = codec_image.Head
     monkeypatch.setattr(codec_image, "Head", lambda *a, **k: head(*a, **k, tile_log2=6))
     monkeypatch.setattr(tiles, "SMALLEST_PART_BYTES", 0)
-    monkeypatch.setattr(codec_image.strips, "BLOCK_PIXELS", 6 * 4 * 256)
+    monkeypatch.setattr(codec_image.strips, "BLOCK_PIXELS", 10 * 8 * 256)
     monkeypatch.setattr(codec_image.strips, "BLOCK_COLUMNS", 4)
 
 
