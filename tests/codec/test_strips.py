@@ -67,9 +67,9 @@ def test_no_seam(runner, monkeypatch, heights):
     whole = analysed(runner, pixels, t)
     features = torch.randn(1, runner.model.config.context, *whole.shape[2:])
     decoded = synthesised(runner, whole.round(), features, t, (25,))
-    monkeypatch.setattr(strips, "BLOCK_PIXELS", 17 * 14 * 256)
+    monkeypatch.setattr(strips, "BLOCK_PIXELS", 16 * 14 * 256)
     monkeypatch.setattr(strips, "BLOCK_COLUMNS", 4)
-    assert [len(s) for s in strips.blocks(25, 10, runner.model.config)] == [4, 3]
+    assert [len(s) for s in strips.blocks(25, 10, runner.model.config)] == [13, 2]
     assert (analysed(runner, pixels, t) - whole).abs().max() < 1e-5 * whole.abs().max()
     again = synthesised(runner, whole.round(), features, t, heights)
     assert again.shape == decoded.shape and np.abs(again - decoded).max() <= 1
@@ -79,7 +79,7 @@ def test_no_seam(runner, monkeypatch, heights):
 @pytest.mark.parametrize("band", [1, 6, 7, 8, 25, 100])
 def test_bands_are_of_one_height_but_for_the_last(runner, monkeypatch, band):
     pixels = np.random.default_rng(0).integers(0, 256, (400, 150, 3), np.uint8)
-    monkeypatch.setattr(strips, "BLOCK_PIXELS", 17 * 14 * 256)
+    monkeypatch.setattr(strips, "BLOCK_PIXELS", 16 * 14 * 256)
     monkeypatch.setattr(strips, "BLOCK_COLUMNS", 4)
     found = [y.shape[2] for y in strips.analyse(runner, pixels, torch.tensor([0.7]), band)]
     assert found == [band] * (25 // band) + [25 % band] * (25 % band > 0)
@@ -90,9 +90,9 @@ def test_a_halo_too_small_would_be_seen(runner, monkeypatch):
     pixels = np.random.default_rng(0).integers(0, 256, (400, 150, 3), np.uint8)
     t = torch.tensor([0.7])
     whole = analysed(runner, pixels, t)
-    monkeypatch.setattr(strips, "BLOCK_PIXELS", 17 * 14 * 256)
+    monkeypatch.setattr(strips, "BLOCK_PIXELS", 16 * 14 * 256)
     monkeypatch.setattr(strips, "BLOCK_COLUMNS", 4)
-    monkeypatch.setattr(strips, "halo", lambda _: 2)
+    monkeypatch.setattr(strips, "halo", lambda _: 1)
     assert (analysed(runner, pixels, t) - whole).abs().max() > 1e-5 * whole.abs().max()
 
 
