@@ -256,6 +256,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.atheris:
         import atheris
 
+        atheris.instrument_all()
         atheris.Setup(
             [sys.argv[0], *arguments[split + 1 :]], targets(seeds, args.model)[args.atheris]
         )
