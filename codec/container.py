@@ -252,13 +252,15 @@ class Stream:
         *,
         may_be_cut: bool = False,
         tiles: Container[int] | None = None,
+        only_first: bool = False,
     ) -> Stream:
         """Raises TruncatedStream, CorruptStream, UnsupportedStream or LimitError.
 
         A file that `may_be_cut` need only have the first layer of every tile; whether it was whole is
-        told by `end`. Given `tiles`, the latents of others are neither read nor checked nor returned.
+        told by `end`. Given `tiles`, the latents of others are neither read nor checked nor returned; nor,
+        with `only_first`, are parts behind the first.
         """
-        reader = _Reader(data, limits, tiles)
+        reader = _Reader(data, limits, tiles, only_first)
         try:
             reader.read()
         except TruncatedStream as error:
@@ -280,8 +282,11 @@ def _has_end(data: Bytes) -> bool:
 class _Reader:
     """Reads chunk after chunk; what it has read so far stands when the file ends early."""
 
-    def __init__(self, data: Bytes, limits: Limits, tiles: Container[int] | None) -> None:
-        self._chunks, self._limits, self._tiles = read_chunks(data), limits, tiles
+    def __init__(
+        self, data: Bytes, limits: Limits, tiles: Container[int] | None, only_first: bool
+    ) -> None:
+        self._chunks, self._limits = read_chunks(data), limits
+        self._tiles, self._only_first = tiles, only_first
         self.head = _read_head(self._chunks, limits)
         self.metadata: list[Meta] = []
         self.latents: list[Latent] = []
@@ -331,7 +336,8 @@ class _Reader:
         if self.head.has_alpha and self.alpha is None:
             raise CorruptStream("the picture has transparency, but no ALPH chunk")
         start = Latent.from_bytes(chunk.first_bytes(1 + VARINT_MAX_BYTES))
-        if self._tiles is None or start.tile in self._tiles:
+        is_wanted = self._tiles is None or start.tile in self._tiles
+        if is_wanted and not (self._only_first and start.first):
             self.latents.append(Latent.from_bytes(chunk.checked()))
         place = (start.first, start.tile)
         is_next = start.first == self._next.get(start.tile, 0) and place > self._place

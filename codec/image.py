@@ -189,14 +189,17 @@ class Opened:
             if area.meets(self._window)
         }
         stream = Stream.from_bytes(
-            data, limits, may_be_cut=not strict, tiles=None if region is None else self._tiles
+            data,
+            limits,
+            may_be_cut=not strict,
+            tiles=None if region is None else self._tiles,
+            only_first=preview,
         )
         self.metadata, self._alpha = stream.metadata, stream.alpha
         self._parts: dict[int, list[tiles.Part]] = {}
         for latent in stream.latents:
-            if not (preview and latent.first):
-                part = tiles.Part(latent.first, latent.last, latent.data)
-                self._parts.setdefault(latent.tile, []).append(part)
+            part = tiles.Part(latent.first, latent.last, latent.data)
+            self._parts.setdefault(latent.tile, []).append(part)
         is_partial = preview or region is not None
         self._checksum = stream.end.checksum if stream.end and not is_partial else None
         if stream.end is None:

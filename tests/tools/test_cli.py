@@ -279,9 +279,10 @@ def test_a_cut_file_is_decoded_with_a_warning_or_refused(layered, capsys):
     assert not Path("strict.png").exists()
 
 
-def test_a_preview_is_coarser(layered):
+def test_a_preview_is_coarser_and_reads_the_first_layer_alone(layered, capsys):
     assert main(["decode", "a.ncr", "-o", "whole.png"]) == 0
-    assert main(["decode", "a.ncr", "-o", "preview.png", "--preview"]) == 0
+    assert main(["decode", "a.ncr", "-o", "preview.png", "--preview", "-v"]) == 0
+    assert int(capsys.readouterr().err.split(" of ")[0].split()[-1]) < len(layered) * 0.6
     whole, preview = (np.asarray(Image.open(f"{n}.png")).astype(int) for n in ("whole", "preview"))
     assert whole.shape == preview.shape and np.abs(whole - preview).mean() > 3
 
