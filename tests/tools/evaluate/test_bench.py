@@ -85,6 +85,15 @@ def test_means_are_over_the_pictures(folder):
     assert "ms_ssim" not in means  # the pictures are too small for it
 
 
+def test_a_picture_that_misses_a_quality_is_in_no_mean(folder):
+    found, _ = run(plan_of(folder, "jpeg"))
+    (result,) = found.codecs
+    one = [row for row in result.rows if row.picture == "1.png"]
+    result.rows = [row for row in result.rows if (row.picture, row.quality) != ("0.png", 70)]
+    assert result.complete() == ["1.png"]
+    assert result.means()["bpp"] == [row.bpp for row in one]
+
+
 def test_a_second_run_finds_the_same_and_side_by_side_too(folder):
     first, _ = run(plan_of(folder, "jpeg", "webp"))
     second, _ = run(plan_of(folder, "jpeg", "webp", jobs=2))
