@@ -140,10 +140,8 @@ def _samples(image: Image.Image) -> tuple[NDArray[Any], bool]:
     if mode.startswith("I;16") or mode == "I":
         return _from_16_bit(image), True
     if mode in ALPHA_MODES or "transparency" in image.info:
-        grey = mode in ("LA", "La", "L", "1")
-        return np.asarray(
-            image.convert("RGBA").convert("LA") if grey else image.convert("RGBA")
-        ), True
+        layer = image.convert("RGBA")
+        return np.asarray(layer.convert("LA") if mode in ("LA", "La", "L", "1") else layer), True
     if mode in GREY_MODES:
         return np.asarray(image.convert("L"))[..., None], True
     if mode in COLOUR_MODES:
@@ -157,9 +155,9 @@ def _deep(image: Image.Image) -> NDArray[np.uint16] | None:
     """16-bit colour, which Pillow would read as 8 bits; None for all other pictures. Before they are loaded."""
     if ";16" not in str(getattr(image, "tile", "")) or image.mode not in ("RGB", "RGBA"):
         return None
+    file = image.fp  # type: ignore[attr-defined]
+    file.seek(0)
     try:
-        file = image.fp  # type: ignore[attr-defined]
-        file.seek(0)
         return deep.read(file.read())
     except ImageError:
         warnings.warn("16-bit samples are rounded to 8 bits", ImageWarning, stacklevel=5)

@@ -24,6 +24,11 @@ def to_ycbcr(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.stack([y, (x[..., 2] - y) / BLUE + 127.5, (x[..., 0] - y) / RED + 127.5], -1)
 
 
+def to_even_sides(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) with the last row and column repeated where a side is odd: 4:2:0 has no odd ones."""
+    return np.pad(rgb, ((0, rgb.shape[0] % 2), (0, rgb.shape[1] % 2), (0, 0)), mode="edge")
+
+
 def to_planes(
     rgb: NDArray[np.uint8], depth: int = 8, halve_chroma: bool = False, truncate: bool = False
 ) -> Planes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from abc import abstractmethod
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, CodecMissing, whole
-from nacre.tools.evaluate.planes import Planes, to_planes, to_rgb
+from nacre.tools.evaluate.planes import Planes, to_even_sides, to_planes, to_rgb
 
 H264_INFORMATION = 6  # the type of unit that holds supplemental information: H.264, table 7-1
 
@@ -26,7 +27,6 @@ class AvCodec(Codec):
     encoder: str  # FFmpeg's name
     decoder: str
     chroma: str = "444"
-    package = "PyAV (a dependency of nacre)"
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         super().__init__(name, options)
@@ -45,8 +45,9 @@ class AvCodec(Codec):
     def pixel_format(self) -> str:
         return f"yuv{self.chroma}p" + ("" if self.depth == 8 else f"{self.depth}le")
 
+    @abstractmethod
     def encoder_options(self, quality: float) -> dict[str, str]:
-        raise NotImplementedError
+        """Of FFmpeg's encoder, by its names."""
 
     @property
     def settings(self) -> str:
@@ -70,9 +71,7 @@ class AvCodec(Codec):
     def encode(self, image: Image.Image, quality: float) -> bytes:
         import av
 
-        # Every picture is padded to even sides, by its edge: 4:2:0 has no odd ones.
-        pixels = np.asarray(image)
-        even = np.pad(pixels, ((0, image.height % 2), (0, image.width % 2), (0, 0)), mode="edge")
+        even = to_even_sides(np.asarray(image))
         planes = to_planes(even, self.depth, self._is_half)
         context: Any = av.CodecContext.create(self.encoder, "w")
         context.height, context.width = even.shape[:2]

@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from nacre.entropy.errors import ImageError
 from nacre.tools.evaluate.codecs.av import decode_frame
 from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, CodecMissing, whole
-from nacre.tools.evaluate.planes import pack, to_planes, to_rgb, unpack
+from nacre.tools.evaluate.planes import pack, to_even_sides, to_planes, to_rgb, unpack
 
 DEPTH = 10  # bits that VVC works and answers in
 
@@ -158,8 +158,7 @@ class Vvenc(ExternalCodec):
         ]  # fmt: skip
 
     def encode(self, image: Image.Image, quality: float) -> bytes:
-        pixels = np.asarray(image)
-        even = np.pad(pixels, ((0, image.height % 2), (0, image.width % 2), (0, 0)), mode="edge")
+        even = to_even_sides(np.asarray(image))
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "in.yuv").write_bytes(pack(to_planes(even, DEPTH, True), DEPTH))
             arguments = self._encoder(str(whole(quality)), f"{even.shape[1]}x{even.shape[0]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ import PIL
 from PIL import Image, features
 
 from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, CodecMissing, whole
+
+SUBSAMPLINGS = ("444", "422", "420")  # in the order in which Pillow numbers them for JPEG
 
 
 class PillowCodec(Codec):
@@ -30,13 +33,13 @@ class PillowCodec(Codec):
                 "its wheels have it: pip install --upgrade pillow"
             )
 
+    @abstractmethod
     def arguments(self, quality: float) -> dict[str, Any]:
         """Of Image.save, beside the format."""
-        raise NotImplementedError
 
     @property
     def settings(self) -> str:
-        shown = {**self.arguments(self.qualities[0])}
+        shown = self.arguments(self.qualities[0])
         marked = {"quality": "Q", "quality_layers": "[Q]"}
         inside = ", ".join(f"{key}={marked.get(key, repr(value))}" for key, value in shown.items())
         return f"Pillow save({self.format!r}, {inside})"
@@ -64,10 +67,9 @@ class Jpeg(PillowCodec):
     qualities = (5, 10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 96)
 
     def arguments(self, quality: float) -> dict[str, Any]:
-        subsampling = self.chosen_among("subsampling", ("444", "422", "420"))
         return {
             "quality": whole(quality),
-            "subsampling": ("444", "422", "420").index(subsampling),
+            "subsampling": SUBSAMPLINGS.index(self.chosen_among("subsampling", SUBSAMPLINGS)),
             "optimize": bool(self.chosen_int("optimize")),
         }
 
@@ -120,10 +122,9 @@ class Avif(PillowCodec):
     qualities = (10, 20, 30, 40, 50, 60, 70, 80, 88, 94)
 
     def arguments(self, quality: float) -> dict[str, Any]:
-        subsampling = self.chosen_among("subsampling", ("444", "422", "420"))
         return {
             "quality": whole(quality),
-            "subsampling": _ratio(subsampling),
+            "subsampling": _ratio(self.chosen_among("subsampling", SUBSAMPLINGS)),
             "speed": self.chosen_int("speed"),
             "codec": "aom",
             "max_threads": 1,
@@ -185,10 +186,9 @@ class Heic(PillowCodec):
         pillow_heif.register_heif_opener(thumbnails=False)
 
     def arguments(self, quality: float) -> dict[str, Any]:
-        subsampling = self.chosen_among("subsampling", ("444", "422", "420"))
         return {
             "quality": whole(quality),
-            "chroma": int(subsampling),
+            "chroma": int(self.chosen_among("subsampling", SUBSAMPLINGS)),
             "tile_size": 0,
             "enc_params": {
                 "preset": self.chosen["preset"],
