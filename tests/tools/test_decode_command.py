@@ -1,0 +1,188 @@
+"""What comes out of files on the command line: parts, cut files, arrays, transparency, 16 bits, profiles."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nacre import codec
+from nacre.tools.cli import main
+
+
+@pytest.fixture
+def layered(folder, photo, monkeypatch) -> bytes:
+    """A file in several tiles and layers, as a.ncr."""
+    from nacre.codec import image as codec_image
+    from nacre.codec import tiles
+
+    head = codec_image.Head
+    monkeypatch.setattr(codec_image, "Head", lambda *a, **k: head(*a, **k, tile_log2=6))
+    monkeypatch.setattr(tiles, "SMALLEST_PART_BYTES", 0)
+    data = codec.encode(np.concatenate([np.asarray(photo)] * 4), quality=50)
+    Path("a.ncr").write_bytes(data)
+    return data
+
+
+def test_a_region_is_decoded_and_no_more_is_read(layered, photo, capsys):
+    assert main(["decode", "a.ncr", "-o", "part.png", "--region", "4,5,20,30", "-v"]) == 0
+    whole = np.asarray(codec.decode(layered)).astype(int)
+    part = np.asarray(Image.open("part.png")).astype(int)
+    assert np.abs(part - whole[5:35, 4:24]).max() <= 1
+    said = capsys.readouterr().err
+    read, size = (int(said.split(" bytes read")[0].split()[i]) for i in (-3, -1))
+    assert size == len(layered) and read < size / 2
+    for text in ("1,2,3", "a,b,c,d", "0,0,500,5"):
+        assert main(["decode", "a.ncr", "-o", "b.png", "--region", text]) == 2
+    assert not Path("b.png").exists()
+
+
+def test_a_cut_file_is_decoded_with_a_warning_or_refused(layered, capsys):
+    Path("cut.ncr").write_bytes(layered[:-100])
+    assert main(["decode", "cut.ncr", "-o", "cut.png"]) == 0
+    assert "cut.ncr: warning: the file is cut" in capsys.readouterr().err
+    assert Image.open("cut.png").size == codec.decode(layered).size
+    assert main(["decode", "cut.ncr", "-o", "strict.png", "--strict"]) == 1
+    assert not Path("strict.png").exists()
+
+
+def test_a_preview_is_coarser_and_reads_the_first_layer_alone(layered, capsys):
+    assert main(["decode", "a.ncr", "-o", "whole.png"]) == 0
+    assert main(["decode", "a.ncr", "-o", "preview.png", "--preview", "-v"]) == 0
+    assert int(capsys.readouterr().err.split(" of ")[0].split()[-1]) < len(layered) * 0.6
+    whole, preview = (np.asarray(Image.open(f"{n}.png")).astype(int) for n in ("whole", "preview"))
+    assert whole.shape == preview.shape and np.abs(whole - preview).mean() > 3
+
+
+def test_arrays_go_in_and_out_row_by_row(folder, photo):
+    np.save("a.npy", np.asarray(photo))
+    assert main(["encode", "a.npy", "-q", "50", "-o", "a.ncr"]) == 0
+    assert Path("a.ncr").read_bytes() == codec.encode(photo, quality=50)
+    assert main(["decode", "a.ncr", "-o", "b.npy"]) == 0
+    back = np.load("b.npy")
+    assert (back == np.asarray(codec.decode(Path("a.ncr").read_bytes()))).all()
+    assert main(["decode", "a.ncr", "-o", "-", "--format", "npy"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros((4, 4), np.float32), "float32"),
+        (np.zeros((4, 4, 5), np.uint8), "shape"),
+        (np.array([{}], object), "cannot|map|Array"),
+    ],
+)
+def test_arrays_that_are_no_picture_are_refused(folder, capsys, array, said):
+    import re
+
+    np.save("a.npy", array, allow_pickle=True)
+    assert main(["encode", "a.npy"]) == 1
+    assert re.search(said, capsys.readouterr().err)
+
+
+def test_verify_says_what_is_wrong(layered, capsys):
+    Path("cut.ncr").write_bytes(layered[:-100])
+    damaged = bytearray(layered)
+    damaged[100] ^= 4
+    Path("damaged.ncr").write_bytes(damaged)
+    assert main(["verify", "a.ncr"]) == 0
+    assert "a.ncr: whole" in capsys.readouterr().out
+    assert main(["verify", "a.ncr", "cut.ncr", "damaged.ncr", "--json"]) == 3
+    said = capsys.readouterr()
+    found = [json.loads(line) for line in said.out.splitlines()]
+    assert [f["is_whole"] for f in found] == [True, False, True]
+    assert [f["is_damaged"] for f in found] == [False, False, True]
+    assert "cut.ncr: cut, can be decoded here" in said.err
+    assert "damaged.ncr: damaged, cannot be decoded here: LATN at byte" in said.err
+
+
+def test_transparency_goes_through_and_is_blended_where_it_cannot(folder, photo, capsys):
+    image = photo.copy()
+    image.putalpha(photo.convert("L").point(lambda v: 0 if v < 90 else v))
+    image.save("a.png")
+    assert main(["encode", "a.png"]) == 0
+    assert main(["info", "a.ncr"]) == 0
+    assert "colour with transparency" in capsys.readouterr().out
+    assert main(["decode", "a.ncr", "-o", "b.png"]) == 0
+    assert np.array_equal(np.asarray(Image.open("b.png"))[..., 3], np.asarray(image)[..., 3])
+    assert main(["decode", "a.ncr", "-o", "b.npy"]) == 0
+    assert np.array_equal(np.load("b.npy"), np.asarray(Image.open("b.png")))
+    assert main(["decode", "a.ncr", "-o", "b.jpg"]) == 0
+    assert "transparency is blended onto white for JPEG" in capsys.readouterr().err
+    clear = np.asarray(image)[..., 3] == 0
+    assert clear.any() and np.asarray(Image.open("b.jpg"))[clear].mean() > 225
+
+
+def smooth(channels: int) -> np.ndarray:
+    """uint16 (64, 80, channels): more levels than 8 bits hold."""
+    y, x = np.mgrid[0:64, 0:80]
+    planes = [20000 + 100 * x + 40 * y, 30000 + 150 * y, 9000 + 200 * x, 400 * x + 20000]
+    return np.dstack(planes[:channels]).astype(np.uint16)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_16_bit_colour_comes_back_as_16_bits(folder, suffix, channels, capsys):
+    from nacre.codec import deep
+
+    wide = smooth(channels)
+    kind = {".png": "PNG", ".tif": "TIFF"}[suffix]
+    Path("a" + suffix).write_bytes(deep.write(wide, kind))
+    assert main(["encode", "a" + suffix, "-q", "90"]) == 0
+    assert main(["info", "a.ncr"]) == 0
+    assert "16-bit colour" in capsys.readouterr().out
+    assert main(["decode", "a.ncr", "-o", "b" + suffix]) == 0
+    back = deep.read(Path("b" + suffix).read_bytes())
+    assert back.shape == wide.shape
+    error = np.abs(back.astype(int) - wide)[..., :3].mean()
+    assert error < 600  # of 65535; and finer than 8 bits can say:
+    assert len(np.unique(back[..., 0])) > 256
+    assert main(["decode", "a.ncr", "-o", "b.npy"]) == 0
+    assert np.array_equal(np.load("b.npy"), back)
+
+
+def test_16_bit_grey_comes_back_as_16_bits(folder):
+    wide = smooth(1)[..., 0]
+    Image.fromarray(wide).save("a.png")
+    assert main(["encode", "a.png", "-q", "90"]) == 0
+    assert main(["decode", "a.ncr", "-o", "b.png"]) == 0
+    back = Image.open("b.png")
+    assert back.mode == "I;16" and np.abs(np.asarray(back).astype(int) - wide).mean() < 600
+
+
+def test_a_profile_is_applied_where_it_cannot_be_kept(folder, photo):
+    """The same picture as sRGB and in a wider space, both decoded into a format without profiles."""
+    from PIL import ImageCms
+
+    srgb = ImageCms.createProfile("sRGB")
+    profile = ImageCms.ImageCmsProfile(srgb).tobytes()
+    wide = wide_gamut(profile)
+    there = ImageCms.profileToProfile(
+        photo,
+        ImageCms.ImageCmsProfile(srgb),
+        ImageCms.ImageCmsProfile(io.BytesIO(wide)),
+        outputMode="RGB",
+    )
+    there.info["icc_profile"] = wide
+    there.save("wide.png", icc_profile=wide)
+    assert main(["encode", "wide.png", "-q", "95"]) == 0
+    assert main(["decode", "wide.ncr", "-o", "wide.bmp"]) == 0
+    assert main(["decode", "wide.ncr", "-o", "back.png"]) == 0
+    assert Image.open("back.png").info["icc_profile"] == wide
+    shown = np.asarray(Image.open("wide.bmp")).astype(int)
+    assert (
+        np.abs(shown - np.asarray(photo)).mean()
+        < 3
+        < np.abs(np.asarray(there).astype(int) - shown).mean()
+    )
+
+
+def wide_gamut(srgb: bytes) -> bytes:
+    """The profile of sRGB with red and green exchanged: colours come out wrong unless it is heeded."""
+    return (
+        srgb.replace(b"rXYZ", b"####", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"####", b"gXYZ", 1)
+    )
