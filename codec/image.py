@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from nacre.codec import alpha, strips, tiles
+from nacre.codec import alpha, memory, strips, tiles
 from nacre.codec.chunks import Bytes
 from nacre.codec.colour import Picture, to_picture, to_pil
 from nacre.codec.container import (
@@ -122,6 +122,8 @@ def encode(
                 parts, checksum = tiles.encode_tile(runner, y, quality)
                 latents += [Latent(p.first, p.last, len(checksums), p.data) for p in parts]
                 checksums.append(checksum)
+            if band.shape[2] < height // STRIDE:
+                memory.give_back_freed()
     latents.sort(key=lambda latent: (latent.first, latent.tile))
     metadata = () if strip else tuple(Meta(kind, block) for kind, block in picture.metadata.items())
     plane = None if picture.alpha is None else Alpha(alpha.to_bytes(picture.alpha))
@@ -276,23 +278,30 @@ class Opened:
     def _bands(self) -> Iterator[strips.Band]:
         """Rows of tiles, one row of them after the other, cut to the window."""
         checksums: list[int] = []
+        width, config = self._window.width, self._runner.model.config
         for _, row in itertools.groupby(self._tiles.items(), key=lambda item: item[1].top):
-            y_hat, features = [], []
+            band: strips.Band | None = None
             for tile, area in row:
-                parts = self._parts[tile]
                 decoded = tiles.decode_tile(
-                    self._runner, parts, area.height, area.width, self.head.quality
+                    self._runner, self._parts[tile], area.height, area.width, self.head.quality
                 )
                 checksums.append(decoded.checksum)
-                inside = area.inside(self._window)
-                y_hat.append(decoded.y_hat[:, :, inside[0], inside[1]])
-                features.append(decoded.features[:, :, inside[0], inside[1]])
+                rows, columns = area.inside(self._window)
+                if band is None:
+                    shape = (rows.stop - rows.start, width)
+                    band = strips.Band.empty(shape, config, self._runner.device)
+                at = area.left + columns.start - self._window.left
+                band.put(
+                    at, decoded.y_hat[:, :, rows, columns], decoded.features[:, :, rows, columns]
+                )
+                del decoded
             if len(checksums) == len(self._tiles):
                 self._check(checksums)
-            band = strips.Band(torch.cat(y_hat, 3), torch.cat(features, 3))
-            del y_hat, features, decoded  # the band is all that is held while others work
+            assert band is not None
+            if band.rows < self._window.height:
+                memory.give_back_freed()
             yield band
-            del band
+            del band  # while others work
 
     def _check(self, checksums: list[int]) -> None:
         found = _checksum(self.head, self._alpha, checksums)

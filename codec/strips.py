@@ -7,10 +7,8 @@ bands of rows, of any heights; no more of them is held than a row of blocks need
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nacre.codec import memory
 from nacre.codec.tiles import Runner
 from nacre.models.config import STRIDE, ImageConfig
 
@@ -25,6 +24,7 @@ BLOCK_PIXELS = 1 << 22  # with the halo; pictures up to this size are one block
 BLOCK_COLUMNS = 192  # positions of the latent: flat blocks have few rows of latents to hold
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 PEAKS = {8: 255, 16: 65535}  # by bits a sample
+DTYPES = {8: np.uint8, 16: np.uint16}
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,22 @@ class Band:
     def rows(self) -> int:
         return self.y_hat.shape[2]
 
+    @classmethod
+    def empty(cls, size: tuple[int, int], config: ImageConfig, device: torch.device) -> Band:
+        """Of that many rows and columns, to be filled."""
+        return cls(
+            *(torch.empty(1, c, *size, device=device) for c in (config.latent, config.context))
+        )
+
+    def put(self, left: int, y_hat: Tensor, features: Tensor) -> None:
+        """Columns from `left` on."""
+        for whole, part in ((self.y_hat, y_hat), (self.features, features)):
+            whole[:, :, :, left : left + part.shape[3]] = part
+
+    def below(self, row: int) -> Band:
+        """A copy of the rows from `row` on."""
+        return Band(self.y_hat[:, :, row:].clone(), self.features[:, :, row:].clone())
+
 
 def halo(config: ImageConfig) -> int:
     """Rows of the latent that a transform looks beyond a position: one for each block at stride 16, and
@@ -95,7 +111,9 @@ def analyse(runner: Runner, pixels: Pixels, t: Tensor, band: int) -> Iterator[Te
     ] = []  # no more than a row of blocks beside a band: names are let go of at once
     for row in rows:
         held.append(torch.cat([_analysed(runner, pixels, t, row, column) for column in columns], 3))
-        _let_go(pixels)
+        memory.give_back_read(pixels)
+        if len(rows) > 1:
+            memory.give_back_freed()
         while sum(part.shape[2] for part in held) >= band or (row.end == height and held):
             joined = held[0] if len(held) == 1 else torch.cat(held, 2)
             held = [joined[:, :, band:]] if joined.shape[2] > band else []
@@ -118,14 +136,6 @@ def _analysed(runner: Runner, pixels: Pixels, t: Tensor, row: Span, column: Span
     return y[:, :, row.core, column.core].float()
 
 
-def _let_go(pixels: Pixels) -> None:
-    """Of the memory in which a read-only map of a file was read so far; it is read again if need be."""
-    if isinstance(pixels, np.memmap) and pixels.mode == "r":
-        mapped: Any = getattr(pixels, "_mmap", None)
-        if hasattr(mapped, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
-            mapped.madvise(mmap.MADV_DONTNEED)
-
-
 def synthesise(
     runner: Runner,
     bands: Iterable[Band],
@@ -142,7 +152,8 @@ def synthesise(
     rows, columns = blocks(*size, runner.model.config)
     for row in rows:
         window.move(row.low, row.high)
-        parts = []
+        shape = ((row.end - row.start) * STRIDE, size[1] * STRIDE, channels)
+        pixels = np.empty(shape, DTYPES[depth])
         for column in columns:
             y_hat, features = window.block(row, column)
             with runner.autocast():
@@ -150,12 +161,13 @@ def synthesise(
             x_hat = x_hat[0, :, row.core_pixels, column.core_pixels].nan_to_num(0.0)
             if channels == 1:
                 x_hat = x_hat.mean(0, keepdim=True)
-            samples = (x_hat.clamp(0, 1) * PEAKS[depth]).round().permute(1, 2, 0).cpu()
-            if depth == 8:
-                parts.append(samples.to(torch.uint8).numpy())
-            else:
-                parts.append(samples.numpy().astype(np.uint16))
-        yield parts[0] if len(parts) == 1 else np.concatenate(parts, 1)
+            samples = (x_hat.clamp(0, 1) * PEAKS[depth]).round().permute(1, 2, 0)
+            pixels[:, column.start * STRIDE : column.end * STRIDE] = samples.cpu().numpy()
+        del y_hat, features, x_hat, samples
+        if len(rows) > 1:
+            memory.give_back_freed()
+        yield pixels
+        del pixels
 
 
 class _Window:
@@ -169,15 +181,19 @@ class _Window:
     def move(self, low: int, high: int) -> None:
         """Hold rows `low` to `high` and no more bands than that takes."""
         end = self._top + sum(band.rows for band in self._held)
-        while end < high:
+        while True:
+            self._drop(low)
+            if end >= high:
+                return
             self._held.append(next(self._bands))
             end += self._held[-1].rows
-        while self._top + self._held[0].rows <= low:
+
+    def _drop(self, low: int) -> None:
+        """What lies above row `low`."""
+        while self._held and self._top + self._held[0].rows <= low:
             self._top += self._held.pop(0).rows
-        above, first = low - self._top, self._held[0]
-        if above > first.rows // 2:  # a copy of the little that is needed, not a view of all
-            y_hat, features = (part[:, :, above:].clone() for part in (first.y_hat, first.features))
-            self._held[0], self._top = Band(y_hat, features), low
+        if self._held and low > self._top:
+            self._held[0], self._top = self._held[0].below(low - self._top), low
 
     def block(self, row: Span, column: Span) -> tuple[Tensor, Tensor]:
         """y_hat and features, with the halo."""

@@ -119,7 +119,8 @@ def _write_rows(opened: codec.Opened, target: str, force: bool) -> tuple[int, in
                 unit = 1 if opened.head.bit_depth == 8 else 257
                 own = plane[top : top + len(rows)].astype(opened.dtype) * unit
                 rows = np.dstack([rows, own])
-            file.write(rows.tobytes())
+            file.write(np.ascontiguousarray(rows).data)
+            del rows
     return shape[1], shape[0]
 
 
