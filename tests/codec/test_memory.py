@@ -1,4 +1,5 @@
 import ctypes
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def test_without_glibc_nothing_happens(monkeypatch, error):
 
 def _resident(path) -> int:
     """KiB of the map of a file that are in memory."""
-    lines = open("/proc/self/smaps").read().splitlines()
+    lines = Path("/proc/self/smaps").read_text().splitlines()
     at = next(i for i, line in enumerate(lines) if line.endswith(str(path)))
     return next(int(line.split()[1]) for line in lines[at:] if line.startswith("Rss:"))
 
