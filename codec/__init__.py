@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nacre.codec.describe import Info as Info
     from nacre.codec.describe import info as info
+    from nacre.codec.encoder import encode as encode
     from nacre.codec.image import CutFileWarning as CutFileWarning
     from nacre.codec.image import Opened as Opened
     from nacre.codec.image import Region as Region
     from nacre.codec.image import decode as decode
-    from nacre.codec.image import encode as encode
 
 _HOMES = {
-    "encode": "nacre.codec.image",
+    "encode": "nacre.codec.encoder",
     "decode": "nacre.codec.image",
     "CutFileWarning": "nacre.codec.image",
     "Opened": "nacre.codec.image",

@@ -1,56 +1,27 @@
-"""Pictures to nacre files and back: what a user imports.
-
-from nacre import codec
-data = codec.encode(Image.open("photo.jpg"), quality=60)
-image = codec.decode(data)
-"""
+"""Nacre files to pictures: `codec.decode`, and `codec.Opened` for pictures of any size."""
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import itertools
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from nacre.codec import alpha, memory, strips, tiles
+from nacre.codec import alpha, memory, setup, strips, tiles
 from nacre.codec.chunks import Bytes
-from nacre.codec.colour import Picture, to_picture, to_pil
-from nacre.codec.container import (
-    MAX_QUALITY,
-    Alpha,
-    End,
-    Head,
-    Latent,
-    Limits,
-    Meta,
-    Stream,
-    read_head,
-)
-from nacre.codec.tiles import LAYERS, PRECISIONS, Runner
-from nacre.entropy.errors import CorruptStream, LimitError, UsageError
+from nacre.codec.colour import Picture, to_pil
+from nacre.codec.container import Head, Limits, Stream, read_head
+from nacre.codec.tiles import LAYERS
+from nacre.entropy.errors import CorruptStream, UsageError
 from nacre.models import zoo
-from nacre.models.config import STRIDE, ImageConfig
-from nacre.models.image import ImageModel
-from nacre.models.weights_file import CodingModel
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-DEFAULT_QUALITY = 60
-# Peak memory of either side, float32, over the process, its weights and the picture itself:
-# `python -m nacre.tools.benchmark` prints it.
-BYTES_PER_BLOCK_PIXEL, BYTES_PER_BAND_PIXEL, BYTES_PER_TILE_PIXEL, BYTES_PER_PIXEL = 200, 40, 60, 10
+from nacre.models.config import STRIDE
 
 
 class CutFileWarning(UserWarning):
@@ -72,63 +43,6 @@ class Region:
             raise UsageError(
                 f"region {self.x},{self.y},{self.width},{self.height} is not inside {head.width}x{head.height}"
             )
-
-
-def encode(
-    image: Image.Image | NDArray[Any] | Tensor,
-    *,
-    quality: int = DEFAULT_QUALITY,
-    model: str | Path = zoo.DEFAULT,
-    device: str = "cpu",
-    precision: str = "float32",
-    strip: bool = False,
-    limits: Limits = Limits(),
-) -> bytes:
-    """Code a picture: a PIL image, an array (H, W) or (H, W, 1 to 4) of uint8 or uint16, or a tensor
-    (1 to 4, H, W).
-
-    Two channels are grey and transparency, four are colour and transparency, which is kept without loss.
-
-    `quality` is 1..100, 100 the best that the model can do. `model` is an embedded model's name or the
-    path of a weights file. `precision` is "float32" or "bfloat16", of the networks; the file decodes
-    alike. `strip` drops ICC, EXIF and XMP, which are kept otherwise. Float tensors are in [0, 1]. An array
-    may be a memory map: rows are read as they are coded.
-
-    Raises UsageError, ImageError, WeightsError or LimitError.
-    """
-    if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= MAX_QUALITY:
-        raise UsageError(f"quality {quality!r}: a whole number from 1 to {MAX_QUALITY} wanted")
-    picture = to_picture(image)
-    height, width = picture.pixels.shape[:2]
-    runner = _runner(zoo.load_model(model), device, precision)
-    head = Head(
-        width,
-        height,
-        quality,
-        runner.model.id,
-        channels=picture.channels,
-        bit_depth=8 * picture.pixels.itemsize,
-        orientation=picture.orientation,
-    )
-    _check_limits(head, runner.model.config, limits)
-    latents: list[Latent] = []
-    checksums: list[int] = []
-    with torch.inference_mode(), _memory_errors_named():
-        bands = strips.analyse(
-            runner, picture.pixels, _t(quality, runner.device), head.tile // STRIDE
-        )
-        for band in bands:
-            for y in band.split(head.tile // STRIDE, 3):
-                parts, checksum = tiles.encode_tile(runner, y, quality)
-                latents += [Latent(p.first, p.last, len(checksums), p.data) for p in parts]
-                checksums.append(checksum)
-            if band.shape[2] < height // STRIDE:
-                memory.give_back_freed()
-    latents.sort(key=lambda latent: (latent.first, latent.tile))
-    metadata = () if strip else tuple(Meta(kind, block) for kind, block in picture.metadata.items())
-    plane = None if picture.alpha is None else Alpha(alpha.to_bytes(picture.alpha))
-    end = End(_checksum(head, plane, checksums))
-    return Stream(head, metadata, tuple(latents), end, plane).to_bytes()
 
 
 def decode(
@@ -180,8 +94,8 @@ class Opened:
         strict: bool = False,
     ) -> None:
         self.head = head = read_head(data, limits)
-        self._runner = _runner(zoo.model_of_stream(head.model, model), device, precision)
-        _check_limits(head, self._runner.model.config, limits)
+        self._runner = setup.runner(zoo.model_of_stream(head.model, model), device, precision)
+        setup.check_limits(head, self._runner.model.config, limits)
         self._region = Region(0, 0, head.width, head.height) if region is None else region
         self._region.check(head)
         self._window = self._area_of(self._region)
@@ -216,7 +130,7 @@ class Opened:
 
     def parse(self) -> None:
         """Read every symbol without making a picture; raises CorruptStream."""
-        with torch.inference_mode(), _memory_errors_named():
+        with torch.inference_mode(), setup.memory_errors_named():
             for _ in self._bands():
                 pass
 
@@ -227,7 +141,7 @@ class Opened:
 
     def picture(self) -> Picture:
         """All of it: samples of 8 or 16 bits, transparency, metadata. Raises CorruptStream or LimitError."""
-        with _memory_errors_named():
+        with setup.memory_errors_named():
             pixels = np.empty((*self.size, self.head.colours), self.dtype)
             for top, rows in self.rows():
                 pixels[top : top + len(rows)] = rows
@@ -251,7 +165,7 @@ class Opened:
         """(top, rows (n, W, 1 or 3)), downwards. Raises CorruptStream, at the latest with the last rows."""
         rows = self._rows()
         while True:
-            with torch.inference_mode(), _memory_errors_named():  # not while others work
+            with torch.inference_mode(), setup.memory_errors_named():  # not while others work
                 found = next(rows, None)
             if found is None:
                 return
@@ -265,7 +179,7 @@ class Opened:
             self._runner,
             self._bands(),
             (window.height, window.width),
-            _t(head.quality, self._runner.device),
+            setup.level(head.quality, self._runner.device),
             head.colours,
             head.bit_depth,
         )
@@ -304,7 +218,7 @@ class Opened:
             del band  # while others work
 
     def _check(self, checksums: list[int]) -> None:
-        found = _checksum(self.head, self._alpha, checksums)
+        found = setup.file_checksum(self.head, self._alpha, checksums)
         if self._checksum is not None and found != self._checksum:
             raise CorruptStream(
                 "the symbols are not those that were written: their checksum differs"
@@ -325,69 +239,3 @@ class Opened:
             max(0, region.x // STRIDE - beyond),
             min(width, -(-(region.x + region.width) // STRIDE) + beyond),
         )
-
-
-def _checksum(head: Head, plane: Alpha | None, checksums: list[int]) -> int:
-    return tiles.join_checksums(
-        head.to_bytes(), plane.to_bytes() if plane is not None else b"", checksums
-    )
-
-
-def _check_limits(head: Head, config: ImageConfig, limits: Limits) -> None:
-    """Refuse what would need more than the limits allow, before any of it is allocated."""
-    if head.width * head.height > limits.pixels:
-        raise LimitError(f"{head.width}x{head.height} pixels are over the limit of {limits.pixels}")
-    height, width = (-(-side // STRIDE) for side in (head.height, head.width))
-    side = head.tile // STRIDE
-    rows, columns = strips.blocks(height, width, config)
-    block = max(r.high - r.low for r in rows) * max(c.high - c.low for c in columns)
-    tile = min(height, side) * min(width, side)
-    needed = STRIDE**2 * (
-        block * BYTES_PER_BLOCK_PIXEL
-        + min(height, side) * width * BYTES_PER_BAND_PIXEL
-        + tile * BYTES_PER_TILE_PIXEL
-        + height * width * BYTES_PER_PIXEL * head.bit_depth // 8
-    )
-    if needed > limits.memory_bytes:
-        raise LimitError(
-            f"{head.width}x{head.height} pixels need about {needed >> 20} MiB, "
-            f"the limit is {limits.memory_bytes >> 20}"
-        )
-
-
-@contextmanager
-def _memory_errors_named() -> Iterator[None]:
-    """Whatever cannot be allocated, within the limits or not, is a LimitError."""
-    try:
-        yield
-    except MemoryError as error:
-        raise LimitError("out of memory") from error
-    except RuntimeError as error:
-        if "alloc" in str(error) or "out of memory" in str(error):
-            raise LimitError("out of memory") from error
-        raise
-
-
-def _runner(model: CodingModel, device: str, precision: str) -> Runner:
-    if precision not in PRECISIONS:
-        raise UsageError(f"precision {precision!r}: {' or '.join(PRECISIONS)} wanted")
-    try:
-        place = torch.device(device)
-        if place.type == "meta":
-            raise RuntimeError("it holds no numbers")
-        network = model.network if place.type == "cpu" else _network_on(model.network, place)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"device {device!r} cannot be used: {reason}") from error
-    return Runner(dataclasses.replace(model, network=network), place, precision)
-
-
-@lru_cache(maxsize=4)
-def _network_on(network: ImageModel, device: torch.device) -> ImageModel:
-    """A copy on another device; the one on the CPU stays as it is."""
-    return copy.deepcopy(network).to(device)
-
-
-def _t(quality: int, device: torch.device) -> Tensor:
-    """The quality as the networks know it: (1,) in [0, 1]."""
-    return torch.tensor([(quality - 1) / (MAX_QUALITY - 1)], device=device)

@@ -88,52 +88,70 @@ def blocks(height: int, width: int, config: ImageConfig) -> tuple[list[Span], li
     """Rows and columns of blocks that a latent of that size is cut into, each of about BLOCK_PIXELS."""
     positions, beyond = BLOCK_PIXELS // STRIDE**2, halo(config)
     if height * width <= positions:
-        return _spans(height, height, beyond), _spans(width, width, beyond)
+        return spans(height, height, beyond), spans(width, width, beyond)
     columns = min(width, max(BLOCK_COLUMNS, positions // height))
     rows = max(1, positions // (columns + 2 * beyond) - 2 * beyond)
-    return _spans(height, rows, beyond), _spans(width, columns, beyond)
+    return spans(height, rows, beyond), spans(width, columns, beyond)
 
 
-def _spans(count: int, size: int, beyond: int) -> list[Span]:
+def spans(count: int, size: int, beyond: int) -> list[Span]:
+    """`count` positions in spans of `size`, each computed with `beyond` more on both sides."""
     ends = [(start, min(start + size, count)) for start in range(0, count, size)]
     return [Span(s, e, max(0, s - beyond), min(count, e + beyond)) for s, e in ends]
 
 
-def analyse(runner: Runner, pixels: Pixels, t: Tensor, band: int) -> Iterator[Tensor]:
-    """y (1, M, h, w) of uint8 or uint16 pixels (H, W, 1 or 3), edges repeated up to a multiple of 16.
+class Analysis:
+    """Pixels (H, W, 1 or 3) of uint8 or uint16, which may be a memory map, to y at any quality.
 
-    In bands of `band` rows, the last one of what is left. `pixels` may be a memory map.
+    Edges are repeated up to a multiple of 16. Of a picture that is one block, what all qualities share is kept.
     """
-    height, width = (-(-side // STRIDE) for side in pixels.shape[:2])
-    rows, columns = blocks(height, width, runner.model.config)
-    held: list[
-        Tensor
-    ] = []  # no more than a row of blocks beside a band: names are let go of at once
-    for row in rows:
-        held.append(torch.cat([_analysed(runner, pixels, t, row, column) for column in columns], 3))
-        memory.give_back_read(pixels)
-        if len(rows) > 1:
-            memory.give_back_freed()
-        while sum(part.shape[2] for part in held) >= band or (row.end == height and held):
-            joined = held[0] if len(held) == 1 else torch.cat(held, 2)
-            held = [joined[:, :, band:]] if joined.shape[2] > band else []
-            yield joined[:, :, :band]
-            del joined
+
+    def __init__(self, runner: Runner, pixels: Pixels) -> None:
+        self._runner, self._pixels = runner, pixels
+        height, width = (-(-side // STRIDE) for side in pixels.shape[:2])
+        self._rows, self._columns = blocks(height, width, runner.model.config)
+        self._kept: Tensor | None = None
+
+    def bands(self, t: Tensor, band: int) -> Iterator[Tensor]:
+        """y (1, M, h, w) at quality t (1,), in bands of `band` rows, the last one of what is left."""
+        held: list[
+            Tensor
+        ] = []  # no more than a row of blocks beside a band: names are let go of at once
+        for row in self._rows:
+            held.append(torch.cat([self._block(t, row, column) for column in self._columns], 3))
+            memory.give_back_read(self._pixels)
+            if len(self._rows) > 1:
+                memory.give_back_freed()
+            is_last = row is self._rows[-1]
+            while sum(part.shape[2] for part in held) >= band or (is_last and held):
+                joined = held[0] if len(held) == 1 else torch.cat(held, 2)
+                held = [joined[:, :, band:]] if joined.shape[2] > band else []
+                yield joined[:, :, :band]
+                del joined
+
+    def _block(self, t: Tensor, row: Span, column: Span) -> Tensor:
+        analysis = self._runner.model.network.analysis
+        with self._runner.autocast():
+            features = self._kept
+            if features is None:
+                x = samples(self._pixels[row.pixels, column.pixels], self._runner.device)
+                x = x.expand(1, 3, *x.shape[2:])
+                padding = (0, -x.shape[3] % STRIDE, 0, -x.shape[2] % STRIDE)
+                x = F.pad(x, padding, mode="replicate")
+                features = analysis.at_any_quality(x.contiguous(memory_format=torch.channels_last))
+            if len(self._rows) == len(self._columns) == 1:
+                self._kept = features
+            y = analysis.at_quality(features, t)
+        return y[:, :, row.core, column.core].float()
 
 
-def _analysed(runner: Runner, pixels: Pixels, t: Tensor, row: Span, column: Span) -> Tensor:
-    samples = np.array(pixels[row.pixels, column.pixels])  # a copy for torch to hold
-    peak = PEAKS[8 * samples.itemsize]
-    if samples.dtype != np.uint8:  # torch knows little of other unsigned numbers
-        samples = samples.astype(np.float32)
-    x = torch.from_numpy(samples).to(runner.device)
-    x = x.permute(2, 0, 1)[None].float() / peak
-    x = x.expand(1, 3, *x.shape[2:])
-    padding = (0, -x.shape[3] % STRIDE, 0, -x.shape[2] % STRIDE)
-    x = F.pad(x, padding, mode="replicate").contiguous(memory_format=torch.channels_last)
-    with runner.autocast():
-        y = runner.model.network.analysis(x, t)
-    return y[:, :, row.core, column.core].float()
+def samples(pixels: Pixels, device: torch.device) -> Tensor:
+    """(1, C, H, W) in [0, 1] of pixels (H, W, C)."""
+    copied = np.array(pixels)  # for torch to hold
+    peak = PEAKS[8 * copied.itemsize]
+    if copied.dtype != np.uint8:  # torch knows little of other unsigned numbers
+        copied = copied.astype(np.float32)
+    return torch.from_numpy(copied).to(device).permute(2, 0, 1)[None].float() / peak
 
 
 def synthesise(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -90,6 +90,18 @@ class DecodedTile:
 
 
 @dataclass(frozen=True)
+class EncodedTile:
+    """What one tile comes to, with what the decoder will make of it."""
+
+    parts: list[Part]  # in order
+    decoded: DecodedTile
+
+    @property
+    def bits(self) -> int:
+        return 8 * sum(len(part.data) for part in self.parts)
+
+
+@dataclass(frozen=True)
 class Part:
     """Layers `first` to `last` of a tile, both included, coded together."""
 
@@ -156,16 +168,28 @@ def _symbols(x: Tensor) -> Symbols:
 Pushed = tuple[Symbols, Rows, Tables]
 
 
-def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[list[Part], int]:
-    """Code y (1, M, h, w); returns its parts in order, and the checksum of the symbols.
-
-    The code is read again before it is returned, so that what leaves here can be decoded.
-    """
-    model = runner.model
+def hyper_latent(runner: Runner, y: Tensor) -> Tensor:
+    """z (1, Z, ceil(h / 4), ceil(w / 4)) of y (1, M, h, w), not rounded."""
     padding = (0, -y.shape[3] % HYPER_STRIDE, 0, -y.shape[2] % HYPER_STRIDE)
     with runner.autocast():
-        z = model.network.hyper_analysis(F.pad(y, padding, mode="replicate"))
-    y, z_hat = y.float(), _bounded(z).round().cpu()
+        z = runner.model.network.hyper_analysis(F.pad(y, padding, mode="replicate"))
+    return z.float()
+
+
+def encode_tile(
+    runner: Runner,
+    y: Tensor,
+    quality: int,
+    z: Tensor | None = None,
+    choose: Callable[[Step], Tensor] | None = None,
+) -> EncodedTile:
+    """Code y (1, M, h, w), rounded; `z` is that of y unless given.
+
+    `choose` gives the symbols of a step, whole numbers (1, M, h, w), in place of rounding.
+    The code is read again before it is returned, so that what leaves here can be decoded.
+    """
+    model, y = runner.model, y.float()
+    z_hat = _bounded(hyper_latent(runner, y) if z is None else z).round().cpu()
     z_symbols = _symbols(z_hat)
     prior = CodingPrior(runner, z_hat, y.shape)
     layers: list[list[Pushed]] = [
@@ -175,7 +199,8 @@ def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[list[Part], in
 
     def answer(step: Step) -> Tensor:
         is_coded = (step.rows >= model.tables.y.coded_from).to(y.device)
-        symbols = torch.where(is_coded & step.where, _bounded(y - step.mean).round(), 0.0)
+        chosen = (y - step.mean).round() if choose is None else choose(step)
+        symbols = torch.where(is_coded & step.where, _bounded(chosen), 0.0)
         where = step.where.cpu()
         of_step = _symbols(symbols.cpu()[where])
         layers[-1].append((of_step, step.rows[where].numpy(), model.tables.y))
@@ -183,13 +208,14 @@ def encode_tile(runner: Runner, y: Tensor, quality: int) -> tuple[list[Part], in
         all_symbols[where] = torch.from_numpy(of_step)
         return symbols
 
-    drive(walk(prior, y.shape, y.device), answer)
+    y_hat = drive(walk(prior, y.shape, y.device), answer)
     sizes = [_expected_bytes(layer) for layer in layers[:LAYERS]]
     parts = [
         Part(first, last, _coded(list(itertools.chain(*layers[first : last + 1]))))
         for first, last in _spans(sizes)
     ]
-    return parts, symbol_checksum(z_symbols, all_symbols.numpy().ravel())
+    checksum = symbol_checksum(z_symbols, all_symbols.numpy().ravel())
+    return EncodedTile(parts, DecodedTile(y_hat, prior.features, checksum))
 
 
 def _expected_bytes(pushed: Sequence[Pushed]) -> float:

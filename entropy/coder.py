@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from nacre.entropy.errors import CorruptStream
 from nacre.entropy.stack import Stack, new_stack
-from nacre.entropy.tables import MAX_SYMBOL, TOTAL, Tables
+from nacre.entropy.tables import ESCAPE_BITS, MAX_SYMBOL, TOTAL, Tables
 
-ESCAPE_SIZE = 1 << 16
-ESCAPE_FREQUENCIES = np.full(ESCAPE_SIZE, TOTAL // ESCAPE_SIZE, np.int64)  # 16 plain bits
+ESCAPE_SIZE = 1 << ESCAPE_BITS
+ESCAPE_FREQUENCIES = np.full(ESCAPE_SIZE, TOTAL // ESCAPE_SIZE, np.int64)
 
 Symbols = NDArray[np.int32]
 Rows = NDArray[np.uint8]

@@ -19,6 +19,7 @@ PRECISION = 24  # bits; the frequencies of a table sum to 2**PRECISION
 TOTAL = 1 << PRECISION
 MAX_RADIUS = 255  # symbols beyond escape
 MAX_ROWS = 256  # a row number is one byte
+ESCAPE_BITS = 16  # plain, behind the escape
 MAX_SYMBOL = 32767  # magnitudes beyond are clamped by the encoder
 
 Ints = NDArray[np.int64]
@@ -72,6 +73,21 @@ class Tables:
         for row in range(self.coded_from, self.rows):
             bits[row] = (self.of_row(row) * self.bits(row)).sum() / TOTAL
         return bits
+
+    @cached_property
+    def costs(self) -> NDArray[np.float32]:
+        """(rows, 2 * MAX_RADIUS + 3) bits of the symbols -MAX_RADIUS - 1 to MAX_RADIUS + 1 in each row.
+
+        Those at the ends escape, as all beyond them do. Rows that are not coded have infinity but for 0.
+        """
+        costs = np.full((self.rows, 2 * MAX_RADIUS + 3), np.inf, np.float32)
+        middle = MAX_RADIUS + 1
+        costs[: self.coded_from, middle] = 0
+        for row in range(self.coded_from, self.rows):
+            bits, radius = self.bits(row), int(self.radius[row])
+            costs[row] = bits[-1] + ESCAPE_BITS
+            costs[row, middle - radius : middle + radius + 1] = bits[:-1]
+        return costs
 
     def bits(self, row: int) -> NDArray[np.float64]:
         """(2 * radius + 2,) what each symbol of the row costs."""

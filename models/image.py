@@ -47,10 +47,12 @@ def straight_through(x: Tensor) -> Tensor:
 class TrainingPrior:
     """The prior in floats; in place of table rows it gives log2 of the scale."""
 
-    def __init__(self, model: ImageModel, z_hat: Tensor) -> None:
+    def __init__(self, model: ImageModel, z_hat: Tensor, shape: torch.Size) -> None:
+        """z_hat (B, Z, h, w); `shape` is that of y, which may be smaller than what z_hat covers."""
         self._model = model
-        self.features = model.hyper_synthesis(z_hat)  # (B, context, h, w)
-        self._hyper = model.scales.hyper(z_hat)
+        height, width = shape[2:]
+        self.features = model.hyper_synthesis(z_hat)[:, :, :height, :width]
+        self._hyper = model.scales.hyper(z_hat)[:, :, :height, :width]
 
     def mean(self, y_hat: Tensor, step: int) -> Tensor:
         return self._model.means(self.features, y_hat, step)
@@ -88,7 +90,7 @@ class ImageModel(nn.Module):
         y = y.float()
         scale_z = self.hyper_scale(t).clamp(2.0**LOG2_MIN, 2.0**LOG2_MAX)
         bits_z = gaussian_bits(disturbed(z), scale_z).sum((1, 2, 3))
-        prior = TrainingPrior(self, straight_through(z))
+        prior = TrainingPrior(self, straight_through(z), y.shape)
         residual, log2_scale = torch.zeros_like(y), torch.zeros_like(y)
 
         def answer(step: Step) -> Tensor:

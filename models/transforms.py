@@ -34,8 +34,18 @@ class Analysis(nn.Module):
         self.gain = QualityTable(c.latent, c.knots, GAIN_SLOPE, GAIN_MIDDLE)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        features = self.stride8(x - MIDDLE) * self.quality8(t)  # (B, width8, H/8, W/8)
-        return (self.leave(self.stride16(features)) + self.bypass(features)) * self.gain(t)
+        return self.at_quality(self.at_any_quality(x), t)
+
+    def at_any_quality(self, x: Tensor) -> Tensor:
+        """(B, width8, H/8, W/8): what a picture is at all qualities."""
+        features: Tensor = self.stride8(x - MIDDLE)
+        return features
+
+    def at_quality(self, features: Tensor, t: Tensor) -> Tensor:
+        """The rest of the way to y."""
+        features = features * self.quality8(t)
+        y: Tensor = (self.leave(self.stride16(features)) + self.bypass(features)) * self.gain(t)
+        return y
 
 
 class Synthesis(nn.Module):

@@ -17,8 +17,7 @@ import torch
 from PIL import Image
 
 from nacre import codec
-from nacre.codec import image as codec_image
-from nacre.codec import tiles
+from nacre.codec import encoder, tiles
 from nacre.codec.container import Head, Stream
 from nacre.models.config import ImageConfig
 from nacre.models.image import ImageModel
@@ -109,10 +108,10 @@ def main() -> None:
     facts = {}
     for name, (image, quality, tile_log2, smallest) in cases.items():
         with (
-            patch.object(codec_image, "Head", functools.partial(Head, tile_log2=tile_log2)),
+            patch.object(encoder, "Head", functools.partial(Head, tile_log2=tile_log2)),
             patch.object(tiles, "SMALLEST_PART_BYTES", smallest),
         ):
-            data = codec.encode(image, quality=quality, model=weights)
+            data = codec.encode(image, quality=quality, effort=0, model=weights)
         (FOLDER / f"{name}.ncr").write_bytes(data)
         decoded = codec.decode(data, model=weights)
         decoded.info.clear()

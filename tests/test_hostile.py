@@ -314,10 +314,10 @@ def test_symbols_as_large_as_they_may_be_decode_to_a_picture(tiny_model, tiny):
     y = torch.full((1, tiny_model.config.latent, 2, 2), float(MAX_SYMBOL))
     y[:, 1::2] *= -1
     with torch.inference_mode():
-        parts, checksum = tiles.encode_tile(runner, y, 90)
+        encoded = tiles.encode_tile(runner, y, 90)
     start = Head(32, 32, 90, tiny_model.id)
-    latents = tuple(Latent(p.first, p.last, 0, p.data) for p in parts)
-    end = End(tiles.join_checksums(start.to_bytes(), b"", [checksum]))
+    latents = tuple(Latent(p.first, p.last, 0, p.data) for p in encoded.parts)
+    end = End(tiles.join_checksums(start.to_bytes(), b"", [encoded.decoded.checksum]))
     image = codec.decode(Stream(start, (), latents, end).to_bytes(), model=tiny)
     assert image.size == (32, 32)
 

@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 from nacre import codec
+from nacre.codec import encoder, setup, tiles
 from nacre.codec import image as codec_image
-from nacre.codec import tiles
 from nacre.codec.container import End, Latent, Limits, Stream
 from nacre.entropy import coder
 from nacre.entropy.errors import (
@@ -74,8 +74,8 @@ def test_noise_with_large_symbols_comes_back(tiny):
 @pytest.fixture
 def in_pieces(monkeypatch):
     """Tiles of 64 pixels, layers apart however small, blocks of a few positions."""
-    head = codec_image.Head
-    monkeypatch.setattr(codec_image, "Head", lambda *a, **k: head(*a, **k, tile_log2=6))
+    head = encoder.Head
+    monkeypatch.setattr(encoder, "Head", lambda *a, **k: head(*a, **k, tile_log2=6))
     monkeypatch.setattr(tiles, "SMALLEST_PART_BYTES", 0)
     monkeypatch.setattr(codec_image.strips, "BLOCK_PIXELS", 10 * 8 * 256)
     monkeypatch.setattr(codec_image.strips, "BLOCK_COLUMNS", 4)
@@ -221,8 +221,9 @@ def test_a_latent_of_enormous_values_is_clamped_and_still_a_file(tiny_model):
     y = torch.full((1, tiny_model.config.latent, 3, 5), 1e9)
     y[:, ::2] *= -1
     with torch.inference_mode():
-        parts, checksum = tiles.encode_tile(runner, y, 50)
-        assert tiles.decode_tile(runner, parts, 3, 5, 50).checksum == checksum
+        encoded = tiles.encode_tile(runner, y, 50)
+        decoded = tiles.decode_tile(runner, encoded.parts, 3, 5, 50)
+        assert decoded.checksum == encoded.decoded.checksum
 
 
 def test_tiles_parse_alone_and_join(pieces, tiny, photo):
@@ -400,7 +401,7 @@ def test_what_cannot_be_allocated_is_a_limit_error(small, tiny, monkeypatch):
 
 
 def test_another_device_has_a_copy_of_its_own(tiny_model):
-    codec_image._network_on(tiny_model.network, torch.device("meta"))
+    setup._network_on(tiny_model.network, torch.device("meta"))
     assert {p.device.type for p in tiny_model.network.parameters()} == {"cpu"}
 
 

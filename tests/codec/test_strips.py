@@ -48,7 +48,7 @@ def runner() -> Runner:
 
 
 def analysed(runner, pixels, t, band=1000):
-    return torch.cat(list(strips.analyse(runner, pixels, t, band)), 2)
+    return torch.cat(list(strips.Analysis(runner, pixels).bands(t, band)), 2)
 
 
 def synthesised(runner, y_hat, features, t, heights=(1000,)):
@@ -81,7 +81,7 @@ def test_bands_are_of_one_height_but_for_the_last(runner, monkeypatch, band):
     pixels = np.random.default_rng(0).integers(0, 256, (400, 150, 3), np.uint8)
     monkeypatch.setattr(strips, "BLOCK_PIXELS", 16 * 14 * 256)
     monkeypatch.setattr(strips, "BLOCK_COLUMNS", 4)
-    found = [y.shape[2] for y in strips.analyse(runner, pixels, torch.tensor([0.7]), band)]
+    found = [y.shape[2] for y in strips.Analysis(runner, pixels).bands(torch.tensor([0.7]), band)]
     assert found == [band] * (25 // band) + [25 % band] * (25 % band > 0)
 
 

@@ -17,11 +17,10 @@ from nacre.tools.cli import main
 @pytest.fixture
 def layered(folder, photo, monkeypatch) -> bytes:
     """A file in several tiles and layers, as a.ncr."""
-    from nacre.codec import image as codec_image
-    from nacre.codec import tiles
+    from nacre.codec import encoder, tiles
 
-    head = codec_image.Head
-    monkeypatch.setattr(codec_image, "Head", lambda *a, **k: head(*a, **k, tile_log2=6))
+    head = encoder.Head
+    monkeypatch.setattr(encoder, "Head", lambda *a, **k: head(*a, **k, tile_log2=6))
     monkeypatch.setattr(tiles, "SMALLEST_PART_BYTES", 0)
     data = codec.encode(np.concatenate([np.asarray(photo)] * 4), quality=50)
     Path("a.ncr").write_bytes(data)

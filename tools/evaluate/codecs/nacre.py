@@ -14,7 +14,7 @@ from nacre.tools.evaluate.stopwatch import entropy_stopwatch
 class Nacre(Codec):
     key = "nacre"
     warms_up = True
-    options = {"model": "", "device": "cpu", "precision": "float32"}
+    options = {"model": "", "device": "cpu", "precision": "float32", "effort": "1"}
     qualities = (1, 10, 20, 30, 40, 50, 58, 66, 76, 88, 100)
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
@@ -33,7 +33,7 @@ class Nacre(Codec):
     def settings(self) -> str:
         rest = "".join(
             f", {key}={self.chosen[key]}"
-            for key in ("device", "precision")
+            for key in ("device", "precision", "effort")
             if self.chosen[key] != self.options[key]
         )
         return f"nacre encode -q Q --strip --model {Path(self.model).name}{rest}"
@@ -55,6 +55,7 @@ class Nacre(Codec):
             device=self.chosen["device"],
             precision=self.chosen["precision"],
             strip=True,
+            effort=self.chosen_int("effort"),
         )
 
     def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:

@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nacre import codec
+from nacre.codec import encoder, refine, setup, strips, tiles
+from nacre.codec.encoder import Encoder
+from nacre.codec.refine import Effort, Part, Search
+from nacre.entropy.errors import UsageError
+from nacre.models.zoo import load_model
+
+QUALITY = 40
+
+
+@pytest.fixture(scope="module")
+def runner():
+    return tiles.Runner(load_model(), torch.device("cpu"))
+
+
+def cost(image: Image.Image, data: bytes, quality: int = QUALITY) -> float:
+    """Bits and lambda times squared error of a file, a pixel."""
+    pixels = np.asarray(image, float)
+    error = np.mean((pixels - np.asarray(codec.decode(data), float)) ** 2)
+    price = load_model().network.config.lmbda((quality - 1) / 99)
+    return 8 * len(data) / (image.width * image.height) + price * error
+
+
+def test_cost_falls_from_effort_to_effort(photo, monkeypatch):
+    monkeypatch.setitem(refine.EFFORTS, 4, Effort(40, 2))
+    costs = [cost(photo, codec.encode(photo, quality=QUALITY, effort=e)) for e in (0, 1, 2, 4)]
+    assert costs == sorted(costs, reverse=True)
+    assert costs[1] < 0.998 * costs[0] and costs[3] < 0.985 * costs[0]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("quality", [1, 100])
+def test_cost_is_never_higher_than_without(photo, mode, quality):
+    image = photo.convert(mode).resize((61, 45))
+    plain, refined = (codec.encode(image, quality=quality, effort=e) for e in (0, 1))
+    assert cost(image, refined, quality) <= cost(image, plain, quality) * 1.0001
+
+
+def test_a_move_that_makes_it_worse_is_not_kept(photo, monkeypatch):
+    monkeypatch.setattr(refine.Descent, "choose", lambda self, step: torch.ones_like(step.mean))
+    plain, refined = (codec.encode(photo, quality=QUALITY, effort=e) for e in (0, 1))
+    assert refined == plain
+
+
+def test_the_same_picture_gives_the_same_file(photo, monkeypatch):
+    monkeypatch.setitem(refine.EFFORTS, 4, Effort(3, 1))
+    first, second = (codec.encode(photo, effort=4) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_the_cost_of_a_tile_is_that_of_the_file(photo, runner, depth):
+    """What the search believes is what the decoder shows: no other way of padding, rounding or scaling."""
+    pixels = np.asarray(photo)[:83, :77]
+    if depth == 16:
+        pixels = pixels.astype(np.uint16) * 257
+    data = Encoder(pixels).encode(QUALITY)
+    t = setup.level(QUALITY, runner.device)
+    with torch.no_grad():
+        (y,) = strips.Analysis(runner, pixels).bands(t, 100)
+        tile = tiles.encode_tile(runner, y, QUALITY)
+        found = Encoder(pixels)._target(tiles.Area(0, 6, 0, 5), t, 1.0).cost(tile) - tile.bits
+    shown = codec.Opened(data).picture().pixels.astype(float)
+    error = np.square((shown - pixels) * 255 / strips.PEAKS[depth]).sum()
+    assert found == pytest.approx(error * runner.model.config.lmbda(float(t)) / 3, rel=1e-3)
+
+
+def test_a_gradient_in_windows_is_that_of_the_whole(photo, runner, monkeypatch):
+    image = np.asarray(photo.resize((400, 300)))
+    t = setup.level(QUALITY, runner.device)
+    with torch.no_grad():
+        (y,) = strips.Analysis(runner, image).bands(t, 100)
+        decoded = tiles.encode_tile(runner, y, QUALITY).decoded
+        target = Encoder(image)._target(tiles.Area(0, 19, 0, 25), t, 1.0)
+        whole = target.gradient(decoded.y_hat, decoded.features)
+        monkeypatch.setattr(refine, "WINDOW", 8)
+        assert torch.allclose(target.gradient(decoded.y_hat, decoded.features), whole, atol=1e-3)
+
+
+def test_annealing_in_windows_leaves_no_position_out(photo, runner, monkeypatch):
+    monkeypatch.setattr(refine, "WINDOW", 4)
+    t = setup.level(QUALITY, runner.device)
+    with torch.no_grad():
+        (y,) = strips.Analysis(runner, np.asarray(photo)).bands(t, 100)
+        z = tiles.hyper_latent(runner, y)
+        target = Encoder(photo)._target(tiles.Area(0, 6, 0, 7), t, 1.0)
+        new_y, new_z = refine.anneal(target, y, z, 2, Part(Search()))
+    assert (new_y != y).any(1).all()
+    assert (new_z != z).any(1).all()
+
+
+def test_a_search_that_is_stopped_gives_a_valid_file(photo):
+    told = []
+
+    def goes_on(share: float) -> bool:
+        told.append(share)
+        return len(told) < 5
+
+    data = codec.encode(photo, quality=QUALITY, effort=9, goes_on=goes_on)
+    assert len(told) <= 6 and told == sorted(told) and told[0] >= 0 and told[-1] <= 1
+    assert cost(photo, data) <= cost(photo, codec.encode(photo, quality=QUALITY, effort=0))
+
+
+def test_time_ends_a_search():
+    times = iter([0.0, 1.0, 5.0, 11.0, 12.0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refine.time, "perf_counter", lambda: next(times))
+        part = Part(Search(seconds=10)).part(0.5, 1.0)
+        assert part.at(0.0) == 0.0
+        assert part.at(0.5) == 0.5
+        assert part.at(0.6) == 1.0
+        assert part.at(0.6) == 1.0 and part.search.is_over
+
+
+def test_a_budget_that_is_spent_at_once_is_effort_0(photo):
+    data = codec.encode(photo, quality=QUALITY, time_budget=0)
+    assert data == codec.encode(photo, quality=QUALITY, effort=0)
+
+
+@pytest.mark.parametrize("effort", [-1, 10, True, 1.0, "3"])
+def test_an_effort_that_is_none_is_refused(photo, effort):
+    with pytest.raises(UsageError, match="from 0 to 9"):
+        codec.encode(photo, effort=effort)
+
+
+def test_a_region_of_interest_is_shown_better_than_the_rest(photo):
+    roi = np.full((photo.height, photo.width), 0.1, np.float32)
+    roi[:, :48] = 1
+    plain, data = (
+        codec.encode(photo, quality=QUALITY, effort=3, roi=r) for r in (np.ones_like(roi), roi)
+    )
+    pixels = np.asarray(photo, float)
+
+    def errors(data: bytes) -> tuple[float, float]:
+        error = (pixels - np.asarray(codec.decode(data), float)) ** 2
+        return error[:, :48].mean(), error[:, 64:].mean()
+
+    assert len(data) < len(plain)
+    assert errors(data)[0] < 1.1 * errors(plain)[0]
+    assert errors(data)[1] > 1.1 * errors(plain)[1]
+
+
+@pytest.mark.parametrize(
+    "roi",
+    [np.ones((3, 4)), np.zeros((96, 112)), np.full((96, 112), -1.0), np.full((96, 112), np.nan)],
+)
+def test_a_region_of_interest_that_is_none_is_refused(photo, roi):
+    with pytest.raises(UsageError, match="roi"):
+        codec.encode(photo, roi=roi, effort=1)
+
+
+def test_a_region_of_interest_needs_a_search(photo):
+    with pytest.raises(UsageError, match="effort of 1"):
+        codec.encode(photo, roi=np.ones((96, 112)), effort=0)
+
+
+def test_tiles_are_refined_one_by_one(photo, monkeypatch):
+    head = encoder.Head
+    monkeypatch.setattr(encoder, "Head", lambda *a, **k: head(*a, **k, tile_log2=6))
+    costs = [cost(photo, codec.encode(photo, quality=QUALITY, effort=e)) for e in (0, 1)]
+    assert codec.info(codec.encode(photo, effort=1)).tiles == 4
+    assert costs[1] < costs[0]
