@@ -1,4 +1,4 @@
-"""Pictures to nacre files and back: `codec.encode`, `codec.decode`, `codec.info`."""
+"""Pictures to nacre files and back: `codec.encode`, `codec.encode_to`, `codec.decode`, `codec.info`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from nacre.codec.describe import Info as Info
     from nacre.codec.describe import info as info
     from nacre.codec.encoder import encode as encode
+    from nacre.codec.goals import GoalError as GoalError
+    from nacre.codec.goals import encode_to as encode_to
     from nacre.codec.image import CutFileWarning as CutFileWarning
     from nacre.codec.image import Opened as Opened
     from nacre.codec.image import Region as Region
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "encode": "nacre.codec.encoder",
+    "encode_to": "nacre.codec.goals",
+    "GoalError": "nacre.codec.goals",
     "decode": "nacre.codec.image",
     "CutFileWarning": "nacre.codec.image",
     "Opened": "nacre.codec.image",
@@ -22,7 +26,9 @@ _HOMES = {
     "info": "nacre.codec.describe",
     "Info": "nacre.codec.describe",
 }
-__all__ = ["CutFileWarning", "Info", "Opened", "Region", "decode", "encode", "info"]
+__all__ = [
+    "CutFileWarning", "GoalError", "Info", "Opened", "Region", "decode", "encode", "encode_to", "info",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:  # so that `nacre info` does not pay for torch

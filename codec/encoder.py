@@ -14,6 +14,7 @@ from PIL import Image
 from nacre.codec import alpha, memory, refine, setup, strips, tiles
 from nacre.codec.colour import to_picture
 from nacre.codec.container import MAX_QUALITY, Alpha, End, Head, Latent, Limits, Meta, Stream
+from nacre.codec.image import Opened
 from nacre.codec.refine import EFFORTS, Part, Search
 from nacre.entropy.errors import UsageError
 from nacre.models import zoo
@@ -83,12 +84,25 @@ class Encoder:
         self._picture = picture = to_picture(image)
         self._runner = setup.runner(zoo.load_model(model), device, precision)
         self.height, self.width = picture.pixels.shape[:2]
+        self._options: dict[str, Any] = {
+            "model": model,
+            "device": device, "precision": precision, "limits": limits,
+        }  # fmt: skip
         self._roi = None if roi is None else _checked(roi, (self.height, self.width))
         blocks = () if strip else picture.metadata.items()
         self._metadata = tuple(Meta(kind, block) for kind, block in blocks)
         self._plane = None if picture.alpha is None else Alpha(alpha.to_bytes(picture.alpha))
         setup.check_limits(self._head(1), self._runner.model.config, limits)
         self._analysis = strips.Analysis(self._runner, picture.pixels)
+
+    @property
+    def pixels(self) -> strips.Pixels:
+        """(H, W, 1 or 3) without transparency."""
+        return self._picture.pixels
+
+    def decode(self, data: bytes) -> strips.Pixels:
+        """What a file of this picture shows, (H, W, 1 or 3)."""
+        return Opened(data, **self._options).picture().pixels
 
     def encode(
         self, quality: int, effort: int = 0, search: Search | None = None, trade: float = 1.0

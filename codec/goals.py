@@ -1,0 +1,277 @@
+"""A file of the size, or of the likeness, that was asked for: a search over quality.
+
+Quality has 100 steps of some 3 % of the bytes each. Between them lies how much errors weigh against bits in
+the search for cheaper symbols (`trade`), so at an effort of 1 or more the scale has no steps.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from nacre.codec.container import MAX_QUALITY
+from nacre.codec.encoder import DEFAULT_EFFORT, HIGHEST_EFFORT, Encoder
+from nacre.codec.refine import Search
+from nacre.codec.strips import PEAKS, samples
+from nacre.entropy.errors import NacreError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MOST_PROBES = 8
+QUICK_PROBES, QUICK_EFFORT = 4, 1  # of them, for efforts that take longer
+CLOSE = 0.02  # of a size, under it
+CLOSE_DB = 0.1  # of a likeness, over it
+TINY = 1e-10  # where equal pictures would be infinitely alike
+START, LOWEST, HIGHEST = (
+    50,
+    0.5,
+    100.5,
+)  # quality; halfway below the lowest and above the highest step
+NARROW = 0.6  # steps of quality
+TRADE = 1.6  # times what errors weigh, for one step of quality
+SMALLEST_SSIM_SIDE = 11  # pixels: its window
+LOG_BYTES, DECIBELS = 0.035, 0.17  # what a step of quality changes, about; seen on photographs
+
+
+class GoalError(NacreError):
+    """No quality gets there; the message says how near one comes."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Where to arrive: between `low` and `high` of something that grows with quality."""
+
+    name: str  # "size", "bpp", "psnr" or "ssim"
+    wanted: float  # bytes, bits per pixel, dB, 0..1
+    low: float
+    high: float
+    slope: float  # about, for a step of quality
+    measure: Callable[[Encoder, bytes], float]
+
+    @property
+    def is_size(self) -> bool:
+        return self.name in ("size", "bpp")
+
+    @property
+    def middle(self) -> float:
+        return (self.low + self.high) / 2
+
+    def allows(self, value: float) -> bool:
+        return value <= self.high if self.is_size else value >= self.low
+
+    def says(self, value: float) -> str:
+        """In the unit in which it was asked for."""
+        units = {
+            "size": "{:.0f} bytes",
+            "bpp": "{:.4g} bpp",
+            "psnr": "{:.2f} dB",
+            "ssim": "an SSIM of {:.4f}",
+        }
+        return units[self.name].format(value)
+
+    def shown(self, value: float) -> float:
+        """What was measured, in the unit in which it was asked for."""
+        if self.name == "psnr":
+            return value
+        if self.name == "ssim":
+            return 1 - 10 ** (-value / 10)
+        return self.wanted * math.exp(value - self.high)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A file that was made on the way."""
+
+    at: float  # quality, between its steps too
+    quality: int
+    value: float
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The file, and what it took."""
+
+    data: bytes
+    quality: int
+    probes: int  # encodings
+
+
+def encode_to(
+    image: Image.Image | NDArray[Any] | Tensor,
+    *,
+    size: float | None = None,
+    bpp: float | None = None,
+    psnr: float | None = None,
+    ssim: float | None = None,
+    effort: int | None = None,
+    time_budget: float | None = None,
+    goes_on: Callable[[float], bool] | None = None,
+    **options: Any,
+) -> Reached:
+    """Code a picture into at most `size` bytes or `bpp` bits per pixel, or to at least `psnr` dB or `ssim`.
+
+    One of the four is given. Within 2 % of the size, never over it, and 0.1 dB of the likeness, at an
+    effort of 1 or more; the rest is as `encode` takes it.
+
+    Raises GoalError when no quality gets there, and what `encode` raises.
+    """
+    search = Search(time_budget, goes_on)
+    if sum(wanted is not None for wanted in (size, bpp, psnr, ssim)) != 1:
+        raise UsageError("one of size, bpp, psnr and ssim is wanted")
+    if effort is None:
+        effort = DEFAULT_EFFORT if time_budget is None else HIGHEST_EFFORT
+    encoder = Encoder(image, **options)
+    if size is not None or bpp is not None:
+        return arrive(encoder, size_goal(encoder, size=size, bpp=bpp), effort, search)
+    return arrive(encoder, likeness_goal(psnr=psnr, ssim=ssim), effort, search)
+
+
+def size_goal(encoder: Encoder, *, size: float | None = None, bpp: float | None = None) -> Goal:
+    """At most so many bytes, or bits per pixel."""
+    name, wanted = ("size", size) if size is not None else ("bpp", bpp)
+    if wanted is None or not 0 < wanted < math.inf:
+        raise UsageError(f"{name} {wanted}: a number over 0 wanted")
+    largest = wanted if name == "size" else wanted * encoder.width * encoder.height / 8
+    high = math.log(max(largest, 1e-9))
+    return Goal(name, wanted, high + math.log(1 - CLOSE), high, LOG_BYTES, _log_bytes)
+
+
+def likeness_goal(*, psnr: float | None = None, ssim: float | None = None) -> Goal:
+    """At least so many dB of PSNR (0..255, all channels together), or so much SSIM."""
+    if psnr is not None:
+        if not 0 < psnr < math.inf:
+            raise UsageError(f"psnr {psnr}: a number of dB over 0 wanted")
+        return Goal("psnr", psnr, psnr, psnr + CLOSE_DB, DECIBELS, _psnr_db)
+    if ssim is None or not 0 < ssim < 1:
+        raise UsageError(f"ssim {ssim}: a number between 0 and 1 wanted")
+    low = _decibels(ssim)
+    return Goal("ssim", ssim, low, low + CLOSE_DB, DECIBELS, _ssim_db)
+
+
+def arrive(
+    encoder: Encoder, goal: Goal, effort: int = QUICK_EFFORT, search: Search | None = None
+) -> Reached:
+    """The file that arrives at the goal: a size is never passed, a likeness always reached.
+
+    At most MOST_PROBES files are made, the first ones quickly. With an effort of 0 quality has steps, and
+    a goal may be missed by one; so it is when the search is stopped. Raises GoalError when no quality gets
+    there, and UsageError.
+    """
+    probes: list[Probe] = []
+    if effort > QUICK_EFFORT:
+        _approach(encoder, goal, QUICK_EFFORT, QUICK_PROBES, probes, None)
+    quick = list(probes)
+    _approach(encoder, goal, effort, MOST_PROBES - len(quick), probes, search)
+    good = [p for p in probes[len(quick) :] if goal.allows(p.value)]
+    good = good or [p for p in quick if goal.allows(p.value)]
+    if not good:
+        nearest = min(probes, key=lambda p: abs(p.value - goal.middle))
+        comes_to = goal.says(goal.shown(nearest.value))
+        raise GoalError(
+            f"{goal.says(goal.wanted)} cannot be had: quality {nearest.quality} gives {comes_to}"
+        )
+    best = min(good, key=lambda p: abs(p.value - goal.middle))
+    if goal.is_size and best.value < goal.low and best.at >= MAX_QUALITY:
+        warnings.warn(
+            f"{goal.says(goal.wanted)} is more than the best quality takes: {len(best.data)} bytes",
+            stacklevel=2,
+        )
+    return Reached(best.data, best.quality, len(probes))
+
+
+def _approach(
+    encoder: Encoder, goal: Goal, effort: int, most: int, probes: list[Probe], search: Search | None
+) -> None:
+    """Add up to `most` probes at an effort, until one arrives; those of another effort say where to begin."""
+    own: list[Probe] = []
+    anchor: int | None = None  # the quality that is kept, once only the trade is left to look for
+    while len(own) < most and not (own and search is not None and search.is_over):
+        if anchor is None and effort:
+            anchor = _anchor(own, goal)
+        beside = own if anchor is None else [p for p in own if p.quality == anchor]
+        at = _next(beside or probes, goal, steps=effort == 0)
+        if at is None or any(p.at == at for p in beside):
+            return
+        quality = min(max(round(at), 1), MAX_QUALITY) if anchor is None else anchor
+        data = encoder.encode(quality, effort, search, TRADE ** (at - quality))
+        own.append(Probe(at, quality, goal.measure(encoder, data), data))
+        probes.append(own[-1])
+        if goal.low <= own[-1].value <= goal.high:
+            return
+
+
+def _anchor(probes: list[Probe], goal: Goal) -> int | None:
+    """The quality below the goal, when the goal lies between the end of its trades and the next quality's."""
+    below, above = _around(probes, goal)
+    if below is None or above is None or above.at - below.at > NARROW:
+        return None
+    return below.quality if above.quality != below.quality else None
+
+
+def _around(probes: list[Probe], goal: Goal) -> tuple[Probe | None, Probe | None]:
+    """The nearest under the goal, and over it."""
+    below = max((p for p in probes if p.value < goal.middle), key=lambda p: p.at, default=None)
+    above = min((p for p in probes if p.value >= goal.middle), key=lambda p: p.at, default=None)
+    return below, above
+
+
+def _next(probes: list[Probe], goal: Goal, steps: bool) -> float | None:
+    """Where to look after these probes; None when there is nothing between them."""
+    if not probes:
+        return float(START)
+    below, above = _around(probes, goal)
+    if below is not None and above is not None and below.at < above.at:
+        share = (goal.middle - below.value) / (above.value - below.value)
+        if len(probes) > 2 and len({p.value < goal.middle for p in probes[-2:]}) == 1:
+            share = 0.5  # the curve is bent: twice on one side
+        at = below.at + min(max(share, 0.1), 0.9) * (above.at - below.at)
+        if above.at - below.at < (1.5 if steps else 0.02):
+            return None
+    else:
+        last, slope = probes[-1], goal.slope
+        if len(probes) > 1 and last.at != probes[-2].at:
+            seen = (last.value - probes[-2].value) / (last.at - probes[-2].at)
+            slope = min(max(seen, slope / 3), slope * 3)
+        at = last.at + (goal.middle - last.value) / slope
+    at = min(max(at, LOWEST), HIGHEST)
+    if not steps:
+        return at
+    at = round(min(max(at, 1), MAX_QUALITY))
+    if below is not None and above is not None and at in (below.at, above.at):
+        at = round((below.at + above.at) / 2)
+    return float(at)
+
+
+def _log_bytes(encoder: Encoder, data: bytes) -> float:
+    return math.log(len(data))
+
+
+def _psnr_db(encoder: Encoder, data: bytes) -> float:
+    a, b = encoder.pixels, encoder.decode(data)
+    error = float(np.mean(np.square(a.astype(np.float32) - b.astype(np.float32))))
+    return 10 * math.log10(PEAKS[8 * a.itemsize] ** 2 / max(error, TINY))
+
+
+def _ssim_db(encoder: Encoder, data: bytes) -> float:
+    """As -10 log10(1 - SSIM), which is nearly straight over quality. Source: Wang et al. 2004."""
+    if min(encoder.height, encoder.width) < SMALLEST_SSIM_SIDE:
+        raise UsageError(f"ssim needs sides of {SMALLEST_SSIM_SIDE} pixels")
+    from pytorch_msssim import ssim
+
+    device = torch.device("cpu")
+    a, b = (samples(pixels, device) for pixels in (encoder.pixels, encoder.decode(data)))
+    return _decibels(float(ssim(a, b, data_range=1.0)))
+
+
+def _decibels(ssim: float) -> float:
+    return -10 * math.log10(max(1 - ssim, TINY))

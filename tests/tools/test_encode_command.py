@@ -1,0 +1,107 @@
+import os
+import signal
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nacre import codec
+from nacre.tools.cli import main
+from nacre.tools.watch import watched
+
+
+@pytest.fixture
+def picture(photo, tmp_path):
+    path = tmp_path / "a.png"
+    photo.save(path)
+    return path
+
+
+@pytest.mark.parametrize("size", ["900", "0.9kB", "0.9 KB"])
+def test_a_size_has_a_unit(picture, tmp_path, size):
+    assert main(["encode", str(picture), "--size", size]) == 0
+    assert 882 <= (tmp_path / "a.ncr").stat().st_size <= 900
+
+
+def test_every_file_of_a_folder_gets_its_own_quality(photo, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    photo.save(folder / "a.png")
+    photo.resize((56, 48)).save(folder / "b.png")
+    assert main(["encode", str(folder), "-o", str(tmp_path / "out"), "--psnr", "30"]) == 0
+    qualities = [codec.info((tmp_path / "out" / f"{n}.ncr").read_bytes()).quality for n in "ab"]
+    assert len(set(qualities)) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--size", "9 apples"], ["--size", "kB"], ["--time-budget", "soon"], ["--effort", "10"],
+        ["--roi", "0,0,0,5"], ["--roi", "500,500,5,5"], ["--roi", "0,0,5,5", "--effort", "0"],
+        ["--ssim", "2"],
+    ],
+)  # fmt: skip
+def test_wrong_options_are_told(picture, arguments, capsys):
+    assert main(["encode", str(picture), *arguments]) == 2
+    assert "nacre: " in capsys.readouterr().err
+    assert not picture.with_suffix(".ncr").exists()
+
+
+def test_one_goal_at_a_time(picture, capsys):
+    with pytest.raises(SystemExit):
+        main(["encode", str(picture), "--size", "900", "-q", "30"])
+    assert "not allowed with" in capsys.readouterr().err
+
+
+def test_a_size_that_cannot_be_had_fails_and_says_what_can(picture, capsys):
+    assert main(["encode", str(picture), "--size", "10"]) == 1
+    assert "10 bytes cannot be had: quality 1 gives" in capsys.readouterr().err
+
+
+def test_a_mask_says_where_bits_go(picture, photo, tmp_path):
+    mask = np.zeros((photo.height, photo.width), np.uint8)
+    mask[:, :48] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    files = []
+    for k, roi in enumerate((str(tmp_path / "mask.png"), "0,0,48,96")):
+        target = tmp_path / f"{k}.ncr"
+        assert main(["encode", str(picture), "-o", str(target), "--roi", roi]) == 0
+        files.append(target.read_bytes())
+    assert files[0] == files[1]
+    assert len(files[0]) < len(codec.encode(photo))
+
+
+def test_a_mask_of_another_size_is_refused(picture, tmp_path, capsys):
+    Image.new("L", (5, 5), 255).save(tmp_path / "mask.png")
+    assert main(["encode", str(picture), "--roi", str(tmp_path / "mask.png")]) == 2
+    assert "5x5, the picture 112x96" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_the_search_and_the_file_is_written(picture, photo, monkeypatch):
+    from nacre.codec import refine
+
+    step = refine._Window.step
+
+    def interrupted(self, share):
+        step(self, share)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(refine._Window, "step", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    assert main(["encode", str(picture), "--effort", "9"]) == 130
+    assert signal.getsignal(signal.SIGINT) is before
+    assert codec.decode(picture.with_suffix(".ncr").read_bytes()).size == photo.size
+
+
+def interrupted_twice() -> None:
+    with watched(quiet=True) as goes_on:
+        assert goes_on(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert not goes_on(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("not reached")
+
+
+def test_a_second_interrupt_gives_up():
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_twice()

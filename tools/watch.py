@@ -1,0 +1,54 @@
+"""Watches a long search: a bar on a terminal, and Ctrl-C that ends the search and keeps what was found."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def watched(quiet: bool) -> Iterator[Callable[[float], bool]]:
+    """What `codec.encode` takes as `goes_on`. After a first Ctrl-C it says no; a second one interrupts.
+
+    Raises KeyboardInterrupt at the end, when what was found has been written.
+    """
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+        print("nacre: the search stops here; again to give up the file", file=sys.stderr)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, stop) if is_main else None
+    try:
+        with _bar(quiet) as show:
+
+            def goes_on(share: float) -> bool:
+                show(share)
+                return not stopped.is_set()
+
+            yield goes_on
+    finally:
+        if is_main:
+            signal.signal(signal.SIGINT, before)
+    if stopped.is_set():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _bar(quiet: bool) -> Iterator[Callable[[float], None]]:
+    if quiet or not sys.stderr.isatty():
+        yield lambda share: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("searching", total=1.0)
+        yield lambda share: bar.update(task, completed=share)
