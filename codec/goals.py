@@ -232,8 +232,6 @@ def _next(probes: list[Probe], goal: Goal, steps: bool) -> float | None:
     below, above = _around(probes, goal)
     if below is not None and above is not None and below.at < above.at:
         share = (goal.middle - below.value) / (above.value - below.value)
-        if len(probes) > 2 and len({p.value < goal.middle for p in probes[-2:]}) == 1:
-            share = 0.5  # the curve is bent: twice on one side
         at = below.at + min(max(share, 0.1), 0.9) * (above.at - below.at)
         if above.at - below.at < (1.5 if steps else 0.02):
             return None

@@ -107,7 +107,8 @@ class Scale:
     "length",
     [
         lambda q, at: 1000 * math.exp(0.035 * at),
-        lambda q, at: 10 + at**3,
+        lambda q, at: 500 * math.exp(0.015 * at + 0.0004 * at**2),
+        lambda q, at: 500 * math.exp(0.09 * at - 0.0004 * at**2),
         lambda q, at: 1000 * math.exp(0.05 * q + 0.01 * (at - q)),  # gaps between qualities
     ],
 )
