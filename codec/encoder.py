@@ -64,7 +64,7 @@ def encode(
     encoder = Encoder(
         image, roi=roi, model=model, device=device, precision=precision, strip=strip, limits=limits
     )
-    return encoder.encode(quality, effort, search)
+    return encoder.encode(quality, effort, Part(search))
 
 
 class Encoder:
@@ -88,11 +88,11 @@ class Encoder:
             "model": model,
             "device": device, "precision": precision, "limits": limits,
         }  # fmt: skip
-        self._roi = None if roi is None else _checked(roi, (self.height, self.width))
         blocks = () if strip else picture.metadata.items()
         self._metadata = tuple(Meta(kind, block) for kind, block in blocks)
         self._plane = None if picture.alpha is None else Alpha(alpha.to_bytes(picture.alpha))
         setup.check_limits(self._head(1), self._runner.model.config, limits)
+        self._roi = None if roi is None else _checked(roi, (self.height, self.width))
         self._analysis = strips.Analysis(self._runner, picture.pixels)
 
     @property
@@ -100,32 +100,38 @@ class Encoder:
         """(H, W, 1 or 3) without transparency."""
         return self._picture.pixels
 
+    @property
+    def fixed_bytes(self) -> int:
+        """Of a file that no quality changes: metadata and transparency."""
+        plane = 0 if self._plane is None else len(self._plane.to_bytes())
+        return plane + sum(len(block.data) for block in self._metadata)
+
     def decode(self, data: bytes) -> strips.Pixels:
         """What a file of this picture shows, (H, W, 1 or 3)."""
         return Opened(data, **self._options).picture().pixels
 
     def encode(
-        self, quality: int, effort: int = 0, search: Search | None = None, trade: float = 1.0
+        self, quality: int, effort: int = 0, part: Part | None = None, trade: float = 1.0
     ) -> bytes:
         """A file. `trade` is how much errors weigh against bits, 1 as the model was trained for."""
-        _check(quality, effort)
+        check(quality, effort)
         if self._roi is not None and not effort:
             raise UsageError("a region of interest needs an effort of 1 or more")
-        head, found = self._head(quality), Part(search or Search())
+        head, whole = self._head(quality), part or Part(Search())
         latents: list[Latent] = []
         checksums: list[int] = []
-        with torch.no_grad(), setup.memory_errors_named():
+        with torch.inference_mode(False), torch.no_grad(), setup.memory_errors_named():
             t = setup.level(quality, self._runner.device)
             areas = list(tiles.areas(self.width, self.height, head.tile))
             side, bands = head.tile // STRIDE, self._analysis.bands(t, head.tile // STRIDE)
             for y in (y for band in bands for y in band.split(side, 3)):
                 number = len(checksums)
-                if effort == 0 or found.search.is_over:
+                if effort == 0 or whole.search.is_over:
                     tile = tiles.encode_tile(self._runner, y, quality)
                 else:
-                    part = found.part(number / len(areas), (number + 1) / len(areas))
+                    own = whole.part(number / len(areas), (number + 1) / len(areas))
                     target = self._target(areas[number], t, trade)
-                    tile = refine.refine_tile(target, y, quality, EFFORTS[effort], part)
+                    tile = refine.refine_tile(target, y, quality, EFFORTS[effort], own)
                 latents += [Latent(p.first, p.last, number, p.data) for p in tile.parts]
                 checksums.append(tile.decoded.checksum)
                 if len(areas) > 1:
@@ -170,7 +176,8 @@ class Encoder:
         )
 
 
-def _check(quality: int, effort: int) -> None:
+def check(quality: int, effort: int) -> None:
+    """Raises UsageError for what is not on its scale."""
     if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= MAX_QUALITY:
         raise UsageError(f"quality {quality!r}: a whole number from 1 to {MAX_QUALITY} wanted")
     if isinstance(effort, bool) or not isinstance(effort, int) or not 0 <= effort <= HIGHEST_EFFORT:
@@ -178,8 +185,12 @@ def _check(quality: int, effort: int) -> None:
 
 
 def _checked(roi: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    if roi.shape != shape:
-        raise UsageError(f"roi of shape {roi.shape}: {shape} wanted, as the picture")
-    if not np.isfinite(roi).all() or roi.min() < 0 or roi.max() == 0:
+    weights = np.asarray(roi)
+    if weights.dtype != bool and not np.issubdtype(weights.dtype, np.floating):
+        raise UsageError(f"roi of type {weights.dtype}: weights as floats wanted, 1 as usual")
+    if weights.shape != shape:
+        raise UsageError(f"roi of shape {weights.shape}: {shape} wanted, as the picture")
+    weights = weights.astype(np.float32)
+    if not np.isfinite(weights).all() or weights.min() < 0 or weights.max() == 0:
         raise UsageError("roi: weights from 0 up wanted, not all of them 0")
-    return roi
+    return weights

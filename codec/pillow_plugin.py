@@ -66,7 +66,7 @@ class NacreImageFile(ImageFile.ImageFile):
 
 
 def save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
-    """Writer; takes `quality`, `model`, `strip`, `exif`, `icc_profile`, `xmp` as Pillow's others do."""
+    """Writer; takes `quality`, `effort`, `model`, `strip`, and `exif`, `icc_profile`, `xmp` as others do."""
     options = image.encoderinfo  # type: ignore[attr-defined]
     copy = image.copy()
     for key in ("exif", "icc_profile", "xmp"):
@@ -74,7 +74,7 @@ def save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
             copy.info[key] = (
                 options[key].tobytes() if isinstance(options[key], Image.Exif) else options[key]
             )
-    given = {key: options[key] for key in ("quality", "model", "strip") if key in options}
+    given = {k: options[k] for k in ("quality", "effort", "model", "strip") if k in options}
     try:
         file.write(codec.encode(copy, **given))
     except NacreError as error:

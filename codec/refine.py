@@ -35,15 +35,13 @@ WINDOW = 48  # positions of the latent a side, without what is computed around t
 ANNEAL_BEYOND = 8  # positions around a window, a multiple of HYPER_STRIDE
 PROBE = 0.1  # quantisation steps either way, to see how the gradient changes
 CAUTION = 1.2  # of the curvature: moves at other positions are not foreseen
-LEARNING_RATE, LAST_RATE = (
-    0.02,
-    0.1,
-)  # quantisation steps an iteration; the share that is left at the end
+LEARNING_RATE = 0.02  # quantisation steps an iteration
+LAST_RATE = 0.1  # the share of it that is left at the end
 EPSILON = 1.0  # bits a step: gradients smaller than this move little
 HOT, COLD, HOT_SHARE = 0.5, 0.1, 0.4  # temperatures of rounding, and of the iterations that are hot
 ANNEALING = 0.9  # of the time; descent is the rest
 EDGE = 1e-4  # from whole numbers, where the odds of rounding have no end
-SEED = 0  # the same picture gives the same file
+SEED = 0  # the same picture gives the same file, on a CPU and without a budget
 
 
 @dataclass(frozen=True)
@@ -131,9 +129,9 @@ class Target:
         if x.shape[1] == 1:
             x_hat = x_hat.mean(1, keepdim=True)
         shown = x_hat.clamp(0, 1) * 255
-        squares = (
-            ((shown * self.fineness).round() / self.fineness if is_shown else shown) - x
-        ).square()
+        if is_shown:
+            shown = (shown * self.fineness).round() / self.fineness
+        squares = (shown - x).square()
         if self.weight is not None:
             squares = squares * self.weight[here]
         return squares.sum() * self.price
@@ -373,7 +371,7 @@ def refine_tile(target: Target, y: Tensor, quality: int, effort: Effort, part: P
         found = encode_tile(runner, y, quality, z)
         if (cost := target.cost(found)) < lowest:
             best, lowest = found, cost
-    if not part.search.is_over:
+    if part.at(0) < 1:
         descent = Descent(target, y, found.decoded, effort.rounds, part)
         found = encode_tile(runner, y, quality, z, descent.choose)
         if target.cost(found) < lowest:

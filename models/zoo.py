@@ -75,4 +75,7 @@ def _load(path: Path, sha256: str | None) -> CodingModel:
     data = path.read_bytes()
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         raise WeightsError(f"{path.name} is not what its model card says: the file is damaged")
-    return unpack(data)
+    import torch
+
+    with torch.inference_mode(False):  # they are kept, and serve searches by gradient too
+        return unpack(data)

@@ -11,11 +11,15 @@ from types import FrameType
 
 
 @contextmanager
-def watched(quiet: bool) -> Iterator[Callable[[float], bool]]:
+def watched(quiet: bool, is_search: bool = True) -> Iterator[Callable[[float], bool]]:
     """What `codec.encode` takes as `goes_on`. After a first Ctrl-C it says no; a second one interrupts.
 
-    Raises KeyboardInterrupt at the end, when what was found has been written.
+    Raises KeyboardInterrupt at the end, when what was found has been written. Without a search nothing
+    is watched.
     """
+    if not is_search:
+        yield lambda share: True
+        return
     stopped = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -24,8 +28,10 @@ def watched(quiet: bool) -> Iterator[Callable[[float], bool]]:
         stopped.set()
         print("nacre: the search stops here; again to give up the file", file=sys.stderr)
 
-    is_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, stop) if is_main else None
+    before = signal.getsignal(signal.SIGINT)
+    is_ours = threading.current_thread() is threading.main_thread() and before != signal.SIG_IGN
+    if is_ours:
+        signal.signal(signal.SIGINT, stop)
     try:
         with _bar(quiet) as show:
 
@@ -34,8 +40,13 @@ def watched(quiet: bool) -> Iterator[Callable[[float], bool]]:
                 return not stopped.is_set()
 
             yield goes_on
+    except Exception as error:  # of any kind: the rest of a batch is not wanted any more
+        if stopped.is_set():
+            print(f"nacre: {error}", file=sys.stderr)
+            raise KeyboardInterrupt from error
+        raise
     finally:
-        if is_main:
+        if is_ours:
             signal.signal(signal.SIGINT, before)
     if stopped.is_set():
         raise KeyboardInterrupt

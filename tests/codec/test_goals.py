@@ -78,7 +78,7 @@ def test_a_goal_that_is_none_is_refused(photo, wanted):
 
 
 def test_ssim_of_what_is_smaller_than_its_window_is_refused():
-    with pytest.raises(UsageError, match="11 pixels"):
+    with pytest.raises(codec.GoalError, match="11 pixels"):
         codec.encode_to(np.zeros((10, 50, 3), np.uint8), ssim=0.9)
 
 
@@ -93,14 +93,15 @@ class Scale:
     """An encoder whose files are as long as a function of quality says."""
 
     width = height = 100
+    fixed_bytes = 0
 
     def __init__(self, length):
         self.length, self.asked = length, []
 
-    def encode(self, quality, effort, search, trade):
+    def encode(self, quality, effort, part, trade):
         at = quality + math.log(trade) / math.log(goals.TRADE)
         self.asked.append((quality, trade))
-        return bytes(int(self.length(quality, at)))
+        return bytes(self.fixed_bytes + int(self.length(quality, at)))
 
 
 @pytest.mark.parametrize(
@@ -119,6 +120,38 @@ def test_few_probes_are_enough_on_any_scale(length, share):
     found = goals.arrive(encoder, goals.size_goal(encoder, size=size))
     assert len(encoder.asked) == found.probes <= goals.MOST_PROBES
     assert 0.95 * size < len(found.data) <= size
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
+@pytest.mark.parametrize("effort", [0, 1, 5])
+def test_bytes_that_no_quality_changes_do_not_mislead(share, effort):
+    encoder = Scale(lambda q, at: 4000 * math.exp(0.035 * at))
+    encoder.fixed_bytes = 100_000
+    size = 100_000 + 4000 * math.exp(3.5 * share)
+    found = goals.arrive(encoder, goals.size_goal(encoder, size=size), effort)
+    assert 0.97 * size < len(found.data) <= size
+
+
+def test_metadata_that_is_larger_than_the_size_is_said(photo):
+    image = photo.copy()
+    image.info["xmp"] = b"<x/>" * 500
+    with pytest.raises(codec.GoalError, match="2000 are metadata"):
+        codec.encode_to(image, size=1500)
+    assert len(codec.encode_to(image, size=3000).data) <= 3000
+
+
+@pytest.mark.parametrize("effort", [1, 9])
+@pytest.mark.parametrize("size", [400, 2500])
+def test_a_search_that_is_stopped_at_once_still_gives_a_file(photo, effort, size):
+    found = codec.encode_to(photo, size=size, effort=effort, goes_on=lambda share: False)
+    assert len(found.data) <= size
+    assert codec.decode(found.data).size == photo.size
+
+
+def test_time_is_shared_among_the_files_of_a_search(photo):
+    told = []
+    codec.encode_to(photo, size=900, effort=2, goes_on=lambda share: told.append(share) or True)
+    assert told == sorted(told) and told[0] < 0.1 and told[-1] < 1
 
 
 def test_a_search_that_is_stopped_falls_back_on_what_was_quick(photo):

@@ -14,6 +14,8 @@ from nacre.codec import pillow_plugin
 
 
 def test_saving_and_opening(photo, tmp_path):
+    photo.save(tmp_path / "b.ncr", quality=60, effort=0)
+    assert (tmp_path / "b.ncr").read_bytes() == codec.encode(photo, quality=60, effort=0)
     photo.save(tmp_path / "a.ncr", quality=60)
     data = (tmp_path / "a.ncr").read_bytes()
     assert data == codec.encode(photo, quality=60)

@@ -159,6 +159,17 @@ def test_a_region_of_interest_needs_a_search(photo):
         codec.encode(photo, roi=np.ones((96, 112)), effort=0)
 
 
+def test_bytes_are_no_weights(photo):
+    with pytest.raises(UsageError, match="weights as floats"):
+        codec.encode(photo, roi=np.full((96, 112), 255, np.uint8))
+
+
+def test_a_caller_in_inference_mode_is_served(photo):
+    with torch.inference_mode():
+        data = codec.encode(photo, quality=QUALITY)
+    assert data == codec.encode(photo, quality=QUALITY)
+
+
 def test_tiles_are_refined_one_by_one(photo, monkeypatch):
     head = encoder.Head
     monkeypatch.setattr(encoder, "Head", lambda *a, **k: head(*a, **k, tile_log2=6))

@@ -110,3 +110,17 @@ def test_16_bits_are_the_same_picture(runner):
     )
     assert sixteen.dtype == np.uint16
     assert np.abs(sixteen / 257 - eight).max() <= 0.5001
+
+
+def test_a_picture_in_one_block_is_analysed_once_for_all_qualities(runner, noise, monkeypatch):
+    calls = []
+    shared = runner.model.network.analysis.at_any_quality
+    monkeypatch.setattr(
+        runner.model.network.analysis, "at_any_quality", lambda x: calls.append(1) or shared(x)
+    )
+    analysis = strips.Analysis(runner, noise)
+    with torch.no_grad():
+        for t in (0.1, 0.8, 0.1):
+            (y,) = analysis.bands(torch.tensor([t]), 100)
+            assert torch.equal(y, analysed(runner, noise, torch.tensor([t])))
+    assert len(calls) == 1 + 3

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nacre.entropy.errors import WeightsError
-from nacre.entropy.tables import TOTAL, Tables, fit_tables, integer_frequencies
+from nacre.entropy.tables import MAX_RADIUS, TOTAL, Tables, fit_tables, integer_frequencies
 from nacre.models.zoo import load_model, names
 
 WEIGHTS = st.lists(st.floats(0, 1e12), min_size=2, max_size=300).filter(lambda w: sum(w) > 0)
@@ -73,3 +73,12 @@ def test_a_row_without_a_symbol_seen_takes_the_shape_of_its_prior():
     prior = np.array([1.0, 2.0, 1.0, 0.001])
     fitted = fit_tables([np.zeros(4)], [prior], 10.0, 0)
     assert np.allclose(fitted.frequencies / TOTAL, prior / prior.sum(), atol=1e-6)
+
+
+def test_costs_are_those_of_the_tables():
+    tables = Tables(np.array([0, 1]), integer_frequencies(np.array([1.0, 2.0, 1.0, 0.5])), 1)
+    middle = MAX_RADIUS + 1
+    assert tables.costs.shape == (2, 2 * MAX_RADIUS + 3)
+    assert tables.costs[0, middle] == 0 and np.isinf(np.delete(tables.costs[0], middle)).all()
+    assert np.allclose(tables.costs[1, middle - 1 : middle + 2], tables.bits(1)[:3])
+    assert np.allclose(tables.costs[1, [0, middle - 2, middle + 2, -1]], tables.bits(1)[3] + 16)

@@ -1,12 +1,14 @@
+import io
 import os
 import signal
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from nacre import codec
 from nacre.tools.cli import main
+from nacre.tools.commands.encode import Interest
 from nacre.tools.watch import watched
 
 
@@ -37,7 +39,8 @@ def test_every_file_of_a_folder_gets_its_own_quality(photo, tmp_path):
     "arguments",
     [
         ["--size", "9 apples"], ["--size", "kB"], ["--time-budget", "soon"], ["--effort", "10"],
-        ["--roi", "0,0,0,5"], ["--roi", "500,500,5,5"], ["--roi", "0,0,5,5", "--effort", "0"],
+        ["--roi", "0,0,5,5", "--effort", "0"], ["--roi", "none.png"], ["--roi", "-"],
+        ["--size", "900", "--effort", "10"], ["--time-budget", "-1s"],
         ["--ssim", "2"],
     ],
 )  # fmt: skip
@@ -73,8 +76,56 @@ def test_a_mask_says_where_bits_go(picture, photo, tmp_path):
 
 def test_a_mask_of_another_size_is_refused(picture, tmp_path, capsys):
     Image.new("L", (5, 5), 255).save(tmp_path / "mask.png")
-    assert main(["encode", str(picture), "--roi", str(tmp_path / "mask.png")]) == 2
+    assert main(["encode", str(picture), "--roi", str(tmp_path / "mask.png")]) == 1
     assert "5x5, the picture 112x96" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("box", ["0,0,0,5", "500,500,5,5"])
+def test_a_rectangle_outside_the_picture_is_told(picture, box, capsys):
+    assert main(["encode", str(picture), "--roi", box]) == 1
+    assert "outside the 112x96 pixels" in capsys.readouterr().err
+
+
+def test_a_mask_that_is_black_everywhere_is_refused(picture, tmp_path, capsys):
+    Image.new("L", (112, 96)).save(tmp_path / "mask.png")
+    assert main(["encode", str(picture), "--roi", str(tmp_path / "mask.png")]) == 2
+    assert "black everywhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_region_is_where_a_viewer_shows_it(photo, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.new("L", photo.size)
+    stored.info["exif"] = exif.tobytes()
+    stored.getexif()[0x0112] = orientation
+    weights = Interest(" 10, 20, 30, 8").weights(stored)
+    assert weights.shape == (photo.height, photo.width)
+    seen = ImageOps.exif_transpose(_tagged(Image.fromarray((weights == 1).astype(np.uint8)), exif))
+    rows, columns = np.nonzero(np.asarray(seen))
+    assert (columns.min(), rows.min(), columns.max(), rows.max()) == (10, 20, 39, 27)
+
+
+def _tagged(image, exif):
+    file = io.BytesIO()
+    image.save(file, "PNG", exif=exif)
+    return Image.open(file)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "RGBA", "1"])
+def test_a_mask_may_have_any_mode(photo, tmp_path, mode):
+    half = np.zeros((photo.height, photo.width), bool)
+    half[:, :56] = True
+    if mode == "I;16":
+        mask = Image.fromarray(half.astype(np.uint16) * 65535)
+    elif mode == "RGBA":
+        white = np.full((*half.shape, 3), 255, np.uint8)
+        mask = Image.fromarray(np.dstack([white, half.astype(np.uint8) * 255]))
+    else:
+        mask = Image.fromarray(half)
+    mask.save(tmp_path / "mask.png")
+    weights = Interest(str(tmp_path / "mask.png")).weights(photo)
+    assert np.array_equal(weights == 1, half)
 
 
 def test_an_interrupt_ends_the_search_and_the_file_is_written(picture, photo, monkeypatch):
@@ -91,6 +142,18 @@ def test_an_interrupt_ends_the_search_and_the_file_is_written(picture, photo, mo
     assert main(["encode", str(picture), "--effort", "9"]) == 130
     assert signal.getsignal(signal.SIGINT) is before
     assert codec.decode(picture.with_suffix(".ncr").read_bytes()).size == photo.size
+
+
+def test_an_interrupt_ends_a_batch_whose_file_fails(capsys):
+    def failing():
+        with watched(quiet=True) as goes_on:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not goes_on(0.5)
+            raise codec.GoalError("cannot be had")
+
+    with pytest.raises(KeyboardInterrupt):
+        failing()
+    assert "cannot be had" in capsys.readouterr().err
 
 
 def interrupted_twice() -> None:

@@ -4,7 +4,7 @@ nacre encode photo.jpg -q 60 -o photo.ncr
 nacre encode photos/ -o coded/
 cat photo.png | nacre encode - > photo.ncr
 nacre encode photo.jpg --size 100kB --effort 6
-nacre encode huge.npy -o huge.ncr      # uint8, mapped into memory and read as it is coded
+nacre encode huge.npy -o huge.ncr      # uint8 or uint16, mapped into memory and read as it is coded
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SUFFIX = ".ncr"
-ROWS_SUFFIX = ".npy"  # uint8 (H, W, 3) or (H, W, 1), row by row
+ROWS_SUFFIX = ".npy"  # uint8 or uint16 (H, W, 1 to 4), row by row
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -66,6 +66,7 @@ def run(args: Namespace) -> int:
 
     from nacre import codec
     from nacre.codec.container import read_head
+    from nacre.codec.encoder import DEFAULT_QUALITY
     from nacre.models.zoo import load_model
 
     Image.MAX_IMAGE_PIXELS = args.max_pixels
@@ -73,7 +74,11 @@ def run(args: Namespace) -> int:
     load_model(args.model)
 
     wanted = _wanted(args)
-    seconds = None if args.time_budget is None else _seconds(args.time_budget)
+    seconds = None
+    if args.time_budget is not None:
+        seconds = _number(args.time_budget, MINUTES, "--time-budget", "30s or 2m")
+    interest = None if args.roi is None else Interest(args.roi)
+    is_search = args.effort != 0
     options = {
         "effort": args.effort, "time_budget": seconds, "model": args.model, "device": args.device,
         "precision": args.precision, "strip": args.strip, "limits": batch.limits(args),
@@ -83,12 +88,12 @@ def run(args: Namespace) -> int:
         start = time.perf_counter()
         batch.refuse_existing(job.target, args.force)
         image = _picture(job.source)
-        roi = None if args.roi is None else _roi(args.roi, image)
-        with watched(args.quiet) as goes_on:
+        roi = None if interest is None else interest.weights(image)
+        with watched(args.quiet, is_search) as goes_on:
             if wanted:
                 coded = codec.encode_to(image, **wanted, roi=roi, goes_on=goes_on, **options).data
             else:
-                quality = 60 if args.quality is None else args.quality
+                quality = DEFAULT_QUALITY if args.quality is None else args.quality
                 coded = codec.encode(image, quality=quality, roi=roi, goes_on=goes_on, **options)
             batch.write_output(job.target, coded, args.force)
         head = read_head(coded)
@@ -100,7 +105,9 @@ def run(args: Namespace) -> int:
 
 
 UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
+MINUTES = {"": 1, "s": 1, "m": 60, "min": 60}  # in seconds
 LEAST_WEIGHT = 1 / 16  # of errors where a mask is black
+ORIENTATION = 0x0112  # EXIF tag
 
 
 def _wanted(args: Namespace) -> dict[str, Any]:
@@ -108,48 +115,82 @@ def _wanted(args: Namespace) -> dict[str, Any]:
     found = {name: getattr(args, name) for name in ("bpp", "psnr", "ssim")}
     wanted = {name: value for name, value in found.items() if value is not None}
     if args.size is not None:
-        parts = re.fullmatch(r"([0-9.]+) *([a-z]*)", args.size.lower())
-        try:
-            assert parts is not None
-            wanted["size"] = float(parts[1]) * UNITS[parts[2]]
-        except (AssertionError, KeyError, ValueError):
-            raise UsageError(f"--size {args.size}: bytes, as in 50000, 100kB or 64KiB") from None
+        wanted["size"] = _number(args.size, UNITS, "--size", "50000, 100kB or 64KiB")
     return wanted
 
 
-def _seconds(text: str) -> float:
-    parts = re.fullmatch(r"([0-9.]+) *(s|m|min|)", text)
-    try:
-        assert parts is not None
-        return float(parts[1]) * (60 if parts[2].startswith("m") else 1)
-    except (AssertionError, ValueError):
-        raise UsageError(
-            f"--time-budget {text}: seconds, as in 30s, or minutes, as in 2m"
-        ) from None
+def _number(text: str, units: dict[str, int], option: str, examples: str) -> float:
+    """A number with a unit behind it."""
+    parts = re.fullmatch(r"(\d+\.?\d*|\.\d+) *([a-z]*)", text.strip().lower())
+    if parts is None or parts[2] not in units:
+        raise UsageError(f"{option} {text}: a number is wanted, as in {examples}")
+    return float(parts[1]) * units[parts[2]]
 
 
-def _roi(text: str, image: Image.Image | NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How much errors weigh at each pixel, from LEAST_WEIGHT to 1."""
-    import numpy as np
-    from PIL import Image
+class Interest:
+    """Where it matters: what --roi says, for pictures as they are shown."""
 
-    width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
-    mask = np.zeros((height, width), np.float32)
-    if re.fullmatch(r"\d+(,\d+){3}", text):
-        x, y, w, h = map(int, text.split(","))
-        mask[y : y + h, x : x + w] = 1
-        if not mask.any():
-            raise UsageError(f"--roi {text}: no pixel of {width}x{height} is in it")
-    else:
-        grey = _picture(text)
-        if not isinstance(grey, Image.Image):
-            raise UsageError(f"--roi {text}: a picture is wanted")
-        if grey.size != (width, height):
+    def __init__(self, text: str) -> None:
+        import numpy as np
+        from PIL import ImageOps
+
+        from nacre.codec.colour import to_picture
+
+        self._text, self._mask, self._box = text, None, None
+        if re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*){3}", text):
+            self._box = [int(part) for part in text.split(",")]
+            return
+        if text == batch.STREAM:
+            raise UsageError("--roi is a file, or X,Y,W,H")
+        try:
+            image = _picture(text)
+            if not isinstance(image, np.ndarray):
+                image = ImageOps.exif_transpose(image)
+            mask = to_picture(image)
+        except (ImageError, OSError) as error:
             raise UsageError(
-                f"--roi {text}: {grey.width}x{grey.height}, the picture {width}x{height}"
+                f"--roi {text}: {getattr(error, 'strerror', None) or error}"
+            ) from error
+        grey = mask.pixels.mean(2) / np.iinfo(mask.pixels.dtype).max
+        self._mask = grey if mask.alpha is None else grey * (mask.alpha / 255)
+        if not self._mask.any():
+            raise UsageError(f"--roi {text}: it is black everywhere")
+
+    def weights(self, image: Image.Image | NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(H, W) how much errors weigh, from LEAST_WEIGHT to 1, as the picture lies in the file."""
+        import numpy as np
+        from PIL import Image
+
+        if isinstance(image, Image.Image):
+            (width, height), turned = image.size, image.getexif().get(ORIENTATION, 1)
+        else:
+            (height, width), turned = image.shape[:2], 1
+        shown = (width, height) if turned in (5, 6, 7, 8) else (height, width)
+        if self._box is not None:
+            x, y, w, h = self._box
+            mask = np.zeros(shown, np.float32)
+            mask[y : y + h, x : x + w] = 1
+            if not mask.any():
+                raise ImageError(f"--roi {self._text}: outside the {shown[1]}x{shown[0]} pixels")
+        elif self._mask is not None and self._mask.shape == shown:
+            mask = self._mask
+        else:
+            found = (0, 0) if self._mask is None else self._mask.shape
+            raise ImageError(
+                f"--roi {self._text}: {found[1]}x{found[0]}, the picture {shown[1]}x{shown[0]}"
             )
-        mask[:] = np.asarray(grey.convert("L"), np.float32) / 255
-    return np.power(LEAST_WEIGHT, 1 - mask).astype(np.float32)
+        return np.power(LEAST_WEIGHT, 1 - _as_stored(mask, turned)).astype(np.float32)
+
+
+def _as_stored(mask: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Undo what a viewer does with a picture of that EXIF orientation."""
+    if orientation in (5, 6, 7, 8):
+        mask = mask.T
+    if orientation in (2, 3, 7, 8):
+        mask = mask[:, ::-1]
+    if orientation in (3, 4, 6, 7):
+        mask = mask[::-1]
+    return mask
 
 
 def _picture(name: str) -> Image.Image | NDArray[np.uint8]:
@@ -161,7 +202,7 @@ def _picture(name: str) -> Image.Image | NDArray[np.uint8]:
 
         try:
             return np.load(name, mmap_mode="r", allow_pickle=False)
-        except ValueError as error:
+        except (ValueError, EOFError) as error:
             raise ImageError(f"not an array that NumPy can map: {error}") from error
     data = batch.read_input(name)
     try:
