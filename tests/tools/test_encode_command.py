@@ -40,7 +40,7 @@ def test_every_file_of_a_folder_gets_its_own_quality(photo, tmp_path):
     [
         ["--size", "9 apples"], ["--size", "kB"], ["--time-budget", "soon"], ["--effort", "10"],
         ["--roi", "0,0,5,5", "--effort", "0"], ["--roi", "none.png"], ["--roi", "-"],
-        ["--size", "900", "--effort", "10"], ["--time-budget", "-1s"],
+        ["--size", "900", "--effort", "10"], ["--time-budget=-1s"],
         ["--ssim", "2"],
     ],
 )  # fmt: skip
