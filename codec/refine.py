@@ -16,6 +16,7 @@ The picture is worked on in windows, so that memory does not depend on its size.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,9 +36,9 @@ WINDOW = 48  # positions of the latent a side, without what is computed around t
 ANNEAL_BEYOND = 8  # positions around a window, a multiple of HYPER_STRIDE
 PROBE = 0.1  # quantisation steps either way, to see how the gradient changes
 CAUTION = 1.2  # of the curvature: moves at other positions are not foreseen
-LEARNING_RATE = 0.02  # quantisation steps an iteration
+LEARNING_RATE, QUICK = 0.02, 100  # quantisation steps an iteration, in so many iterations or fewer
 LAST_RATE = 0.1  # the share of it that is left at the end
-EPSILON = 1.0  # bits a step: gradients smaller than this move little
+EPSILON = 50.0  # times the rate, bits a step: gradients smaller than this move little
 HOT, COLD, HOT_SHARE = 0.5, 0.1, 0.4  # temperatures of rounding, and of the iterations that are hot
 ANNEALING = 0.9  # of the time; descent is the rest
 EDGE = 1e-4  # from whole numbers, where the odds of rounding have no end
@@ -259,7 +260,8 @@ def anneal(
             share = part.at((k + i / iterations) / len(windows)) * len(windows) - k
             if share >= 1:
                 break
-            window.step(max(0.0, share))
+            pace = share / i if i and share > 0 else 1 / iterations
+            window.step(max(0.0, share), pace)
         window.keep(y, z)
     return y, z
 
@@ -291,12 +293,17 @@ class _Window:
             _own(v, row, column, stride)
             for v, stride in ((y[self._of_y], 1), (z[self._of_z], HYPER_STRIDE))
         )
-        self._adam = torch.optim.Adam([self._y, self._z], LEARNING_RATE, (0.9, 0.99), EPSILON)
+        self._adam = torch.optim.Adam([self._y, self._z], LEARNING_RATE, (0.9, 0.99))
 
-    def step(self, share: float) -> None:
-        """An iteration, with `share` of the way done."""
+    def step(self, share: float, pace: float) -> None:
+        """An iteration, with `share` of the way done, of which each iteration does `pace`.
+
+        The more of them there are, the smaller they are: else they wander.
+        """
         temperature = HOT * (COLD / HOT) ** max(0.0, (share - HOT_SHARE) / (1 - HOT_SHARE))
-        self._adam.param_groups[0]["lr"] = LEARNING_RATE * (1 - share * (1 - LAST_RATE))
+        rate = LEARNING_RATE * min(1.0, math.sqrt(QUICK * pace))
+        group = self._adam.param_groups[0]
+        group["lr"], group["eps"] = rate * (1 - share * (1 - LAST_RATE)), rate * EPSILON
         with torch.enable_grad():
             cost = self._cost(temperature)
             self._y.grad, self._z.grad = torch.autograd.grad(cost, [self._y, self._z])

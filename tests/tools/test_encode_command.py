@@ -133,8 +133,8 @@ def test_an_interrupt_ends_the_search_and_the_file_is_written(picture, photo, mo
 
     step = refine._Window.step
 
-    def interrupted(self, share):
-        step(self, share)
+    def interrupted(self, share, pace):
+        step(self, share, pace)
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(refine._Window, "step", interrupted)
