@@ -103,7 +103,7 @@ def _from_pil(image: Image.Image) -> Picture:
         image.load()
         if frames > 1:
             warnings.warn(f"the first of {frames} frames is kept", ImageWarning, stacklevel=4)
-        orientation, raw_exif = _exif(image)
+        orientation, raw_exif = exif(image)
         icc, xmp = image.info.get("icc_profile") or b"", _xmp(image)
         pixels, keeps_profile = (wide, True) if wide is not None else _samples(image)
     except ImageError:
@@ -118,12 +118,12 @@ def _from_pil(image: Image.Image) -> Picture:
     return _apart(_checked(pixels), {k: data for k, data in blocks.items() if data}, orientation)
 
 
-def _exif(image: Image.Image) -> tuple[int, bytes]:
+def exif(image: Image.Image) -> tuple[int, bytes]:
     """Orientation, and the block as it came; a block that cannot be parsed is kept and says nothing."""
     raw = image.info.get("exif") or b""
     try:
-        exif = image.getexif()
-        orientation, raw = exif.get(ORIENTATION, 1), raw or (exif.tobytes() if exif else b"")
+        tags = image.getexif()
+        orientation, raw = tags.get(ORIENTATION, 1), raw or (tags.tobytes() if tags else b"")
     except Exception:  # of any kind, as above
         orientation = 1
     return orientation if orientation in range(1, 9) else 1, raw

@@ -130,8 +130,9 @@ class Encoder:
                     tile = tiles.encode_tile(self._runner, y, quality)
                 else:
                     own = whole.part(number / len(areas), (number + 1) / len(areas))
-                    target = self._target(areas[number], t, trade)
-                    tile = refine.refine_tile(target, y, quality, EFFORTS[effort], own)
+                    tile = refine.refine_tile(
+                        self._target(areas[number], t, trade), y, quality, EFFORTS[effort], own
+                    )
                 latents += [Latent(p.first, p.last, number, p.data) for p in tile.parts]
                 checksums.append(tile.decoded.checksum)
                 if len(areas) > 1:
@@ -154,17 +155,12 @@ class Encoder:
 
     def _target(self, area: tiles.Area, t: Tensor, trade: float) -> refine.Target:
         """What a tile is to show."""
-        rows, columns = (
-            slice(low * STRIDE, min(high * STRIDE, side))
-            for low, high, side in (
-                (area.top, area.bottom, self.height),
-                (area.left, area.right, self.width),
-            )
-        )
+        rows = slice(area.top * STRIDE, area.bottom * STRIDE)  # or to the picture's edge
+        columns = slice(area.left * STRIDE, area.right * STRIDE)
         pixels = self._picture.pixels[rows, columns]
         weight = None
         if self._roi is not None:
-            weight = torch.from_numpy(np.array(self._roi[rows, columns], np.float32))
+            weight = torch.from_numpy(self._roi[rows, columns].copy())
             weight = weight.to(self._runner.device)[None, None]
         return refine.Target(
             self._runner,

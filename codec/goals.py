@@ -32,11 +32,8 @@ QUICK_SHARE = 0.1  # of the time
 CLOSE = 0.02  # of a size, under it
 CLOSE_DB = 0.1  # of a likeness, over it
 TINY = 1e-10  # where equal pictures would be infinitely alike
-START, LOWEST, HIGHEST = (
-    50,
-    0.5,
-    100.5,
-)  # quality; halfway below the lowest and above the highest step
+START = 50  # quality
+LOWEST, HIGHEST = 0.5, 100.5  # quality, halfway below the lowest step and above the highest
 ROWS = 256  # of pixels that are compared at a time
 NARROW = 0.6  # steps of quality
 TRADE = 1.6  # times what errors weigh, for one step of quality
@@ -188,7 +185,8 @@ def arrive(
     good = [p for p in probes[len(quick) :] if goal.allows(p.value)]
     good = good or [p for p in quick if goal.allows(p.value)]
     if not good:  # the end of the scale, if only that is left
-        last = _probe(encoder, goal, LOWEST if goal.is_size else HIGHEST, QUICK_EFFORT, None)
+        end = LOWEST if goal.is_size else HIGHEST
+        last = _probe(encoder, goal, end, min(effort, QUICK_EFFORT), None)
         probes.append(last)
         good = [last] if goal.allows(last.value) else []
     if not good:

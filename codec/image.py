@@ -151,7 +151,7 @@ class Opened:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of the samples that `rows` gives."""
-        return np.dtype(np.uint8 if self.head.bit_depth == 8 else np.uint16)
+        return np.dtype(strips.DTYPES[self.head.bit_depth])
 
     def alpha(self) -> NDArray[np.uint8] | None:
         """(H, W) transparency, 0 transparent and 255 opaque, or None; raises CorruptStream."""

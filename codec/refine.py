@@ -119,14 +119,9 @@ class Target:
 
     def error(self, x_hat: Tensor, top: int, left: int, is_shown: bool = False) -> Tensor:
         """Bits that the errors of x_hat (1, 3, h, w), unclamped, cost at that place in pixels."""
-        here = (
-            slice(None),
-            slice(None),
-            slice(top, top + x_hat.shape[2]),
-            slice(left, left + x_hat.shape[3]),
-        )
-        x = self.x[here]
-        x_hat = x_hat[:, :, : x.shape[2], : x.shape[3]]
+        bottom, right = top + x_hat.shape[2], left + x_hat.shape[3]
+        x = self.x[..., top:bottom, left:right]
+        x_hat = x_hat[..., : x.shape[2], : x.shape[3]]
         if x.shape[1] == 1:
             x_hat = x_hat.mean(1, keepdim=True)
         shown = x_hat.clamp(0, 1) * 255
@@ -134,23 +129,17 @@ class Target:
             shown = (shown * self.fineness).round() / self.fineness
         squares = (shown - x).square()
         if self.weight is not None:
-            squares = squares * self.weight[here]
+            squares = squares * self.weight[..., top:bottom, left:right]
         return squares.sum() * self.price
-
-    def windows(
-        self, size: torch.Size, core: int, beyond: int
-    ) -> Iterator[tuple[strips.Span, strips.Span]]:
-        """Rows and columns of windows over a latent of that size."""
-        for row in strips.spans(size[2], core, beyond):
-            for column in strips.spans(size[3], core, beyond):
-                yield row, column
 
     def cost(self, tile: EncodedTile) -> float:
         """Bits and what errors cost, of a tile by itself."""
         decoded, beyond = tile.decoded, strips.halo(self.runner.model.config)
         total = float(tile.bits)
-        for row, column in self.windows(decoded.y_hat.shape, WINDOW, beyond):
-            x_hat = self._synthesis(decoded.y_hat, decoded.features, row, column)
+        for row, column in _windows(decoded.y_hat.shape, WINDOW, beyond):
+            x_hat = self._synthesis(
+                _around(decoded.y_hat, row, column), _around(decoded.features, row, column)
+            )
             x_hat = x_hat[:, :, row.core_pixels, column.core_pixels]
             total += float(
                 self.error(x_hat, row.start * STRIDE, column.start * STRIDE, is_shown=True)
@@ -161,29 +150,34 @@ class Target:
         """Bits a quantisation step that y_hat (1, M, h, w) being higher would cost in errors."""
         out = torch.empty_like(y_hat)
         beyond = strips.halo(self.runner.model.config)
-        for row, column in self.windows(y_hat.shape, WINDOW, 2 * beyond):
+        for row, column in _windows(y_hat.shape, WINDOW, 2 * beyond):
             with torch.enable_grad():
-                leaf = y_hat[:, :, row.low : row.high, column.low : column.high].detach().clone()
-                leaf.requires_grad_()
-                around = features[:, :, row.low : row.high, column.low : column.high]
-                with self.runner.autocast():
-                    x_hat = self.runner.model.network.synthesis(leaf, around, self.t)
+                leaf = _around(y_hat, row, column).detach().clone().requires_grad_()
+                x_hat = self._synthesis(leaf, _around(features, row, column))
                 top, bottom = _seen(row, beyond)
                 left, right = _seen(column, beyond)
                 x_hat = x_hat[:, :, top:bottom, left:right]
                 error = self.error(x_hat, row.low * STRIDE + top, column.low * STRIDE + left)
                 (found,) = torch.autograd.grad(error, leaf)
-            out[:, :, row.start : row.end, column.start : column.end] = found[
-                :, :, row.core, column.core
-            ]
+            found = found[..., row.core, column.core]
+            out[..., row.start : row.end, column.start : column.end] = found
         return out
 
-    def _synthesis(
-        self, y_hat: Tensor, features: Tensor, row: strips.Span, column: strips.Span
-    ) -> Tensor:
-        here = (slice(None), slice(None), slice(row.low, row.high), slice(column.low, column.high))
+    def _synthesis(self, y_hat: Tensor, features: Tensor) -> Tensor:
         with self.runner.autocast():
-            return self.runner.model.network.synthesis(y_hat[here], features[here], self.t)
+            return self.runner.model.network.synthesis(y_hat, features, self.t)
+
+
+def _windows(size: torch.Size, core: int, beyond: int) -> Iterator[tuple[strips.Span, strips.Span]]:
+    """Rows and columns of windows over a latent of that size."""
+    for row in strips.spans(size[2], core, beyond):
+        for column in strips.spans(size[3], core, beyond):
+            yield row, column
+
+
+def _around(v: Tensor, row: strips.Span, column: strips.Span) -> Tensor:
+    """A window of v (1, C, h, w), with what lies around it."""
+    return v[..., row.low : row.high, column.low : column.high]
 
 
 def _seen(span: strips.Span, beyond: int) -> tuple[int, int]:
@@ -199,12 +193,8 @@ class Descent:
         self, target: Target, y: Tensor, plain: DecodedTile, rounds: int, part: Part
     ) -> None:
         """y (1, M, h, w) is what to round; `plain` is how it decodes when it is just rounded."""
-        self._target, self._features, self._rounds, self._part = (
-            target,
-            plain.features,
-            rounds,
-            part,
-        )
+        self._target, self._features = target, plain.features
+        self._rounds, self._part = rounds, part
         self._y, self._now = y, (plain.y_hat if rounds == 0 else y).clone()
         self._costs = torch.from_numpy(target.runner.model.tables.y.costs).to(y.device)
         generator = torch.Generator().manual_seed(SEED)
@@ -252,7 +242,7 @@ def anneal(
 ) -> tuple[Tensor, Tensor]:
     """y (1, M, h, w) and z (1, Z, ceil(h / 4), ceil(w / 4)) to what is better to round, window by window."""
     y, z = y.clone(), z.clone()
-    windows = list(target.windows(y.shape, WINDOW, ANNEAL_BEYOND))
+    windows = list(_windows(y.shape, WINDOW, ANNEAL_BEYOND))
     generator = torch.Generator(y.device).manual_seed(SEED)
     for k, (row, column) in enumerate(windows):
         window = _Window(target, y, z, row, column, generator)
@@ -262,7 +252,7 @@ def anneal(
                 break
             pace = share / i if i and share > 0 else 1 / iterations
             window.step(max(0.0, share), pace)
-        window.keep(y, z)
+        window.keep()
     return y, z
 
 
@@ -274,25 +264,10 @@ class _Window:
         generator: torch.Generator,
     ) -> None:  # fmt: skip
         self._target, self._row, self._column, self._generator = target, row, column, generator
-        self._of_y = (
-            slice(None),
-            slice(None),
-            slice(row.low, row.high),
-            slice(column.low, column.high),
-        )
-        self._of_z = (
-            slice(None),
-            slice(None),
-            _hyper(row.low, row.high),
-            _hyper(column.low, column.high),
-        )
-        self._y, self._z = (
-            v.detach().clone().requires_grad_() for v in (y[self._of_y], z[self._of_z])
-        )
-        self._is_own = tuple(
-            _own(v, row, column, stride)
-            for v, stride in ((y[self._of_y], 1), (z[self._of_z], HYPER_STRIDE))
-        )
+        # Views: what is kept in them is kept in the whole.
+        self._wholes = (_around(y, row, column), _around(z, _hyper(row), _hyper(column)))
+        self._y, self._z = (v.detach().clone().requires_grad_() for v in self._wholes)
+        self._is_own = (_own(self._y, row, column), _own(self._z, _hyper(row), _hyper(column)))
         self._adam = torch.optim.Adam([self._y, self._z], LEARNING_RATE, (0.9, 0.99))
 
     def step(self, share: float, pace: float) -> None:
@@ -312,13 +287,12 @@ class _Window:
             v.grad.mul_(is_own).nan_to_num_(0.0, 0.0, 0.0)
         self._adam.step()
 
-    def keep(self, y: Tensor, z: Tensor) -> None:
+    def keep(self) -> None:
         """Put what was found into the whole."""
-        for whole, here, found, is_own in (
-            (y, self._of_y, self._y, self._is_own[0]),
-            (z, self._of_z, self._z, self._is_own[1]),
+        for whole, found, is_own in zip(
+            self._wholes, (self._y, self._z), self._is_own, strict=True
         ):
-            whole[here] = torch.where(is_own, found.detach(), whole[here])
+            whole.copy_(torch.where(is_own, found.detach(), whole))
 
     def _cost(self, temperature: float) -> Tensor:
         """Bits and the price of errors, rounding drawn at random."""
@@ -353,17 +327,16 @@ class _Window:
         return low + torch.sigmoid(odds / temperature)
 
 
-def _hyper(low: int, high: int) -> slice:
-    return slice(low // HYPER_STRIDE, -(-high // HYPER_STRIDE))
+def _hyper(span: strips.Span) -> strips.Span:
+    """The span in the hyper-latent."""
+    low, start = span.low // HYPER_STRIDE, span.start // HYPER_STRIDE
+    return strips.Span(start, -(-span.end // HYPER_STRIDE), low, -(-span.high // HYPER_STRIDE))
 
 
-def _own(v: Tensor, row: strips.Span, column: strips.Span, stride: int) -> Tensor:
+def _own(v: Tensor, row: strips.Span, column: strips.Span) -> Tensor:
     """(1, 1, h, w) which positions of a window are its own, not around it."""
     own = torch.zeros(1, 1, *v.shape[2:], dtype=torch.bool, device=v.device)
-    rows, columns = (
-        slice((s.start - s.low) // stride, -(-(s.end - s.low) // stride)) for s in (row, column)
-    )
-    own[:, :, rows, columns] = True
+    own[..., row.core, column.core] = True
     return own
 
 

@@ -12,6 +12,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,16 @@ from nacre.tools.evaluate.plot import Axes, Series, draw
 MEGAPIXEL = 1e6
 
 
-def measured(
-    image: Image.Image, effort: int, qualities: Sequence[int]
-) -> tuple[Curve, float, float]:
-    """The curve, and seconds of encoding and decoding for all qualities together."""
+@dataclass(frozen=True)
+class Measured:
+    """One picture at one effort; seconds are those of all qualities together."""
+
+    curve: Curve
+    encode_seconds: float
+    decode_seconds: float
+
+
+def measured(image: Image.Image, effort: int, qualities: Sequence[int]) -> Measured:
     pixels = np.asarray(image)
     rate, psnr, encoding, decoding = [], [], 0.0, 0.0
     for quality in qualities:
@@ -41,23 +48,24 @@ def measured(
         decoding += time.perf_counter() - between
         rate.append(8 * len(data) / (image.width * image.height))
         psnr.append(psnr_db(pixels, decoded))
-    return Curve.of(f"effort {effort}", rate, psnr), encoding, decoding
+    return Measured(Curve.of(f"effort {effort}", rate, psnr), encoding, decoding)
 
 
-def row(images: Sequence[Image.Image], effort: int, qualities: Sequence[int]) -> dict[str, Any]:
-    """Means over pictures of what an effort does."""
-    rates, seconds, decoding, megapixels = [], 0.0, 0.0, 0.0
-    for image in images:
-        plain = measured(image, 0, qualities)
-        found = measured(image, effort, qualities) if effort else plain
-        rates.append(bd_rate(plain[0], found[0]).value if effort else 0.0)
-        seconds, decoding = seconds + found[1], decoding + found[2]
-        megapixels += len(qualities) * image.width * image.height / MEGAPIXEL
+def row(
+    images: Sequence[Image.Image],
+    plain: Sequence[Measured],
+    effort: int,
+    qualities: Sequence[int],
+) -> dict[str, Any]:
+    """Means over pictures of what an effort does against effort 0, which is `plain`."""
+    found = [measured(image, effort, qualities) for image in images] if effort else plain
+    rates = [bd_rate(p.curve, f.curve).value for p, f in zip(plain, found, strict=True)]
+    megapixels = len(qualities) * sum(i.width * i.height for i in images) / MEGAPIXEL
     return {
         "effort": effort,
         "bd_rate_percent": float(np.mean(rates)),
-        "encode_s_per_megapixel": seconds / megapixels,
-        "decode_s_per_megapixel": decoding / megapixels,
+        "encode_s_per_megapixel": sum(f.encode_seconds for f in found) / megapixels,
+        "decode_s_per_megapixel": sum(f.decode_seconds for f in found) / megapixels,
         "pictures": len(images),
         "size": list(images[0].size),
         "qualities": list(qualities),
@@ -91,8 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = {r["effort"]: r for r in known}
     codec.encode(images[0], effort=1)  # warm
     print("| effort | BD-rate, % | encode, s/MP | decode, s/MP | pictures |\n|---|---|---|---|---|")
+    plain = [measured(image, 0, args.qualities) for image in images]
     for effort in args.efforts:
-        r = rows[effort] = row(images, effort, args.qualities)
+        r = rows[effort] = row(images, plain, effort, args.qualities)
         print(
             f"| {effort} | {r['bd_rate_percent']:+.2f} | {r['encode_s_per_megapixel']:.1f} | "
             f"{r['decode_s_per_megapixel']:.2f} | {len(images)} of {images[0].width}x{images[0].height} |",

@@ -107,7 +107,6 @@ def run(args: Namespace) -> int:
 UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
 MINUTES = {"": 1, "s": 1, "m": 60, "min": 60}  # in seconds
 LEAST_WEIGHT = 1 / 16  # of errors where a mask is black
-ORIENTATION = 0x0112  # EXIF tag
 
 
 def _wanted(args: Namespace) -> dict[str, Any]:
@@ -161,8 +160,10 @@ class Interest:
         import numpy as np
         from PIL import Image
 
+        from nacre.codec.colour import exif
+
         if isinstance(image, Image.Image):
-            (width, height), turned = image.size, image.getexif().get(ORIENTATION, 1)
+            (width, height), (turned, _) = image.size, exif(image)
         else:
             (height, width), turned = image.shape[:2], 1
         shown = (width, height) if turned in (5, 6, 7, 8) else (height, width)
