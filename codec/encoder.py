@@ -91,7 +91,8 @@ class Encoder:
         blocks = () if strip else picture.metadata.items()
         self._metadata = tuple(Meta(kind, block) for kind, block in blocks)
         self._plane = None if picture.alpha is None else Alpha(alpha.to_bytes(picture.alpha))
-        setup.check_limits(self._head(1), self._runner.model.config, limits)
+        self._limits = limits
+        self._check_limits(0)
         self._roi = None if roi is None else _checked(roi, (self.height, self.width))
         self._analysis = strips.Analysis(self._runner, picture.pixels)
 
@@ -115,6 +116,7 @@ class Encoder:
     ) -> bytes:
         """A file. `trade` is how much errors weigh against bits, 1 as the model was trained for."""
         check(quality, effort)
+        self._check_limits(effort)
         if self._roi is not None and not effort:
             raise UsageError("a region of interest needs an effort of 1 or more")
         head, whole = self._head(quality), part or Part(Search())
@@ -141,6 +143,12 @@ class Encoder:
         latents.sort(key=lambda latent: (latent.first, latent.tile))
         end = End(setup.file_checksum(head, self._plane, checksums))
         return Stream(head, self._metadata, tuple(latents), end, self._plane).to_bytes()
+
+    def _check_limits(self, effort: int) -> None:
+        config = self._runner.model.config
+        height, width = (-(-side // STRIDE) for side in (self.height, self.width))
+        window = refine.window_size(height, width, config) if effort else 0
+        setup.check_limits(self._head(1), config, self._limits, window)
 
     def _head(self, quality: int) -> Head:
         return Head(

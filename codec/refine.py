@@ -28,7 +28,7 @@ from nacre.codec import strips
 from nacre.codec.tiles import DecodedTile, EncodedTile, Runner, encode_tile, hyper_latent
 from nacre.entropy.tables import MAX_RADIUS
 from nacre.entropy.walk import Step, drive, walk
-from nacre.models.config import HYPER_STRIDE, STRIDE
+from nacre.models.config import HYPER_STRIDE, STRIDE, ImageConfig
 from nacre.models.image import TrainingPrior, gaussian_bits
 from nacre.models.scales import LOG2_MAX, LOG2_MIN
 
@@ -166,6 +166,12 @@ class Target:
     def _synthesis(self, y_hat: Tensor, features: Tensor) -> Tensor:
         with self.runner.autocast():
             return self.runner.model.network.synthesis(y_hat, features, self.t)
+
+
+def window_size(height: int, width: int, config: ImageConfig) -> int:
+    """Positions that are worked on at once, of a latent of that size."""
+    side = WINDOW + 2 * max(2 * strips.halo(config), ANNEAL_BEYOND)
+    return min(height, side) * min(width, side)
 
 
 def _windows(size: torch.Size, core: int, beyond: int) -> Iterator[tuple[strips.Span, strips.Span]]:

@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 # Peak memory of either side, float32, over the process, its weights and the picture itself:
 # `python -m nacre.tools.benchmark` prints it.
 BYTES_PER_BLOCK_PIXEL, BYTES_PER_BAND_PIXEL, BYTES_PER_TILE_PIXEL, BYTES_PER_PIXEL = 200, 40, 60, 10
+BYTES_PER_WINDOW_PIXEL = 1100  # of a search by gradient
 
 
-def check_limits(head: Head, config: ImageConfig, limits: Limits) -> None:
-    """Refuse what would need more than the limits allow, before any of it is allocated."""
+def check_limits(head: Head, config: ImageConfig, limits: Limits, window: int = 0) -> None:
+    """Refuse what would need more than the limits allow, before any of it is allocated.
+
+    `window` is how many positions of the latent a search works on at once.
+    """
     if head.width * head.height > limits.pixels:
         raise LimitError(f"{head.width}x{head.height} pixels are over the limit of {limits.pixels}")
     height, width = (-(-side // STRIDE) for side in (head.height, head.width))
@@ -37,7 +41,7 @@ def check_limits(head: Head, config: ImageConfig, limits: Limits) -> None:
     block = max(r.high - r.low for r in rows) * max(c.high - c.low for c in columns)
     tile = min(height, side) * min(width, side)
     needed = STRIDE**2 * (
-        block * BYTES_PER_BLOCK_PIXEL
+        max(block * BYTES_PER_BLOCK_PIXEL, window * BYTES_PER_WINDOW_PIXEL)
         + min(height, side) * width * BYTES_PER_BAND_PIXEL
         + tile * BYTES_PER_TILE_PIXEL
         + height * width * BYTES_PER_PIXEL * head.bit_depth // 8

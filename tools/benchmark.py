@@ -109,8 +109,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(
         f"{image.width}x{image.height}, quality {args.quality}, {args.precision}, {len(data):,} bytes"
     )
+    options = {"quality": args.quality, "precision": args.precision}
     for name, work in (
-        ("encode", lambda: codec.encode(image, quality=args.quality, precision=args.precision)),
+        ("encode", lambda: codec.encode(image, **options)),
+        ("encode, effort 0", lambda: codec.encode(image, effort=0, **options)),
         ("decode", lambda: codec.decode(data, precision=args.precision)),
     ):
         whole, part = medians(work, watch)

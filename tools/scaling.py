@@ -1,6 +1,6 @@
 """Seconds and memory over the size of a picture: what docs/large.md has as a table.
 
-python -m nacre.tools.scaling [--megapixels 1 4 16 64 100]
+python -m nacre.tools.scaling [--megapixels 1 4 16 64 100] [--effort 1]
 
 The picture is the demo photograph, mirrored over and over with a little noise, as an array on disk.
 Encoding and decoding are whole `nacre` processes, array to file to array, so memory that maps the array
@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 4, 16, 64, 100])
     parser.add_argument("--quality", default="60")
+    parser.add_argument("--effort", default="1")
     args = parser.parse_args(argv)
     print("| megapixels | file, MB | encode, s | MiB | decode, s | MiB | region, s | of it read |")
     print("|---|---|---|---|---|---|---|---|")
@@ -70,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory() as folder:
             source, coded, back = (str(Path(folder) / n) for n in ("in.npy", "a.ncr", "out.npy"))
             picture(Path(source), side)
-            encode = measured(["encode", source, "-o", coded, "-q", args.quality])
+            options = ["-q", args.quality, "--effort", args.effort]
+            encode = measured(["encode", source, "-o", coded, *options])
             decode = measured(["decode", coded, "-o", back])
             corner = (
                 f"{side // 2},{side // 2},{min(REGION[0], side // 2)},{min(REGION[1], side // 2)}"

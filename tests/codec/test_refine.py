@@ -5,9 +5,10 @@ from PIL import Image
 
 from nacre import codec
 from nacre.codec import encoder, refine, setup, strips, tiles
+from nacre.codec.container import Limits
 from nacre.codec.encoder import Encoder
 from nacre.codec.refine import Effort, Part, Search
-from nacre.entropy.errors import UsageError
+from nacre.entropy.errors import LimitError, UsageError
 from nacre.models.zoo import load_model
 
 QUALITY = 40
@@ -162,6 +163,13 @@ def test_a_region_of_interest_needs_a_search(photo):
 def test_bytes_are_no_weights(photo):
     with pytest.raises(UsageError, match="weights as floats"):
         codec.encode(photo, roi=np.full((96, 112), 255, np.uint8))
+
+
+def test_memory_of_a_search_counts_towards_the_limit(photo):
+    limits = Limits(memory_bytes=8 << 20)
+    codec.encode(photo, effort=0, limits=limits)
+    with pytest.raises(LimitError, match="the limit is 8"):
+        codec.encode(photo, effort=1, limits=limits)
 
 
 def test_a_caller_in_inference_mode_is_served(photo):

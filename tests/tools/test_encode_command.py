@@ -106,6 +106,7 @@ def test_a_region_is_where_a_viewer_shows_it(photo, orientation):
     assert (columns.min(), rows.min(), columns.max(), rows.max()) == (10, 20, 39, 27)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_exif_that_cannot_be_read_does_not_stop_a_region(photo):
     stored = photo.copy()
     stored.info["exif"] = b"Exif\0\0MM\0*" + b"\xff" * 9
