@@ -44,6 +44,11 @@ def straight_through(x: Tensor) -> Tensor:
     return x + (x.round() - x).detach()
 
 
+def value_free(x: Tensor) -> Tensor:
+    """Zero, with the gradient of x."""
+    return x - x.detach()
+
+
 class TrainingPrior:
     """The prior in floats; in place of table rows it gives log2 of the scale."""
 
@@ -103,8 +108,11 @@ class ImageModel(nn.Module):
         y_hat = drive(walk(prior, y.shape, y.device), answer)
         # The bits of all steps at once, from the assembled residual: cheaper than step by step.
         scale = torch.exp2(log2_scale.clamp(LOG2_MIN, LOG2_MAX))
-        bits_y = gaussian_bits(disturbed(residual), scale).sum((1, 2, 3))
-        return Coded(self.synthesis(y_hat, prior.features, t), bits_y, bits_z)
+        bits_y = gaussian_bits(disturbed(residual), scale.detach())
+        # Scales learn from whole symbols, which are what they are used on: noise makes what is nearly
+        # always zero look wider. What the transforms and means get remains smooth.
+        bits_y = bits_y + value_free(gaussian_bits(residual.detach().round(), scale))
+        return Coded(self.synthesis(y_hat, prior.features, t), bits_y.sum((1, 2, 3)), bits_z)
 
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())

@@ -45,6 +45,22 @@ def test_gradients_reach_every_parameter():
     assert without == []
 
 
+def test_scales_learn_from_whole_symbols_and_transforms_from_smooth_ones():
+    """Another draw of the noise changes what the transforms learn, and nothing of what scales learn."""
+    torch.manual_seed(0)
+    model, x, t = ImageModel(SMALL), torch.rand(1, 3, 64, 64), torch.tensor([0.7])
+    learned = []
+    for seed in (1, 2):
+        model.zero_grad()
+        torch.manual_seed(seed)
+        model(x, t).bits_y.sum().backward()
+        of_both = (model.analysis.gain.log, model.scales.step_leave[0].weight)
+        learned.append([p.grad.clone() for p in of_both])
+    (gain, scales), (other_gain, other_scales) = learned
+    assert torch.equal(scales, other_scales) and scales.abs().sum() > 0
+    assert not torch.equal(gain, other_gain)
+
+
 def test_the_linear_start_is_a_transform_codec():
     """Near zero loss of energy before any training, at the finest quantisation."""
     torch.manual_seed(0)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from nacre import codec
 from nacre.entropy.errors import UsageError, WeightsError
+from nacre.models.image import ImageModel
 from nacre.models.zoo import load_model
 from nacre.tools.cli import main
 from nacre.tools.train.checkpoint import FILE, Checkpoint
@@ -73,6 +74,21 @@ def write_recipe(synthetic=0.1, ema=0.9, checkpoint=5.0) -> None:
 def train(folder: str, *options: str) -> Checkpoint:
     assert main(["train", "tiny.toml", "-o", folder, "--precision", "float32", *options]) == 0
     return Checkpoint.load(Path(folder) / FILE)
+
+
+def test_a_batch_spans_the_qualities_and_most_are_low(place, monkeypatch):
+    """Drawn as u squared: half of them under a quarter, one in each part of u."""
+    seen, forward = [], ImageModel.forward
+    monkeypatch.setattr(
+        ImageModel,
+        "forward",
+        lambda self, x, t, **options: seen.append(t) or forward(self, x, t, **options),
+    )
+    train("run", "--steps", "5")
+    batches = [t for t in seen if len(t) == 4]
+    assert len(batches) == 5
+    for t in batches:
+        assert (t.sqrt() * 4).floor().tolist() == [0, 1, 2, 3]
 
 
 def test_the_loss_falls(place):

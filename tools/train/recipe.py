@@ -37,6 +37,7 @@ class Steps:
     learning_rate: float = 6e-4
     warmup_steps: int = 50  # with a new optimiser
     clip_norm: float = 1.0
+    quality_power: float = 2.0  # qualities are drawn as u ** power, u uniform in 0..1: 1 is evenly
     ema: float = 0.999  # decay of the running average of the weights, which is what is exported
     linear_start: bool = True  # from principal components; only without weights to start from
     seed: int = 0

@@ -198,10 +198,8 @@ class Trainer:
         mine = slice(place.rank * share, (place.rank + 1) * share)
         x = self.crops.cut(self.crops.draw(steps.batch, steps.crop).part(mine), steps.crop)
         # Every batch spans the qualities, so that its gradient is of all of them.
-        t = (
-            torch.arange(steps.batch) + torch.rand(steps.batch, generator=self.crops.rng)
-        ) / steps.batch
-        t = t[mine].to(place.device)
+        even = torch.arange(steps.batch) + torch.rand(steps.batch, generator=self.crops.rng)
+        t = ((even / steps.batch) ** steps.quality_power)[mine].to(place.device)
         with place.autocast():
             coded = self._parallel(x, t)
         bpp, mse = rate_and_error(coded, x)
