@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nacre.entropy.walk import STEPS
-from nacre.models.blocks import Block, Down, QualityTable, Up, pointwise
+from nacre.models.blocks import Block, Down, Precise, QualityTable, Up
 from nacre.models.config import ImageConfig
 
 
@@ -16,7 +16,7 @@ class HyperAnalysis(nn.Sequential):
     def __init__(self, c: ImageConfig) -> None:
         width = c.hyper_analysis_width
         super().__init__(
-            pointwise(c.latent, width), Down(width, width), Block(width), Down(width, c.hyper)
+            Precise(c.latent, width), Down(width, width), Block(width), Down(width, c.hyper)
         )
 
 
@@ -40,9 +40,9 @@ class MeanContext(nn.Module):
     def __init__(self, c: ImageConfig) -> None:
         super().__init__()
         widths = [c.context + (c.latent if k else 0) for k in range(STEPS)]
-        self.enter = nn.ModuleList([pointwise(width, c.context) for width in widths])
+        self.enter = nn.ModuleList([Precise(width, c.context) for width in widths])
         self.shared = nn.Sequential(*[Block(c.context) for _ in range(c.context_blocks)])
-        self.leave = nn.ModuleList([pointwise(c.context, c.latent) for _ in range(STEPS)])
+        self.leave = nn.ModuleList([Precise(c.context, c.latent) for _ in range(STEPS)])
 
     def forward(self, features: Tensor, y_hat: Tensor, step: int) -> Tensor:
         """features (B, context, h, w), y_hat (B, M, h, w) with zeros where not decoded; (B, M, h, w)"""

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nacre.models.blocks import Block, Down, QualityTable, Up, pointwise
+from nacre.models.blocks import Block, Down, Precise, QualityTable, Up
 from nacre.models.config import ImageConfig
 
 PIXEL_BLOCK = 8  # everything runs at this stride or coarser
@@ -28,7 +28,7 @@ class Analysis(nn.Module):
         self.stride16 = nn.Sequential(
             Down(c.width8, c.width16), *[Block(c.width16) for _ in range(c.blocks16)]
         )
-        self.leave = pointwise(c.width16, c.latent)
+        self.leave = Precise(c.width16, c.latent)
         # Linear, past the narrower blocks: without it y could not hold more than width16 directions.
         self.bypass = Down(c.width8, c.latent)
         self.gain = QualityTable(c.latent, c.knots, GAIN_SLOPE, GAIN_MIDDLE)
@@ -54,7 +54,7 @@ class Synthesis(nn.Module):
     def __init__(self, c: ImageConfig) -> None:
         super().__init__()
         self.ungain = QualityTable(c.latent, c.knots, -GAIN_SLOPE, -GAIN_MIDDLE)
-        self.enter = pointwise(c.latent + c.context, c.width16)
+        self.enter = Precise(c.latent + c.context, c.width16)
         self.stride16 = nn.Sequential(
             *[Block(c.width16) for _ in range(c.blocks16)], Up(c.width16, c.width8)
         )
@@ -62,7 +62,7 @@ class Synthesis(nn.Module):
         self.quality8 = QualityTable(c.width8, c.knots)
         self.stride8 = nn.Sequential(
             *[Block(c.width8) for _ in range(c.blocks8)],
-            pointwise(c.width8, 3 * PIXEL_BLOCK * PIXEL_BLOCK),
+            Precise(c.width8, 3 * PIXEL_BLOCK * PIXEL_BLOCK),
         )
 
     def forward(self, y_hat: Tensor, features: Tensor, t: Tensor) -> Tensor:
