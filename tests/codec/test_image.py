@@ -294,6 +294,15 @@ def test_bfloat16_writes_and_reads_files_of_everyone(photo):
     assert psnr_db(photo, codec.decode(data, precision="bfloat16")) > 25
 
 
+def test_bfloat16_reaches_the_top_of_the_range(photo):
+    """Its steps are coarse where y is large: trunks and ends of the transforms must not take them."""
+    reached = [
+        psnr_db(photo, codec.decode(codec.encode(photo, quality=100, precision=p), precision=p))
+        for p in ("float32", "bfloat16")
+    ]
+    assert abs(reached[0] - reached[1]) < 0.2
+
+
 def test_memory_format_and_batch_of_threads_do_not_change_the_file(tiny, photo):
     def encode(_):
         return codec.encode(photo, model=tiny)
