@@ -20,7 +20,7 @@ from nacre.entropy.errors import UsageError, WeightsError
 from nacre.models.image import ImageModel
 from nacre.models.zoo import load_model
 from nacre.tools.cli import main
-from nacre.tools.train.checkpoint import FILE, Checkpoint
+from nacre.tools.train.checkpoint import FILE, Checkpoint, network_state
 from nacre.tools.train.recipe import Recipe, read_recipe
 
 RECIPE = """
@@ -163,6 +163,21 @@ def test_export_makes_a_model_that_codes(place, photo, capsys):
     back = np.asarray(codec.decode(data, model="mine.safetensors")).astype(float)
     assert np.abs(back - np.asarray(photo)).mean() < 20
     assert main(["export", "run", "-o", "mine.safetensors"]) == 1  # exists
+
+
+def test_export_averages_the_run_with_other_weights(place):
+    one, other = train("one", "--steps", "3"), train("other", "--steps", "9")
+    export = ["export", "one", "-o", "mine.safetensors", "--pictures", "1", "--force"]
+    average = ["--average", "other/checkpoint.pt=0.25"]
+    assert main([*export, *average]) == 0
+    found = network_state(Path("mine.safetensors"))
+    for key, value in found.items():
+        expected = 0.75 * one.ema[key] + 0.25 * other.ema[key]
+        assert torch.allclose(value, expected, rtol=2e-3, atol=1e-6)  # float16
+    assert json.loads(Path("mine.json").read_text())["training"]["averaged_with"] == {
+        "checkpoint.pt": 0.25
+    }
+    assert main([*export, *average, "--average", "one/checkpoint.pt=0.8"]) == 2  # over 1
 
 
 def test_other_weights_can_be_started_from(place):

@@ -1,6 +1,7 @@
 """Make the weights that code from a trained checkpoint: exact scales, fitted tables, model card.
 
     nacre export runs/my -o my.safetensors
+    nacre export runs/my -o my.safetensors --average before.safetensors=0.4
     nacre encode photo.jpg --model my.safetensors
 
 The tables are fitted on the recipe's training pictures; what the integers lose and the tables win is
@@ -26,6 +27,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--pictures", type=int, default=40, metavar="N", help="to fit the tables on (default: 40)"
     )
+    parser.add_argument(
+        "--average", type=_share, action="append", default=[], metavar="FILE=SHARE",
+        help="average the run's weights with those of a checkpoint or model; may be repeated",
+    )  # fmt: skip
     parser.add_argument("-f", "--force", action="store_true", help="overwrite outputs that exist")
 
 
@@ -35,5 +40,13 @@ def run(args: Namespace) -> int:
             raise NacreError(f"{path} exists; --force overwrites it")
     from nacre.tools.train.export import export_run
 
-    print(export_run(args.run_folder, args.output, args.name, args.pictures))
+    print(export_run(args.run_folder, args.output, args.name, args.pictures, dict(args.average)))
     return 0
+
+
+def _share(text: str) -> tuple[Path, float]:
+    """FILE=SHARE; raises ValueError, which argparse reports."""
+    path, _, share = text.rpartition("=")
+    if not path:
+        raise ValueError("FILE=SHARE wanted")
+    return Path(path), float(share)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,13 @@ from torch import Tensor
 
 from nacre.datasets.memory import PixelStore, open_store
 from nacre.entropy.coder import Symbols
+from nacre.entropy.errors import UsageError, WeightsError
 from nacre.entropy.tables import MAX_RADIUS, Tables, fit_tables
 from nacre.entropy.walk import STEPS, Step, drive, walk
 from nacre.models.image import ImageModel, gaussian_bits, multiplications
 from nacre.models.scales import LOG2_MIN, ROW_STEP, ROWS, IntegerScales, LargestOutputs, quantise
 from nacre.models.weights_file import QUALITIES, CodingTables, integer_hash, pack, write_weights
-from nacre.tools.train.checkpoint import FILE, Checkpoint
+from nacre.tools.train.checkpoint import FILE, Checkpoint, State, network_state
 from nacre.tools.train.recipe import Recipe
 
 CALIBRATION_T = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0)  # qualities, as the networks know them
@@ -224,12 +225,32 @@ def measure(network: ImageModel, tables: CodingTables, samples: Sequence[Sample]
     return Rate(*totals)
 
 
-def export_run(folder: Path, output: Path, name: str, count: int) -> str:
-    """Export the average of a run's weights, with its card beside it; returns what to print."""
+def averaged(state: State, others: Mapping[Path, float]) -> State:
+    """The weights of `state` and of other files, each of which counts for its share; the rest is `state`'s."""
+    own = 1 - sum(others.values())
+    if own < 0 or any(share < 0 for share in others.values()):
+        raise UsageError("shares to average with are from 0 to 1, and 1 at most in sum")
+    mean = {key: own * value for key, value in state.items()}
+    for path, share in others.items():
+        other = network_state(path)
+        if {k: v.shape for k, v in other.items()} != {k: v.shape for k, v in state.items()}:
+            raise WeightsError(f"{path} is of another configuration than the run")
+        mean = {key: value + share * other[key] for key, value in mean.items()}
+    return mean
+
+
+def export_run(
+    folder: Path, output: Path, name: str, count: int, others: Mapping[Path, float] | None = None
+) -> str:
+    """Export the running average of a run's weights, with its card beside it; returns what to print.
+
+    `others` are weights to average it with, and their shares.
+    """
     found = Checkpoint.load(folder / FILE)
     recipe = Recipe.from_json(found.recipe)
     network = ImageModel(recipe.model)
-    network.load_state_dict({key: value.half().float() for key, value in found.ema.items()})
+    state = averaged(found.ema, others or {})
+    network.load_state_dict({key: value.half().float() for key, value in state.items()})
     network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pictures = spread(open_store(recipe.data.pictures, recipe.steps.crop, folder), count)
     scales = quantise_on(network, pictures[::3])
@@ -260,9 +281,10 @@ def export_run(folder: Path, output: Path, name: str, count: int) -> str:
             "steps": found.step,
             "hours": round(found.seconds / 3600, 2),
             "recipe": json.loads(found.recipe)["steps"],
+            "averaged_with": {path.name: share for path, share in (others or {}).items()},
         },
         "export": report,
-        "results": found.history[-1:],
+        "results": [] if others else found.history[-1:],  # measured before averaging
     }
     output.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
     return f"{output}: {report}"
