@@ -279,9 +279,12 @@ def _next(probes: list[Probe], goal: Goal, steps: bool) -> float | None:
     if not steps:
         return at
     at = round(min(max(at, 1), MAX_QUALITY))
-    if below is not None and above is not None and at in (below.at, above.at):
-        at = round((below.at + above.at) / 2)
-    return float(at)
+    if at in [p.at for p in probes]:
+        if below is not None and above is not None and below.at < above.at:
+            at = round((below.at + above.at) / 2)
+        else:  # one step on: what was made last lies so near the goal that no whole step is left
+            at += 1 if probes[-1].value < goal.middle else -1
+    return float(min(max(at, 1), MAX_QUALITY))
 
 
 def _log_bytes(encoder: Encoder, data: bytes) -> float:
