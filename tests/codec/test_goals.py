@@ -122,6 +122,15 @@ def test_few_probes_are_enough_on_any_scale(length, share):
     assert 0.95 * size < len(found.data) <= size
 
 
+def test_without_a_search_every_size_gets_its_best_quality():
+    lengths = [int(1000 * math.exp(0.035 * q)) for q in range(101)]
+    for quality in range(1, 100):
+        for size in (lengths[quality] + 1, lengths[quality + 1] - 1):
+            encoder = Scale(lambda q, at: lengths[q])
+            found = goals.arrive(encoder, goals.size_goal(encoder, size=size), effort=0)
+            assert found.quality == quality
+
+
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
 @pytest.mark.parametrize("effort", [0, 1, 5])
 def test_bytes_that_no_quality_changes_do_not_mislead(share, effort):
