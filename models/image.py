@@ -91,8 +91,7 @@ class ImageModel(nn.Module):
             return v.round() if hard else v + torch.rand_like(v) - 0.5
 
         y = self.analysis(x, t)
-        z = self.hyper_analysis(y).float()
-        y = y.float()
+        z = self.hyper_analysis(y)
         scale_z = self.hyper_scale(t).clamp(2.0**LOG2_MIN, 2.0**LOG2_MAX)
         bits_z = gaussian_bits(disturbed(z), scale_z).sum((1, 2, 3))
         prior = TrainingPrior(self, straight_through(z), y.shape)

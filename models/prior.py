@@ -46,8 +46,8 @@ class MeanContext(nn.Module):
 
     def forward(self, features: Tensor, y_hat: Tensor, step: int) -> Tensor:
         """features (B, context, h, w), y_hat (B, M, h, w) with zeros where not decoded; (B, M, h, w)"""
-        known = torch.cat([features, y_hat.to(features.dtype)], 1) if step else features
-        return self.leave[step](self.shared(self.enter[step](known))).float()
+        known = torch.cat([features, y_hat], 1) if step else features
+        return self.leave[step](self.shared(self.enter[step](known)))
 
 
 class HyperScale(QualityTable):

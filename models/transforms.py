@@ -67,9 +67,9 @@ class Synthesis(nn.Module):
 
     def forward(self, y_hat: Tensor, features: Tensor, t: Tensor) -> Tensor:
         y_hat = y_hat * self.ungain(t)
-        x = self.stride16(self.enter(torch.cat([y_hat, features.to(y_hat.dtype)], 1)))
+        x = self.stride16(self.enter(torch.cat([y_hat, features], 1)))
         x = self.stride8((x + self.bypass(y_hat)) * self.quality8(t))  # (B, 192, H/8, W/8)
-        return F.pixel_shuffle(x, PIXEL_BLOCK).float() + MIDDLE
+        return F.pixel_shuffle(x, PIXEL_BLOCK) + MIDDLE
 
 
 @torch.no_grad()
