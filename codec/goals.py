@@ -278,7 +278,7 @@ def _next(probes: list[Probe], goal: Goal, steps: bool) -> float | None:
     at = min(max(at, LOWEST), HIGHEST)
     if not steps:
         return at
-    at = round(min(max(at, 1), MAX_QUALITY))
+    at = round(at)
     if at in [p.at for p in probes]:
         if below is not None and above is not None and below.at < above.at:
             at = round((below.at + above.at) / 2)

@@ -174,9 +174,9 @@ def test_export_averages_the_run_with_other_weights(place):
     for key, value in found.items():
         expected = 0.75 * one.ema[key] + 0.25 * other.ema[key]
         assert torch.allclose(value, expected, rtol=2e-3, atol=1e-6)  # float16
-    assert json.loads(Path("mine.json").read_text())["training"]["averaged_with"] == {
-        "checkpoint.pt": 0.25
-    }
+    assert json.loads(Path("mine.json").read_text())["training"]["averaged_with"] == [
+        ["checkpoint.pt", 0.25]
+    ]
     assert main([*export, *average, "--average", "one/checkpoint.pt=0.8"]) == 2  # over 1
 
 

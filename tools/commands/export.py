@@ -40,7 +40,7 @@ def run(args: Namespace) -> int:
             raise NacreError(f"{path} exists; --force overwrites it")
     from nacre.tools.train.export import export_run
 
-    print(export_run(args.run_folder, args.output, args.name, args.pictures, dict(args.average)))
+    print(export_run(args.run_folder, args.output, args.name, args.pictures, args.average))
     return 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -225,13 +225,14 @@ def measure(network: ImageModel, tables: CodingTables, samples: Sequence[Sample]
     return Rate(*totals)
 
 
-def averaged(state: State, others: Mapping[Path, float]) -> State:
+def averaged(state: State, others: Sequence[tuple[Path, float]]) -> State:
     """The weights of `state` and of other files, each of which counts for its share; the rest is `state`'s."""
-    own = 1 - sum(others.values())
-    if own < 0 or any(share < 0 for share in others.values()):
+    shares = [share for _, share in others]
+    own = 1 - sum(shares)
+    if not all(0 <= share <= 1 for share in (own, *shares)):
         raise UsageError("shares to average with are from 0 to 1, and 1 at most in sum")
     mean = {key: own * value for key, value in state.items()}
-    for path, share in others.items():
+    for path, share in others:
         other = network_state(path)
         if {k: v.shape for k, v in other.items()} != {k: v.shape for k, v in state.items()}:
             raise WeightsError(f"{path} is of another configuration than the run")
@@ -240,7 +241,7 @@ def averaged(state: State, others: Mapping[Path, float]) -> State:
 
 
 def export_run(
-    folder: Path, output: Path, name: str, count: int, others: Mapping[Path, float] | None = None
+    folder: Path, output: Path, name: str, count: int, others: Sequence[tuple[Path, float]] = ()
 ) -> str:
     """Export the running average of a run's weights, with its card beside it; returns what to print.
 
@@ -249,7 +250,7 @@ def export_run(
     found = Checkpoint.load(folder / FILE)
     recipe = Recipe.from_json(found.recipe)
     network = ImageModel(recipe.model)
-    state = averaged(found.ema, others or {})
+    state = averaged(found.ema, others)
     network.load_state_dict({key: value.half().float() for key, value in state.items()})
     network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pictures = spread(open_store(recipe.data.pictures, recipe.steps.crop, folder), count)
@@ -281,7 +282,7 @@ def export_run(
             "steps": found.step,
             "hours": round(found.seconds / 3600, 2),
             "recipe": json.loads(found.recipe)["steps"],
-            "averaged_with": {path.name: share for path, share in (others or {}).items()},
+            "averaged_with": [[path.name, share] for path, share in others],
         },
         "export": report,
         "results": [] if others else found.history[-1:],  # measured before averaging
