@@ -32,6 +32,7 @@ EVALUATED_SIDE = 256  # pixels; held-out pictures are cut to it
 EVALUATED_PICTURES = 32
 LEVELS = 255.0
 TYPICAL_MSE = 60.0  # at lambda * MSE = bits per pixel; only its size matters
+SMALL_COST = 0.1  # of a weighted loss: what costs far less than this counts for little
 START_CROPS = 64
 
 
@@ -74,6 +75,15 @@ def weighted_loss(bpp: Tensor, mse: Tensor, lmbda: Tensor) -> Tensor:
     Without the division the high qualities, whose costs are a hundred times larger, drown the others.
     """
     return (lmbda * mse + bpp) / (lmbda * TYPICAL_MSE).sqrt().clamp(min=0.3)
+
+
+def relative_loss(loss: Tensor) -> Tensor:
+    """(n,) weighted losses to what is minimised: a per cent counts alike in a forest and in a sky.
+
+    Means over pictures of decibels, and of BD-rates, weigh pictures so. Without it busy crops, whose costs
+    are ten times larger, drown the smooth ones.
+    """
+    return (loss + SMALL_COST).log()
 
 
 def rate_and_error(coded: Coded, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -203,9 +213,9 @@ class Trainer:
         with place.autocast():
             coded = self._parallel(x, t)
         bpp, mse = rate_and_error(coded, x)
-        loss = weighted_loss(bpp, mse, lambdas(self.recipe, t)).mean()
+        loss = weighted_loss(bpp, mse, lambdas(self.recipe, t))
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        relative_loss(loss).mean().backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), steps.clip_norm)
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
@@ -216,7 +226,7 @@ class Trainer:
         with torch.no_grad():
             ours, average = tuple(self.model.parameters()), tuple(self.ema.parameters())
             torch._foreach_lerp_(average, ours, 1 - decay)
-        return loss.detach(), bpp.detach().mean(), mse.detach().mean(), norm
+        return loss.detach().mean(), bpp.detach().mean(), mse.detach().mean(), norm
 
     def run(self) -> None:
         """Train until a limit, the end of a fall, or a signal; leaves a checkpoint."""
