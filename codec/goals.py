@@ -245,11 +245,14 @@ def _probe(
 
 
 def _anchor(probes: list[Probe], goal: Goal) -> int | None:
-    """The quality below the goal, when the goal lies between the end of its trades and the next quality's."""
+    """The quality above the goal, when the goal lies between the last of its trades and the quality below.
+
+    Above, for a smaller trade always drops more; a larger one adds only what the search would have dropped.
+    """
     below, above = _around(probes, goal)
     if below is None or above is None or above.at - below.at > NARROW:
         return None
-    return below.quality if above.quality != below.quality else None
+    return above.quality if above.quality != below.quality else None
 
 
 def _around(probes: list[Probe], goal: Goal) -> tuple[Probe | None, Probe | None]:
