@@ -6,6 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+# Bounds of a gated product. Photographs stay under them: 2.0 and 238 are the largest products seen, at all
+# qualities. Without them dithers and one-pixel patterns grow from block to block until they are not numbers.
+PIXEL_LIMIT = 2.0  # in transforms, whose range is that of pixels
+STEP_LIMIT = 256.0  # where y comes in, in quantisation steps
 RESIDUAL_START = 1e-3  # standard deviation of the last weights of a residual branch: near zero, so
 #                        that a network starts as the linear transform around its blocks
 
@@ -37,11 +41,13 @@ class Block(nn.Module):
     """Depth-wise 3x3 mixing, then a gated channel MLP, both residual: (B, C, h, w) to the same.
 
     Source: the depth-wise convolution block of DCVC-RT (arXiv:2502.20762).
-    Differs: leaky ReLU and a ReLU gate, which cost less on a CPU.
+    Differs: leaky ReLU and a ReLU gate, which cost less on a CPU; the product of value and gate is bounded,
+    so that what a block adds is bounded whatever comes in.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, limit: float = PIXEL_LIMIT) -> None:
         super().__init__()
+        self.limit = limit
         self.enter = pointwise(channels, channels)
         self.mix = depthwise(channels)
         self.leave = pointwise(channels, channels)
@@ -54,7 +60,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.leave(self.mix(F.leaky_relu(self.enter(x), 0.1)))
         value, gate = self.widen(x).chunk(2, 1)  # (B, 2C, h, w) each
-        return x + self.narrow(value * F.relu(gate))
+        product = F.hardtanh(value * F.relu(gate), -self.limit, self.limit)
+        return x + self.narrow(product)
 
 
 class Down(nn.Module):

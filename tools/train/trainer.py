@@ -18,9 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nacre.datasets import odd
 from nacre.datasets.crops import Crops
 from nacre.datasets.memory import PixelStore, open_store, store_of
-from nacre.datasets.synthetic import render
+from nacre.datasets.synthetic import SIDE, render
 from nacre.entropy.errors import UsageError, WeightsError
 from nacre.models.image import Coded, ImageModel
 from nacre.models.transforms import start_linear
@@ -134,9 +135,12 @@ class Trainer:
         """The crops to train on, and (n, 3, side, side) held-out pictures."""
         data, steps = self.recipe.data, self.recipe.steps
         photos = open_store(data.pictures, steps.crop, self.options.folder)
-        drawn = render(data.synthetic_pictures, steps.seed) if data.synthetic_share else []
-        if steps.crop > 512 and drawn:
-            raise UsageError("rendered pictures are 512 pixels a side: no crop may be larger")
+        drawn = []
+        if data.synthetic_share:
+            drawn = render(data.synthetic_pictures, steps.seed)
+            drawn += [p for _, p in odd.draw(data.synthetic_pictures, steps.seed, SIDE)]
+        if steps.crop > SIDE and drawn:
+            raise UsageError(f"rendered pictures are {SIDE} pixels a side: no crop may be larger")
         self._say(
             f"{photos.summary}; {photos.megapixels:.1f} megapixels, {len(drawn)} rendered pictures"
         )
