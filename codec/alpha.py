@@ -1,38 +1,20 @@
-"""The plane of transparency, kept to the last bit: PNG, which is safe, small and everywhere."""
+"""The plane of transparency, kept to the last bit."""
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from nacre.entropy.errors import CorruptStream
+from nacre.codec import lossless
 
-Plane = NDArray[np.uint8]  # (H, W), 0 transparent, 255 opaque
+Plane = NDArray[np.uint8] | NDArray[np.uint16]  # (H, W), 0 transparent, the largest number opaque
 
 
 def to_bytes(plane: Plane) -> bytes:
-    """A PNG of one channel."""
-    out = io.BytesIO()
-    Image.fromarray(plane).save(out, "PNG", compress_level=9)
-    return out.getvalue()
+    return lossless.to_bytes(plane[..., None])
 
 
 def from_bytes(data: bytes, width: int, height: int) -> Plane:
-    """Undo `to_bytes`; raises CorruptStream for anything but a grey PNG of that size.
-
-    The size is compared before any sample is unpacked.
-    """
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if (image.mode, image.size) != ("L", (width, height)):
-                raise CorruptStream(
-                    f"transparency: {image.mode} of {image.width}x{image.height}, not L of {width}x{height}"
-                )
-            return np.asarray(image)
-    except CorruptStream:
-        raise
-    except Exception as error:  # of any kind: readers of Pillow raise whatever their parsing hits
-        raise CorruptStream(f"transparency: {error}") from error
+    """Undo `to_bytes`; raises CorruptStream for anything but a plane of that size."""
+    depth = 16 if data[:1] == bytes([lossless.Coder.HALVES]) else 8
+    return lossless.from_bytes(data, (height, width, 1), depth)[..., 0]

@@ -1,7 +1,7 @@
 """The bytes of a nacre file, without any network: FORMAT.md in code.
 
 A file is the signature and then chunks: HEAD, any `meta`, ALPH where the picture has transparency, LATN for
-the layers of every tile, TEND.
+the layers of every tile, CELL for the cells of a tile that are coded in another way, TEND.
 The first letter of an unknown type tells whether a reader may skip it (lower case) or must refuse
 the file (upper case). Numbers are little-endian. chunks.py has the framing.
 """
@@ -26,11 +26,12 @@ from nacre.codec.chunks import (
 )
 from nacre.entropy.errors import CorruptStream, LimitError, TruncatedStream, UnsupportedStream
 
-VERSION = 1
+VERSION = 2
 MAX_QUALITY = 100
 MAX_SIDE = 2**31 - 1  # pixels
 MIN_TILE_LOG2, MAX_TILE_LOG2 = 6, 15  # sides of a tile: 64 to 32768 pixels
 MODEL_ID_BYTES = 8
+MIN_CELL_LOG2, MAX_CELL_LOG2 = 4, 10  # sides of a cell: 16 to 1024 pixels
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,13 @@ class Limits:
     metadata_bytes: int = 64 << 20
 
 
-class Kind(IntEnum):
-    """What a file holds."""
+class Coding(IntEnum):
+    """How a file holds its picture."""
 
-    STILL = 0
-    CLIP = 1
+    LATENT = 0  # tiles of a latent, with or without cells of other modes
+    CLIP = 1  # kept for clips
+    FITTED = 2  # kept for networks that are sent along
+    CELLS = 3  # cells alone: no latent, no model
 
 
 class MetaKind(IntEnum):
@@ -61,17 +64,17 @@ class MetaKind(IntEnum):
 class Head:
     """Payload of HEAD: what is needed to size and to parse the rest."""
 
-    LAYOUT: ClassVar = struct.Struct("<BBIIBBB8s")  # the only place where these bytes are defined
+    LAYOUT: ClassVar = struct.Struct("<BBIIBBB")  # the only place where these bytes are defined
     TYPE: ClassVar = b"HEAD"
     width: int  # u32  pixels, before the orientation is applied
     height: int  # u32
     quality: int  # u8   1..MAX_QUALITY
-    model: bytes  # 8    first bytes of the SHA-256 of the weights file
+    model: bytes  # 8, last; first bytes of the SHA-256 of the weights file; none where coding is CELLS
     channels: int = 3  # u8, low half    1 grey, 2 with transparency, 3 colour, 4 with transparency
     bit_depth: int = 8  #     high half   bits a sample, less one: 8 or 16
     tile_log2: int = 10  # u8   side of an entropy tile, log2 of pixels
     orientation: int = 1  # u8, high half  1..8 as in EXIF
-    kind: Kind = Kind.STILL  #     low half
+    coding: Coding = Coding.LATENT  #     low half
     version: int = VERSION  # u8
 
     def __post_init__(self) -> None:
@@ -84,8 +87,8 @@ class Head:
             raise UnsupportedStream(
                 f"format version {self.version} is {word}; this is version {VERSION}"
             )
-        if self.kind != Kind.STILL:
-            raise UnsupportedStream(f"kind {self.kind} (1 is a clip) is not read by this version")
+        if self.coding not in (Coding.LATENT, Coding.CELLS):
+            raise UnsupportedStream(f"coding {self.coding} (1 is a clip) is not read by this version")
         need(1 <= self.width <= MAX_SIDE, "the width", self.width, f"1..{MAX_SIDE}")
         need(1 <= self.height <= MAX_SIDE, "the height", self.height, f"1..{MAX_SIDE}")
         need(1 <= self.quality <= MAX_QUALITY, "the quality", self.quality, f"1..{MAX_QUALITY}")
@@ -101,7 +104,8 @@ class Head:
             raise UnsupportedStream(
                 f"{self.channels} channels of {self.bit_depth} bits: this version reads 1 to 4 of 8 or 16"
             )
-        need(len(self.model) == MODEL_ID_BYTES, "the model id", self.model.hex(), "8 bytes")
+        size = MODEL_ID_BYTES if self.coding == Coding.LATENT else 0
+        need(len(self.model) == size, "the model id", self.model.hex() or "none", f"{size} bytes")
 
     @property
     def colours(self) -> int:
@@ -122,30 +126,24 @@ class Head:
         return -(-self.width // self.tile) * -(-self.height // self.tile)
 
     def to_bytes(self) -> bytes:
-        kind, samples = self.kind | self.orientation << 4, self.channels | self.bit_depth - 1 << 4
-        return self.LAYOUT.pack(
-            self.version,
-            kind,
-            self.width,
-            self.height,
-            samples,
-            self.quality,
-            self.tile_log2,
-            self.model,
+        coding, samples = self.coding | self.orientation << 4, self.channels | self.bit_depth - 1 << 4
+        fixed = self.LAYOUT.pack(
+            self.version, coding, self.width, self.height, samples, self.quality, self.tile_log2
         )
+        return fixed + self.model
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Head:
         if data and data[0] != VERSION:  # the layout of another version is not known
             cls(1, 1, 1, bytes(8), version=data[0])
-        if len(data) != cls.LAYOUT.size:
-            raise CorruptStream(f"file head: {len(data)} bytes, not {cls.LAYOUT.size}")
-        version, kind, width, height, samples, quality, tile_log2, model = cls.LAYOUT.unpack(data)
-        if kind & 15 not in list(Kind):
-            raise UnsupportedStream(f"kind {kind & 15} is not read by this version")
+        if len(data) < cls.LAYOUT.size:
+            raise CorruptStream(f"file head: {len(data)} bytes, {cls.LAYOUT.size} or more wanted")
+        version, coding, width, height, samples, quality, tile_log2 = cls.LAYOUT.unpack_from(data)
+        if coding & 15 not in list(Coding):
+            raise UnsupportedStream(f"coding {coding & 15} is not read by this version")
         return cls(
-            width, height, quality, model, samples & 15, (samples >> 4) + 1, tile_log2, kind >> 4,
-            Kind(kind & 15), version,
+            width, height, quality, data[cls.LAYOUT.size :], samples & 15, (samples >> 4) + 1, tile_log2,
+            coding >> 4, Coding(coding & 15), version,
         )  # fmt: skip
 
 
@@ -169,20 +167,17 @@ class Meta:
 
 @dataclass(frozen=True)
 class Alpha:
-    """Payload of ALPH: the plane of transparency, lossless; alpha.py reads it."""
+    """Payload of ALPH: the plane of transparency, lossless; lossless.py reads it."""
 
     TYPE: ClassVar = b"ALPH"
-    PNG: ClassVar = 1
-    data: bytes  # behind a u8 that says how it is coded
+    data: bytes
 
     def to_bytes(self) -> bytes:
-        return bytes([self.PNG]) + self.data
+        return self.data
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Alpha:
-        if not data or data[0] != cls.PNG:
-            raise UnsupportedStream("transparency that is coded in another way than as PNG")
-        return cls(data[1:])
+        return cls(data)
 
 
 @dataclass(frozen=True)
@@ -210,8 +205,47 @@ class Latent:
 
 
 @dataclass(frozen=True)
+class Cells:
+    """Payload of CELL: the cells of one tile that do not come from the latent; cells.py reads them."""
+
+    TYPE: ClassVar = b"CELL"
+    tile: int  # varint, in raster order
+    side_log2: int  # u8, low half    side of a cell, log2 of pixels
+    form: int  #     high half   0: a map tells the mode of each cell; else the mode of all
+    map: bytes  # varint length and DEFLATE of one byte a cell, in raster order; absent unless form is 0
+    exact: bytes  # varint length and the lossless picture of the cells of mode 1
+    transformed: bytes  # the rest: the mosaic of the cells of mode 2
+
+    def to_bytes(self) -> bytes:
+        parts = write_varint(self.tile) + bytes([self.side_log2 | self.form << 4])
+        if not self.form:
+            parts += write_varint(len(self.map)) + self.map
+        return parts + write_varint(len(self.exact)) + self.exact + self.transformed
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Cells:
+        tile, at = read_varint(data, 0, "CELL")
+        if at >= len(data):
+            raise CorruptStream("a CELL chunk without cells")
+        side_log2, form = data[at] & 15, data[at] >> 4
+        if not MIN_CELL_LOG2 <= side_log2 <= MAX_CELL_LOG2 or form > 2:
+            raise CorruptStream(f"cells of log2 {side_log2} and form {form} are not of this version")
+        packed, at = (b"", at + 1) if form else _sized(data, at + 1)
+        exact, at = _sized(data, at)
+        return cls(tile, side_log2, form, packed, exact, data[at:])
+
+
+def _sized(data: bytes, at: int) -> tuple[bytes, int]:
+    """Bytes behind their length, and where they end."""
+    size, at = read_varint(data, at, "CELL")
+    if size > len(data) - at:
+        raise CorruptStream(f"CELL: {size} bytes needed, {len(data) - at} left")
+    return data[at : at + size], at + size
+
+
+@dataclass(frozen=True)
 class End:
-    """Payload of TEND: CRC-32 over the head, the transparency and the symbol checksums of the tiles."""
+    """Payload of TEND: CRC-32 over the head, the transparency and the checksums of the tiles."""
 
     LAYOUT: ClassVar = struct.Struct("<I")
     TYPE: ClassVar = b"TEND"
@@ -236,10 +270,12 @@ class Stream:
     latents: tuple[Latent, ...] = ()
     end: End | None = field(default_factory=lambda: End(0))  # None: the file was cut
     alpha: Alpha | None = None
+    cells: tuple[Cells, ...] = ()
 
     def to_bytes(self) -> bytes:
-        parts: list[Head | Meta | Alpha | Latent | End] = [self.head, *self.metadata]
-        parts += [self.alpha, *self.latents] if self.alpha is not None else self.latents
+        parts: list[Head | Meta | Alpha | Latent | Cells | End] = [self.head, *self.metadata]
+        parts += [self.alpha] if self.alpha is not None else []
+        parts += sorted([*self.latents, *self.cells], key=_place)
         if self.end is not None:
             parts.append(self.end)
         return SIGNATURE + b"".join(chunk_to_bytes(p.TYPE, p.to_bytes()) for p in parts)
@@ -269,8 +305,16 @@ class Stream:
             if not (may_be_cut and reader.has_first_layers()):
                 raise
         return cls(
-            reader.head, tuple(reader.metadata), tuple(reader.latents), reader.end, reader.alpha
-        )
+            reader.head, tuple(reader.metadata), tuple(reader.latents), reader.end, reader.alpha,
+            tuple(reader.cells),
+        )  # fmt: skip
+
+
+def _place(chunk: Latent | Cells) -> tuple[int, int, int]:
+    """The order of chunks: by the first layer, then by tile; cells stand behind the first layers."""
+    if isinstance(chunk, Cells):
+        return 0, 1, chunk.tile
+    return chunk.first, 0, chunk.tile
 
 
 def _has_end(data: Bytes) -> bool:
@@ -292,8 +336,10 @@ class _Reader:
         self.latents: list[Latent] = []
         self.end: End | None = None
         self.alpha: Alpha | None = None
+        self.cells: list[Cells] = []
         self._next: dict[int, int] = {}  # by tile, the layer that is to come
-        self._place = (0, -1)  # layer and tile of the last chunk
+        self._place = (0, 0, -1)  # of the last chunk
+        self._cell_tiles = 0
 
     def read(self) -> None:
         for chunk in self._chunks:
@@ -305,24 +351,33 @@ class _Reader:
             raise TruncatedStream("the file ends without its end chunk")
         if chunk.at + chunk.size != len(chunk.source):
             raise CorruptStream("something follows the end chunk")
-        if len(self._next) != self.head.tile_count or len(set(self._next.values())) != 1:
+        if not self.has_first_layers() or len(set(self._next.values())) > 1:
             raise CorruptStream("not every tile has all of its layers")
         self.end = end
 
     def has_first_layers(self) -> bool:
+        """Whether there is something to show of every tile."""
+        if self.head.coding == Coding.CELLS:
+            return self._cell_tiles == self.head.tile_count
         return len(self._next) == self.head.tile_count
 
     def _take(self, chunk: Chunk) -> None:
         kind = chunk.kind
-        if kind == Latent.TYPE:
-            self._take_latent(chunk)
-        elif kind == Meta.TYPE and not self._next and self.alpha is None:
+        has_begun = bool(self._next or self._cell_tiles)
+        if kind in (Latent.TYPE, Cells.TYPE):
+            if self.head.has_alpha and self.alpha is None:
+                raise CorruptStream("the picture has transparency, but no ALPH chunk")
+            if kind == Latent.TYPE:
+                self._take_latent(chunk)
+            else:
+                self._take_cells(chunk)
+        elif kind == Meta.TYPE and not has_begun and self.alpha is None:
             self.metadata.append(Meta.from_bytes(chunk.checked()))
             if sum(len(m.data) for m in self.metadata) > self._limits.metadata_bytes:
                 raise LimitError(f"metadata of over {self._limits.metadata_bytes} bytes")
             if len({m.kind for m in self.metadata}) < len(self.metadata):
                 raise CorruptStream(f"{self.metadata[-1].kind.name} metadata stands twice")
-        elif kind == Alpha.TYPE and self.head.has_alpha and not (self._next or self.alpha):
+        elif kind == Alpha.TYPE and self.head.has_alpha and not (has_begun or self.alpha):
             self.alpha = Alpha.from_bytes(chunk.checked())
         elif kind in (Head.TYPE, Meta.TYPE, Alpha.TYPE):
             raise CorruptStream(f"a {kind.decode()} chunk where none may stand")
@@ -333,17 +388,30 @@ class _Reader:
 
     def _take_latent(self, chunk: Chunk) -> None:
         """Chunks stand by their first layer, then by tile; the layers of a tile follow without a gap."""
-        if self.head.has_alpha and self.alpha is None:
-            raise CorruptStream("the picture has transparency, but no ALPH chunk")
         start = Latent.from_bytes(chunk.first_bytes(1 + VARINT_MAX_BYTES))
         is_wanted = self._tiles is None or start.tile in self._tiles
         if is_wanted and not (self._only_first and start.first):
             self.latents.append(Latent.from_bytes(chunk.checked()))
-        place = (start.first, start.tile)
-        is_next = start.first == self._next.get(start.tile, 0) and place > self._place
-        if start.tile >= self.head.tile_count or not is_next:
+        is_next = start.first == self._next.get(start.tile, 0)
+        if self.head.coding != Coding.LATENT or not (is_next and self._follows(start)):
             raise CorruptStream(f"layer {start.first} of tile {start.tile} is out of place")
-        self._next[start.tile], self._place = start.last + 1, place
+        self._next[start.tile] = start.last + 1
+
+    def _take_cells(self, chunk: Chunk) -> None:
+        tile, _ = read_varint(chunk.first_bytes(VARINT_MAX_BYTES), 0, "CELL")
+        if self._tiles is None or tile in self._tiles:
+            self.cells.append(Cells.from_bytes(chunk.checked()))
+        is_known = self.head.coding == Coding.CELLS or tile in self._next
+        if not (is_known and self._follows(Cells(tile, 0, 0, b"", b"", b""))):
+            raise CorruptStream(f"the cells of tile {tile} are out of place")
+        self._cell_tiles += 1
+
+    def _follows(self, chunk: Latent | Cells) -> bool:
+        """Whether a chunk of a tile of this picture comes behind the one before it."""
+        place = _place(chunk)
+        follows = place > self._place and chunk.tile < self.head.tile_count
+        self._place = place
+        return follows
 
 
 def read_head(data: Bytes, limits: Limits = Limits()) -> Head:

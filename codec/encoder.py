@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,20 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from nacre.codec import alpha, memory, refine, setup, strips, tiles
-from nacre.codec.colour import to_picture
-from nacre.codec.container import MAX_QUALITY, Alpha, End, Head, Latent, Limits, Meta, Stream
+from nacre.codec import alpha, cells, fill, memory, modes, refine, setup, strips, tiles
+from nacre.codec.colour import Picture, to_picture
+from nacre.codec.container import (
+    MAX_QUALITY,
+    Alpha,
+    Cells,
+    Coding,
+    End,
+    Head,
+    Latent,
+    Limits,
+    Meta,
+    Stream,
+)
 from nacre.codec.image import Opened
 from nacre.codec.refine import EFFORTS, Part, Search
 from nacre.entropy.errors import UsageError
@@ -26,12 +39,15 @@ if TYPE_CHECKING:
 DEFAULT_QUALITY = 60
 DEFAULT_EFFORT = 1
 HIGHEST_EFFORT = max(EFFORTS)
+THOROUGH_EFFORT = 4  # from here on lossless cells are coded as small as can be, at whatever time
+LOSSLESS = "lossless"  # as a quality
+LOSSLESS_TILE_LOG2 = 12
 
 
 def encode(
     image: Image.Image | NDArray[Any] | Tensor,
     *,
-    quality: int = DEFAULT_QUALITY,
+    quality: int | str = DEFAULT_QUALITY,
     effort: int | None = None,
     time_budget: float | None = None,
     roi: NDArray[Any] | None = None,
@@ -40,6 +56,8 @@ def encode(
     device: str = "cpu",
     precision: str = "float32",
     strip: bool = False,
+    exact: bool = False,
+    lossless: bool = False,
     limits: Limits = Limits(),
 ) -> bytes:
     """Code a picture: a PIL image, an array (H, W) or (H, W, 1 to 4) of uint8 or uint16, or a tensor
@@ -54,17 +72,24 @@ def encode(
     is as good as was found until then.
     `model` is an embedded model's name or the path of a weights file. `precision` is "float32" or
     "bfloat16", of the networks; the file decodes alike. `strip` drops ICC, EXIF and XMP, which are kept
-    otherwise. Float tensors are in [0, 1]. An array may be a memory map: rows are read as they are coded.
+    otherwise. `lossless` (or `quality="lossless"`) keeps every sample as it is. Colours under full transparency
+    are not kept, unless `exact` says so or the file is lossless. Float tensors are in [0, 1]. An array may be a memory map: rows are read as they are coded.
 
     Raises UsageError, ImageError, WeightsError or LimitError.
     """
+    if quality == LOSSLESS:
+        quality, lossless = MAX_QUALITY, True
+    if lossless:
+        check(quality, effort or 0)
+        return encode_lossless(image, effort=effort or 0, strip=strip, limits=limits)
     search = Search(time_budget, goes_on)
     if effort is None:
         effort = DEFAULT_EFFORT if time_budget is None else HIGHEST_EFFORT
     encoder = Encoder(
-        image, roi=roi, model=model, device=device, precision=precision, strip=strip, limits=limits
-    )
-    return encoder.encode(quality, effort, Part(search))
+        image, roi=roi, model=model, device=device, precision=precision, strip=strip, exact=exact,
+        limits=limits,
+    )  # fmt: skip
+    return encoder.encode(check(quality, effort), effort, Part(search))
 
 
 class Encoder:
@@ -79,21 +104,27 @@ class Encoder:
         device: str = "cpu",
         precision: str = "float32",
         strip: bool = False,
+        exact: bool = False,
         limits: Limits = Limits(),
     ) -> None:
-        self._picture = picture = to_picture(image)
+        self._picture = picture = _visible(to_picture(image), exact)
         self._runner = setup.runner(zoo.load_model(model), device, precision)
         self.height, self.width = picture.pixels.shape[:2]
         self._options: dict[str, Any] = {
             "model": model,
             "device": device, "precision": precision, "limits": limits,
         }  # fmt: skip
-        blocks = () if strip else picture.metadata.items()
-        self._metadata = tuple(Meta(kind, block) for kind, block in blocks)
+        self._metadata = _metadata(picture, strip)
         self._plane = None if picture.alpha is None else Alpha(alpha.to_bytes(picture.alpha))
+        self.is_adaptive = True  # whether cells may be coded in another way
+        self._surveys: dict[int, modes.Survey] = {}
         self._limits = limits
         self._check_limits(0)
+        self._has_roi = roi is not None
         self._roi = None if roi is None else _checked(roi, (self.height, self.width))
+        if picture.alpha is not None and not exact:
+            seen = (picture.alpha > 0).astype(np.float32)
+            self._roi = seen if self._roi is None else seen * self._roi
         self._analysis = strips.Analysis(self._runner, picture.pixels)
 
     @property
@@ -117,32 +148,73 @@ class Encoder:
         """A file. `trade` is how much errors weigh against bits, 1 as the model was trained for."""
         check(quality, effort)
         self._check_limits(effort)
-        if self._roi is not None and not effort:
+        if self._has_roi and not effort:
             raise UsageError("a region of interest needs an effort of 1 or more")
         head, whole = self._head(quality), part or Part(Search())
-        latents: list[Latent] = []
-        checksums: list[int] = []
+        coded: list[Coded] = []
         with torch.inference_mode(False), torch.no_grad(), setup.memory_errors_named():
             t = setup.level(quality, self._runner.device)
             areas = list(tiles.areas(self.width, self.height, head.tile))
             side, bands = head.tile // STRIDE, self._analysis.bands(t, head.tile // STRIDE)
             for y in (y for band in bands for y in band.split(side, 3)):
-                number = len(checksums)
-                if effort == 0 or whole.search.is_over:
-                    tile = tiles.encode_tile(self._runner, y, quality)
-                else:
-                    own = whole.part(number / len(areas), (number + 1) / len(areas))
-                    tile = refine.refine_tile(
-                        self._target(areas[number], t, trade), y, quality, EFFORTS[effort], own
-                    )
-                latents += [Latent(p.first, p.last, number, p.data) for p in tile.parts]
-                checksums.append(tile.decoded.checksum)
+                number = len(coded)
+                own = whole.part(number / len(areas), (number + 1) / len(areas))
+                task = _Task(number, areas[number], t, quality, effort, own, trade, len(areas) == 1)
+                coded.append(self._coded(task, y))
                 if len(areas) > 1:
-                    del y, tile
+                    del y
                     memory.give_back_freed()
-        latents.sort(key=lambda latent: (latent.first, latent.tile))
-        end = End(setup.file_checksum(head, self._plane, checksums))
-        return Stream(head, self._metadata, tuple(latents), end, self._plane).to_bytes()
+        return self._file(head, coded)
+
+    def _file(self, head: Head, coded: list[Coded]) -> bytes:
+        """The file of all tiles; without a latent where no tile has one."""
+        if all(found.tile is None for found in coded):
+            head = replace(head, coding=Coding.CELLS, model=b"")
+        return _assembled(head, self._metadata, self._plane, coded)
+
+    def _coded(self, task: _Task, y: Tensor) -> Coded:
+        """A tile of y (1, M, h, w), its cells as they cost least."""
+        target = self._target(task.area, task.t, task.trade)
+        chooser = modes.Chooser(
+            target,
+            self._survey(task),
+            task.number,
+            task.quality,
+            lambda pixels: self._analysis.with_pixels(task.t, task.area, pixels),
+            task.is_alone,
+            task.effort >= THOROUGH_EFFORT,
+        )
+        suspects = chooser.suspects() if self.is_adaptive else chooser.nothing()
+        is_search = task.effort > 0 and not task.part.search.is_over
+        if not suspects.any():
+            try:
+                tile = tiles.encode_tile(self._runner, y, task.quality)
+                if not is_search:
+                    return Coded(tile, None)
+                way = chooser.plain(y, tile)
+                suspects = chooser.badly_shown(way)
+            except tiles.NotNumbers:
+                suspects = ~chooser.nothing()
+        if suspects.any() and self.is_adaptive:
+            way = chooser.best(y, suspects)
+        if way.tile is None or way.y is None or not is_search:
+            return Coded(way.tile, way.cells)
+        effort, cost = EFFORTS[task.effort], way.cost_of_latent
+        tile = refine.refine_tile(way.target, way.y, task.quality, effort, task.part, way.tile, cost)
+        return Coded(tile, way.cells)
+
+    def _survey(self, task: _Task) -> modes.Survey:
+        """Kept for pictures of one tile, which may be coded more than once."""
+        if task.number in self._surveys:
+            return self._surveys[task.number]
+        survey = modes.Survey(self._pixels_of(task.area))
+        if task.is_alone:
+            self._surveys[task.number] = survey
+        return survey
+
+    def _pixels_of(self, area: tiles.Area) -> strips.Pixels:
+        rows = slice(area.top * STRIDE, area.bottom * STRIDE)  # or to the picture's edge
+        return self.pixels[rows, area.left * STRIDE : area.right * STRIDE]
 
     def _check_limits(self, effort: int) -> None:
         config = self._runner.model.config
@@ -151,23 +223,15 @@ class Encoder:
         setup.check_limits(self._head(1), config, self._limits, window)
 
     def _head(self, quality: int) -> Head:
-        return Head(
-            self.width,
-            self.height,
-            quality,
-            self._runner.model.id,
-            channels=self._picture.channels,
-            bit_depth=8 * self._picture.pixels.itemsize,
-            orientation=self._picture.orientation,
-        )
+        return _head(self._picture, quality, self._runner.model.id)
 
     def _target(self, area: tiles.Area, t: Tensor, trade: float) -> refine.Target:
         """What a tile is to show."""
-        rows = slice(area.top * STRIDE, area.bottom * STRIDE)  # or to the picture's edge
-        columns = slice(area.left * STRIDE, area.right * STRIDE)
-        pixels = self._picture.pixels[rows, columns]
+        pixels = self._pixels_of(area)
         weight = None
         if self._roi is not None:
+            rows = slice(area.top * STRIDE, area.bottom * STRIDE)
+            columns = slice(area.left * STRIDE, area.right * STRIDE)
             weight = torch.from_numpy(self._roi[rows, columns].copy())
             weight = weight.to(self._runner.device)[None, None]
         return refine.Target(
@@ -180,12 +244,105 @@ class Encoder:
         )
 
 
-def check(quality: int, effort: int) -> None:
-    """Raises UsageError for what is not on its scale."""
-    if isinstance(quality, bool) or not isinstance(quality, int) or not 1 <= quality <= MAX_QUALITY:
-        raise UsageError(f"quality {quality!r}: a whole number from 1 to {MAX_QUALITY} wanted")
-    if isinstance(effort, bool) or not isinstance(effort, int) or not 0 <= effort <= HIGHEST_EFFORT:
-        raise UsageError(f"effort {effort!r}: a whole number from 0 to {HIGHEST_EFFORT} wanted")
+@dataclass(frozen=True)
+class _Task:
+    """A tile that is to be coded."""
+
+    number: int
+    area: tiles.Area
+    t: Tensor  # (1,) the quality as the networks know it
+    quality: int
+    effort: int
+    part: Part
+    trade: float
+    is_alone: bool
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A tile that is coded: of its latent and its cells one may be missing."""
+
+    tile: tiles.EncodedTile | None
+    cells: Cells | None
+
+    @property
+    def checksum(self) -> int:
+        return tiles.checksum(self.tile.decoded.checksum if self.tile else 0, self.cells)
+
+
+def encode_lossless(
+    image: Image.Image | NDArray[Any] | Tensor,
+    *,
+    effort: int = 0,
+    strip: bool = False,
+    limits: Limits = Limits(),
+) -> bytes:
+    """Code a picture so that every sample comes back as it is, hidden ones too; no network is used.
+
+    Takes what `encode` takes; an effort of THOROUGH_EFFORT or more takes many times as long for one to three
+    per cent.
+    """
+    picture = to_picture(image)
+    head = replace(_head(picture, MAX_QUALITY, b"", Coding.CELLS), tile_log2=LOSSLESS_TILE_LOG2)
+    setup.check_limits(head, None, limits)
+    plane = None if picture.alpha is None else Alpha(alpha.to_bytes(picture.alpha))
+    coded: list[Coded] = []
+    with setup.memory_errors_named():
+        for top in range(0, head.height, head.tile):
+            for left in range(0, head.width, head.tile):
+                pixels = picture.pixels[top : top + head.tile, left : left + head.tile]
+                whole = cells.all_exact(len(coded), pixels, effort >= THOROUGH_EFFORT)
+                shown = cells.read(whole, pixels.shape, head.bit_depth).pixels
+                if not np.array_equal(shown, pixels):
+                    raise RuntimeError("the picture does not read back: a fault, please report it")
+                coded.append(Coded(None, whole))
+    return _assembled(head, _metadata(picture, strip), plane, coded)
+
+
+def _assembled(
+    head: Head, metadata: tuple[Meta, ...], plane: Alpha | None, coded: list[Coded]
+) -> bytes:
+    latents = tuple(
+        Latent(part.first, part.last, number, part.data)
+        for number, found in enumerate(coded)
+        for part in (found.tile.parts if found.tile and head.coding == Coding.LATENT else ())
+    )
+    own = tuple(found.cells for found in coded if found.cells is not None)
+    end = End(setup.file_checksum(head, plane, [found.checksum for found in coded]))
+    return Stream(head, metadata, latents, end, plane, own).to_bytes()
+
+
+def _head(picture: Picture, quality: int, model: bytes, coding: Coding = Coding.LATENT) -> Head:
+    height, width = picture.pixels.shape[:2]
+    return Head(
+        width, height, quality, model, picture.channels, 8 * picture.pixels.itemsize,
+        orientation=picture.orientation, coding=coding,
+    )  # fmt: skip
+
+
+def _metadata(picture: Picture, strip: bool) -> tuple[Meta, ...]:
+    return () if strip else tuple(Meta(kind, block) for kind, block in picture.metadata.items())
+
+
+def _visible(picture: Picture, exact: bool) -> Picture:
+    """With colours under full transparency made smooth, so that they cost nothing and damage nothing."""
+    if exact or picture.alpha is None:
+        return picture
+    return replace(picture, pixels=fill.fill(picture.pixels, picture.alpha == 0))
+
+
+def check(quality: int | str, effort: int) -> int:
+    """The quality; raises UsageError for a quality or an effort that is not on its scale."""
+    for name, value, low, high in (
+        ("quality", quality, 1, MAX_QUALITY), ("effort", effort, 0, HIGHEST_EFFORT),
+    ):  # fmt: skip
+        is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if not is_whole or not low <= int(value) <= high:
+            or_lossless = f' or "{LOSSLESS}"' if name == "quality" else ""
+            raise UsageError(
+                f"{name} {value!r}: a whole number from {low} to {high}{or_lossless} wanted"
+            )
+    return int(quality)
 
 
 def _checked(roi: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:

@@ -135,7 +135,12 @@ def encode_to(
     check(MAX_QUALITY, effort)
     encoder = Encoder(image, **options)
     if size is not None or bpp is not None:
-        return arrive(encoder, size_goal(encoder, size=size, bpp=bpp), effort, search)
+        goal = size_goal(encoder, size=size, bpp=bpp)
+        try:
+            return arrive(encoder, goal, effort, search)
+        except GoalError:  # drawings that cost least without loss: then coarser, as photographs are
+            encoder.is_adaptive = False
+            return arrive(encoder, goal, effort, search)
     return arrive(encoder, likeness_goal(psnr=psnr, ssim=ssim), effort, search)
 
 

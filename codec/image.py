@@ -14,14 +14,16 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from nacre.codec import alpha, memory, setup, strips, tiles
+from nacre.codec import alpha, cells, memory, setup, strips, tiles
 from nacre.codec.chunks import Bytes
 from nacre.codec.colour import Picture, to_pil
-from nacre.codec.container import Head, Limits, Stream, read_head
+from nacre.codec.container import Coding, Head, Limits, Stream, read_head
 from nacre.codec.tiles import LAYERS
 from nacre.entropy.errors import CorruptStream, UsageError
 from nacre.models import zoo
 from nacre.models.config import STRIDE
+
+BLANK_ROWS = 256  # at a time, of pictures without a latent
 
 
 class CutFileWarning(UserWarning):
@@ -94,11 +96,17 @@ class Opened:
         strict: bool = False,
     ) -> None:
         self.head = head = read_head(data, limits)
-        self._runner = setup.runner(zoo.model_of_stream(head.model, model), device, precision)
-        setup.check_limits(head, self._runner.model.config, limits)
         self._region = Region(0, 0, head.width, head.height) if region is None else region
         self._region.check(head)
-        self._window = self._area_of(self._region)
+        beyond = 0  # rows and columns of the latent, around the region
+        if head.coding == Coding.CELLS:
+            setup.check_limits(head, None, limits)
+        else:
+            self._runner = setup.runner(zoo.model_of_stream(head.model, model), device, precision)
+            config = self._runner.model.config
+            setup.check_limits(head, config, limits)
+            beyond = strips.halo(config)
+        self._window = self._area_of(self._region, beyond)
         self._tiles = {
             i: area
             for i, area in enumerate(tiles.areas(head.width, head.height, head.tile))
@@ -116,22 +124,26 @@ class Opened:
         for latent in stream.latents:
             part = tiles.Part(latent.first, latent.last, latent.data)
             self._parts.setdefault(latent.tile, []).append(part)
+        self._cells = {found.tile: found for found in stream.cells}
         is_partial = preview or region is not None
         self._checksum = stream.end.checksum if stream.end and not is_partial else None
         if stream.end is None:
-            found = sum(len(latent.data) for latent in stream.latents)
+            found = sum(len(part.to_bytes()) for part in (*stream.latents, *stream.cells))
             warnings.warn(
                 f"the file is cut: {found} coded bytes of it make a coarser picture",
                 CutFileWarning,
                 stacklevel=3,
             )
-        elif not preview:
+        elif not preview and head.coding == Coding.LATENT:
             self._need_all_layers()
 
     def parse(self) -> None:
-        """Read every symbol without making a picture; raises CorruptStream."""
+        """Read every symbol, and every cell, without making a picture; raises CorruptStream."""
         with torch.inference_mode(), setup.memory_errors_named():
-            for _ in self._bands():
+            if self.head.coding == Coding.LATENT:
+                for _ in self._bands():
+                    pass
+            for _ in self._blank_rows():
                 pass
 
     @property
@@ -153,8 +165,8 @@ class Opened:
         """Of the samples that `rows` gives."""
         return np.dtype(strips.DTYPES[self.head.bit_depth])
 
-    def alpha(self) -> NDArray[np.uint8] | None:
-        """(H, W) transparency, 0 transparent and 255 opaque, or None; raises CorruptStream."""
+    def alpha(self) -> alpha.Plane | None:
+        """(H, W) transparency, 0 transparent and 255 (65535) opaque, or None; raises CorruptStream."""
         if self._alpha is None:
             return None
         region = self._region
@@ -172,6 +184,10 @@ class Opened:
             yield found
 
     def _rows(self) -> Iterator[tuple[int, strips.Pixels]]:
+        """Rows of the region; the checksum has been compared before the last of them."""
+        if self.head.coding == Coding.CELLS:
+            yield from self._blank_rows()
+            return
         region, window, head = self._region, self._window, self.head
         left = region.x - window.left * STRIDE
         at = window.top * STRIDE - region.y  # of the block's first row, in the region
@@ -183,15 +199,34 @@ class Opened:
             head.colours,
             head.bit_depth,
         )
+        overlay = self._overlay()
         for pixels in blocks:
             first, last = max(0, -at), min(len(pixels), region.height - at)
             if first < last:
-                yield at + first, pixels[first:last, left : left + region.width]
+                own = pixels[first:last, left : left + region.width]
+                overlay.put(own, region.y + at + first, region.x)
+                yield at + first, own
             at += len(pixels)
+
+    def _blank_rows(self) -> Iterator[tuple[int, strips.Pixels]]:
+        """Rows of the region with nothing but cells in them."""
+        region, overlay = self._region, self._overlay()
+        if self.head.coding == Coding.CELLS:
+            self._check({tile: 0 for tile in self._tiles})
+        for top in range(0, region.height, BLANK_ROWS):
+            rows = min(BLANK_ROWS, region.height - top)
+            pixels = np.zeros((rows, region.width, self.head.colours), self.dtype)
+            overlay.put(pixels, region.y + top, region.x)
+            yield top, pixels
+
+    def _overlay(self) -> cells.Overlay:
+        head = self.head
+        size = (head.height, head.width, head.colours)
+        return cells.Overlay(self._cells, size, head.tile, head.bit_depth)
 
     def _bands(self) -> Iterator[strips.Band]:
         """Rows of tiles, one row of them after the other, cut to the window."""
-        checksums: list[int] = []
+        checksums: dict[int, int] = {}
         width, config = self._window.width, self._runner.model.config
         for _, row in itertools.groupby(self._tiles.items(), key=lambda item: item[1].top):
             band: strips.Band | None = None
@@ -199,7 +234,7 @@ class Opened:
                 decoded = tiles.decode_tile(
                     self._runner, self._parts[tile], area.height, area.width, self.head.quality
                 )
-                checksums.append(decoded.checksum)
+                checksums[tile] = decoded.checksum
                 rows, columns = area.inside(self._window)
                 if band is None:
                     shape = (rows.stop - rows.start, width)
@@ -217,8 +252,10 @@ class Opened:
             yield band
             del band  # while others work
 
-    def _check(self, checksums: list[int]) -> None:
-        found = setup.file_checksum(self.head, self._alpha, checksums)
+    def _check(self, checksums: dict[int, int]) -> None:
+        """Compare the checksums of the symbols of all tiles, cells included, with what the file says."""
+        of_tiles = [tiles.checksum(crc, self._cells.get(tile)) for tile, crc in checksums.items()]
+        found = setup.file_checksum(self.head, self._alpha, of_tiles)
         if self._checksum is not None and found != self._checksum:
             raise CorruptStream(
                 "the symbols are not those that were written: their checksum differs"
@@ -229,9 +266,8 @@ class Opened:
             if parts[-1].last != LAYERS - 1:
                 raise CorruptStream(f"tile {tile} has {parts[-1].last + 1} layers, not {LAYERS}")
 
-    def _area_of(self, region: Region) -> tiles.Area:
-        """The positions of the latent that a region and its halo need."""
-        beyond = strips.halo(self._runner.model.config)
+    def _area_of(self, region: Region, beyond: int) -> tiles.Area:
+        """The positions of the latent that a region and a halo of `beyond` positions need."""
         height, width = (-(-side // STRIDE) for side in (self.head.height, self.head.width))
         return tiles.Area(
             max(0, region.y // STRIDE - beyond),

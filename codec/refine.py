@@ -25,7 +25,14 @@ import torch
 from torch import Tensor
 
 from nacre.codec import strips
-from nacre.codec.tiles import DecodedTile, EncodedTile, Runner, encode_tile, hyper_latent
+from nacre.codec.tiles import (
+    DecodedTile,
+    EncodedTile,
+    Runner,
+    encode_tile,
+    finite,
+    hyper_latent,
+)
 from nacre.entropy.tables import MAX_RADIUS
 from nacre.entropy.walk import Step, drive, walk
 from nacre.models.config import HYPER_STRIDE, STRIDE, ImageConfig
@@ -119,6 +126,10 @@ class Target:
 
     def error(self, x_hat: Tensor, top: int, left: int, is_shown: bool = False) -> Tensor:
         """Bits that the errors of x_hat (1, 3, h, w), unclamped, cost at that place in pixels."""
+        return self.error_map(x_hat, top, left, is_shown).sum()
+
+    def error_map(self, x_hat: Tensor, top: int, left: int, is_shown: bool = False) -> Tensor:
+        """(h, w) the same of each pixel; no larger than what is left of the picture."""
         bottom, right = top + x_hat.shape[2], left + x_hat.shape[3]
         x = self.x[..., top:bottom, left:right]
         x_hat = x_hat[..., : x.shape[2], : x.shape[3]]
@@ -127,24 +138,31 @@ class Target:
         shown = x_hat.clamp(0, 1) * 255
         if is_shown:
             shown = (shown * self.fineness).round() / self.fineness
-        squares = (shown - x).square()
+        squares = (shown - x).square().sum(1)
         if self.weight is not None:
-            squares = squares * self.weight[..., top:bottom, left:right]
-        return squares.sum() * self.price
+            squares = squares * self.weight[:, 0, top:bottom, left:right]
+        return squares[0] * self.price
 
     def cost(self, tile: EncodedTile) -> float:
         """Bits and what errors cost, of a tile by itself."""
-        decoded, beyond = tile.decoded, strips.halo(self.runner.model.config)
-        total = float(tile.bits)
+        return float(tile.bits + self.errors(tile.decoded).sum())
+
+    def errors(self, decoded: DecodedTile) -> Tensor:
+        """(H, W) bits that the errors at each pixel of a tile cost, decoded by itself.
+
+        Raises NotNumbers.
+        """
+        out = torch.zeros(self.x.shape[2:], device=self.x.device)
+        beyond = strips.halo(self.runner.model.config)
         for row, column in _windows(decoded.y_hat.shape, WINDOW, beyond):
             x_hat = self._synthesis(
                 _around(decoded.y_hat, row, column), _around(decoded.features, row, column)
             )
-            x_hat = x_hat[:, :, row.core_pixels, column.core_pixels]
-            total += float(
-                self.error(x_hat, row.start * STRIDE, column.start * STRIDE, is_shown=True)
-            )
-        return total
+            x_hat = finite(x_hat[:, :, row.core_pixels, column.core_pixels])
+            top, left = row.start * STRIDE, column.start * STRIDE
+            found = self.error_map(x_hat, top, left, is_shown=True)
+            out[top : top + found.shape[0], left : left + found.shape[1]] = found
+        return out
 
     def gradient(self, y_hat: Tensor, features: Tensor) -> Tensor:
         """Bits a quantisation step that y_hat (1, M, h, w) being higher would cost in errors."""
@@ -290,7 +308,7 @@ class _Window:
             self._y.grad, self._z.grad = torch.autograd.grad(cost, [self._y, self._z])
         for v, is_own in zip((self._y, self._z), self._is_own, strict=True):
             assert v.grad is not None
-            v.grad.mul_(is_own).nan_to_num_(0.0, 0.0, 0.0)
+            v.grad.mul_(is_own).nan_to_num_(0.0, 0.0, 0.0)  # an encoder's step: nothing is hidden by it
         self._adam.step()
 
     def keep(self) -> None:
@@ -346,11 +364,13 @@ def _own(v: Tensor, row: strips.Span, column: strips.Span) -> Tensor:
     return own
 
 
-def refine_tile(target: Target, y: Tensor, quality: int, effort: Effort, part: Part) -> EncodedTile:
-    """Code y (1, M, h, w), never at a higher cost than when it is just rounded."""
+def refine_tile(
+    target: Target, y: Tensor, quality: int, effort: Effort, part: Part, plain: EncodedTile, cost: float
+) -> EncodedTile:
+    """Code y (1, M, h, w), never at a higher cost than `plain`, which is y just rounded and costs `cost`."""
     runner, z = target.runner, None
-    best = found = encode_tile(runner, y, quality)
-    lowest = target.cost(best)
+    best = found = plain
+    lowest = cost
     if effort.iterations:
         annealing, part = part.part(0, ANNEALING), part.part(ANNEALING, 1)
         y, z = anneal(target, y, hyper_latent(runner, y), effort.iterations, annealing)

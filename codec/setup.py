@@ -28,15 +28,20 @@ BYTES_PER_BLOCK_PIXEL, BYTES_PER_BAND_PIXEL, BYTES_PER_TILE_PIXEL, BYTES_PER_PIX
 BYTES_PER_WINDOW_PIXEL = 1100  # of a search by gradient
 
 
-def check_limits(head: Head, config: ImageConfig, limits: Limits, window: int = 0) -> None:
+def check_limits(head: Head, config: ImageConfig | None, limits: Limits, window: int = 0) -> None:
     """Refuse what would need more than the limits allow, before any of it is allocated.
 
-    `window` is how many positions of the latent a search works on at once.
+    `window` is how many positions of the latent a search works on at once; without a `config` there are no
+    networks to run.
     """
     if head.width * head.height > limits.pixels:
         raise LimitError(f"{head.width}x{head.height} pixels are over the limit of {limits.pixels}")
     height, width = (-(-side // STRIDE) for side in (head.height, head.width))
     side = head.tile // STRIDE
+    if config is None:
+        needed = STRIDE**2 * min(height, side) * width * BYTES_PER_BAND_PIXEL
+        needed += STRIDE**2 * height * width * BYTES_PER_PIXEL * head.bit_depth // 8
+        return _refuse_beyond(limits, needed, head)
     rows, columns = strips.blocks(height, width, config)
     block = max(r.high - r.low for r in rows) * max(c.high - c.low for c in columns)
     tile = min(height, side) * min(width, side)
@@ -46,6 +51,10 @@ def check_limits(head: Head, config: ImageConfig, limits: Limits, window: int = 
         + tile * BYTES_PER_TILE_PIXEL
         + height * width * BYTES_PER_PIXEL * head.bit_depth // 8
     )
+    _refuse_beyond(limits, needed, head)
+
+
+def _refuse_beyond(limits: Limits, needed: int, head: Head) -> None:
     if needed > limits.memory_bytes:
         raise LimitError(
             f"{head.width}x{head.height} pixels need about {needed >> 20} MiB, "

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nacre.codec import memory
-from nacre.codec.tiles import Runner
+from nacre.codec.tiles import Area, Runner, finite
 from nacre.models.config import STRIDE, ImageConfig
 
 BLOCK_PIXELS = 1 << 22  # with the halo; pictures up to this size are one block
@@ -129,20 +129,37 @@ class Analysis:
                 yield joined[:, :, :band]
                 del joined
 
+    def with_pixels(self, t: Tensor, area: Area, pixels: Pixels) -> Tensor:
+        """y (1, M, h, w) of an area of the latent, as if the picture had `pixels` (h, w, C) there."""
+        beyond = halo(self._runner.model.config)
+        row, column = (
+            Span(first, last, max(0, first - beyond), last + beyond)
+            for first, last in ((area.top, area.bottom), (area.left, area.right))
+        )
+        around = np.array(self._pixels[row.pixels, column.pixels])
+        top, left = row.core_pixels.start, column.core_pixels.start
+        around[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+        with self._runner.autocast():
+            y = self._runner.model.network.analysis.at_quality(self._features(around), t)
+        return y[:, :, row.core, column.core].float()
+
     def _block(self, t: Tensor, row: Span, column: Span) -> Tensor:
-        analysis = self._runner.model.network.analysis
         with self._runner.autocast():
             features = self._kept
             if features is None:
-                x = samples(self._pixels[row.pixels, column.pixels], self._runner.device)
-                x = x.expand(1, 3, *x.shape[2:])
-                padding = (0, -x.shape[3] % STRIDE, 0, -x.shape[2] % STRIDE)
-                x = F.pad(x, padding, mode="replicate")
-                features = analysis.at_any_quality(x.contiguous(memory_format=torch.channels_last))
+                features = self._features(self._pixels[row.pixels, column.pixels])
             if len(self._rows) == len(self._columns) == 1:
                 self._kept = features
-            y = analysis.at_quality(features, t)
+            y = self._runner.model.network.analysis.at_quality(features, t)
         return y[:, :, row.core, column.core].float()
+
+    def _features(self, pixels: Pixels) -> Tensor:
+        x = samples(pixels, self._runner.device)
+        x = x.expand(1, 3, *x.shape[2:])
+        padding = (0, -x.shape[3] % STRIDE, 0, -x.shape[2] % STRIDE)
+        x = F.pad(x, padding, mode="replicate").contiguous(memory_format=torch.channels_last)
+        features: Tensor = self._runner.model.network.analysis.at_any_quality(x)
+        return features
 
 
 def samples(pixels: Pixels, device: torch.device) -> Tensor:
@@ -176,7 +193,7 @@ def synthesise(
             y_hat, features = window.block(row, column)
             with runner.autocast():
                 x_hat = runner.model.network.synthesis(y_hat, features, t)
-            x_hat = x_hat[0, :, row.core_pixels, column.core_pixels].nan_to_num(0.0)
+            x_hat = finite(x_hat[0, :, row.core_pixels, column.core_pixels])
             if channels == 1:
                 x_hat = x_hat.mean(0, keepdim=True)
             samples = (x_hat.clamp(0, 1) * PEAKS[depth]).round().permute(1, 2, 0)

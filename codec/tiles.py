@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nacre.codec.container import Cells
 from nacre.entropy.coder import Decoder, Encoder, Rows, Symbols
 from nacre.entropy.errors import CorruptStream
 from nacre.entropy.tables import MAX_SYMBOL, Tables
@@ -131,7 +132,7 @@ class CodingPrior:
         self._hyper = runner.model.scales.hyper(z_hat[0])[:, :height, :width]
 
     def mean(self, y_hat: Tensor, step: int) -> Tensor:
-        """Bounded, so that no file, however hostile, makes a number that is not finite."""
+        """Raises NotNumbers, which no weights that were trained come to: the networks are bounded."""
         with self._runner.autocast():
             mean = self._runner.model.network.means(self.features, y_hat, step)
         return _bounded(mean)
@@ -151,14 +152,30 @@ def symbol_checksum(z: Symbols, y: Symbols) -> int:
     return zlib.crc32(y.astype("<i4").tobytes(), zlib.crc32(z.astype("<i4").tobytes()))
 
 
+def checksum(of_symbols: int, cells: Cells | None) -> int:
+    """The checksum of a tile: that of its symbols, 0 without any, continued over the payload of CELL."""
+    return of_symbols if cells is None else zlib.crc32(cells.to_bytes(), of_symbols)
+
+
 def join_checksums(head: bytes, alpha: bytes, checksums: list[int]) -> int:
     """The checksum of a file: CRC-32 over the payloads of HEAD and ALPH and the checksums of its tiles."""
     before = zlib.crc32(alpha, zlib.crc32(head))
     return zlib.crc32(struct.pack(f"<{len(checksums)}I", *checksums), before)
 
 
+class NotNumbers(CorruptStream):
+    """A network gave infinity or not-a-number: at the decoder damage, at the encoder cause to code otherwise."""
+
+
+def finite(x: Tensor) -> Tensor:
+    """x, if all of it is finite; raises NotNumbers."""
+    if not bool(torch.isfinite(x).all()):
+        raise NotNumbers("the networks give no numbers for these symbols")
+    return x
+
+
 def _bounded(x: Tensor) -> Tensor:
-    return x.float().nan_to_num(0.0).clamp(-MAX_SYMBOL, MAX_SYMBOL)
+    return finite(x.float()).clamp(-MAX_SYMBOL, MAX_SYMBOL)
 
 
 def _symbols(x: Tensor) -> Symbols:

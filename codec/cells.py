@@ -1,0 +1,189 @@
+"""The cells of a tile that do not come from the latent: their bytes, and their place over its pixels.
+
+A tile is cut into square cells, those at its right and lower edge into what is left. Each is of one mode. Cells
+of mode EXACT are one lossless picture of the smallest rectangle around them, those of mode DCT a mosaic.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nacre.codec import fill, jpeg, lossless
+from nacre.codec.container import Cells
+from nacre.entropy.errors import CorruptStream
+
+SIDE_LOG2 = 5  # of the cells that are written: 32 pixels
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+Modes = NDArray[np.uint8]  # (rows, columns) of cells
+
+
+class Mode(IntEnum):
+    """Where the pixels of a cell come from."""
+
+    LATENT = 0
+    EXACT = 1
+    DCT = 2
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What stands over the latent's pixels in one tile."""
+
+    is_own: NDArray[np.bool_]  # (h, w)
+    pixels: Pixels  # (h, w, C), anything where not own
+
+
+def count(pixels: int, side: int) -> int:
+    """Cells along `pixels`."""
+    return -(-pixels // side)
+
+
+def write(tile: int, modes: Modes, pixels: Pixels, step: int, is_thorough: bool) -> Cells:
+    """The chunk of a tile's `pixels` (h, w, C), of which some cells are not LATENT."""
+    side = 1 << SIDE_LOG2
+    exact = transformed = b""
+    is_exact = modes == Mode.EXACT
+    if is_exact.any():
+        box, own = _box(is_exact, side, pixels.shape[:2])
+        exact = lossless.to_bytes(fill_flat(pixels[box], ~own), is_thorough)
+    if (modes == Mode.DCT).any():
+        transformed = jpeg.to_bytes(cut(pixels, side)[modes == Mode.DCT], step)
+    first = int(modes[0, 0])
+    if (modes == first).all():
+        return Cells(tile, SIDE_LOG2, first, b"", exact, transformed)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(modes.tobytes()) + packer.flush()
+    return Cells(tile, SIDE_LOG2, 0, packed, exact, transformed)
+
+
+def all_exact(tile: int, pixels: Pixels, is_thorough: bool) -> Cells:
+    """The chunk of a tile without loss."""
+    shape = [count(side, 1 << SIDE_LOG2) for side in pixels.shape[:2]]
+    return write(tile, np.full(shape, Mode.EXACT, np.uint8), pixels, 1, is_thorough)
+
+
+def read(cells: Cells, shape: tuple[int, int, int], depth: int) -> Patch:
+    """Undo `write` for a tile of (h, w, C) samples of `depth` bits. Raises CorruptStream."""
+    height, width, channels = shape
+    side = 1 << cells.side_log2
+    modes = read_modes(cells, count(height, side), count(width, side))
+    pixels: Pixels = np.zeros(shape, np.uint16 if depth == 16 else np.uint8)
+    is_exact, is_dct = modes == Mode.EXACT, modes == Mode.DCT
+    if is_exact.any() != bool(cells.exact) or is_dct.any() != bool(cells.transformed):
+        raise CorruptStream(f"the cells of tile {cells.tile} are not those of its map")
+    if is_exact.any():
+        box, own = _box(is_exact, side, (height, width))
+        found = lossless.from_bytes(cells.exact, (*own.shape, channels), depth)
+        pixels[box] = np.where(own[..., None], found, 0)
+    if is_dct.any():
+        if depth != 8:
+            raise CorruptStream("transformed cells in a picture of 16 bits")
+        found = jpeg.from_bytes(cells.transformed, int(is_dct.sum()), side, channels)
+        for (row, column), cell in zip(np.argwhere(is_dct) * side, found, strict=True):
+            part = pixels[row : row + side, column : column + side]
+            part[:] = cell[: part.shape[0], : part.shape[1]]
+    return Patch(spread(modes != Mode.LATENT, side, (height, width)), pixels)
+
+
+def read_modes(cells: Cells, rows: int, columns: int) -> Modes:
+    """(rows, columns) the mode of every cell; raises CorruptStream."""
+    if cells.form:
+        return np.full((rows, columns), cells.form, np.uint8)
+    unpacker = zlib.decompressobj(-15)
+    try:
+        data = unpacker.decompress(cells.map, rows * columns + 1)
+    except zlib.error as error:
+        raise CorruptStream(f"map of cells: {error}") from error
+    if len(data) != rows * columns or not unpacker.eof or unpacker.unused_data:
+        raise CorruptStream(f"map of cells: not one of {rows}x{columns}")
+    modes = np.frombuffer(data, np.uint8).reshape(rows, columns)
+    if modes.max() > max(Mode):
+        raise CorruptStream(f"map of cells: mode {modes.max()} is not known")
+    return modes
+
+
+def cut(pixels: Pixels, side: int) -> Pixels:
+    """(rows, columns, side, side, C) cells of (h, w, C); the last ones continued by their edge."""
+    height, width, channels = pixels.shape
+    rows, columns = count(height, side), count(width, side)
+    padding = ((0, rows * side - height), (0, columns * side - width), (0, 0))
+    padded = np.pad(pixels, padding, mode="edge") if (height | width) % side else pixels
+    return padded.reshape(rows, side, columns, side, channels).swapaxes(1, 2)
+
+
+def spread(of_cells: NDArray[np.bool_], side: int, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """(h, w) of what is so for each cell."""
+    return of_cells.repeat(side, 0)[: size[0]].repeat(side, 1)[:, : size[1]]
+
+
+def fill_flat(pixels: Pixels, is_hidden: NDArray[np.bool_]) -> Pixels:
+    """With hidden pixels of one colour, which a lossless coder takes nearly nothing for."""
+    return np.where(is_hidden[..., None], pixels[~is_hidden][0], pixels)
+
+
+def _box(
+    is_exact: NDArray[np.bool_], side: int, size: tuple[int, int]
+) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+    """The rectangle of pixels around cells, and which of its pixels are theirs."""
+    rows, columns = (np.flatnonzero(is_exact.any(axis)) * side for axis in (1, 0))
+    box = (
+        slice(int(rows[0]), min(int(rows[-1]) + side, size[0])),
+        slice(int(columns[0]), min(int(columns[-1]) + side, size[1])),
+    )
+    return box, spread(is_exact, side, size)[box]
+
+
+class Overlay:
+    """Puts the cells of all tiles over the rows of a picture, which come from the top down."""
+
+    def __init__(
+        self, found: Mapping[int, Cells], size: tuple[int, int, int], tile: int, depth: int
+    ) -> None:
+        """`size` (H, W, C) of the picture, `tile` the side of a tile."""
+        self._found, self._size, self._tile, self._depth = found, size, tile, depth
+        self._held: dict[int, Patch] = {}
+
+    def put(self, pixels: Pixels, top: int, left: int) -> None:
+        """Over pixels (h, w, C) whose upper left one is at (top, left) of the picture. Raises CorruptStream."""
+        if not self._found:
+            return
+        bottom, right = top + pixels.shape[0], left + pixels.shape[1]
+        wanted = set()
+        for number, y, x in self._tiles(top, bottom, left, right):
+            wanted.add(number)
+            patch = self._patch(number, y, x)
+            rows = slice(max(top, y), min(bottom, y + patch.is_own.shape[0]))
+            columns = slice(max(left, x), min(right, x + patch.is_own.shape[1]))
+            there = (slice(rows.start - y, rows.stop - y), slice(columns.start - x, columns.stop - x))
+            here = pixels[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+            np.copyto(here, patch.pixels[there], where=patch.is_own[there][..., None])
+        for number in set(self._held) - wanted:
+            del self._held[number]
+
+    def _tiles(self, top: int, bottom: int, left: int, right: int) -> Iterator[tuple[int, int, int]]:
+        """Number, first row and first column of the tiles with cells that these pixels meet."""
+        across = count(self._size[1], self._tile)
+        for row in range(top // self._tile, count(min(bottom, self._size[0]), self._tile)):
+            for column in range(left // self._tile, count(min(right, self._size[1]), self._tile)):
+                if row * across + column in self._found:
+                    yield row * across + column, row * self._tile, column * self._tile
+
+    def _patch(self, number: int, y: int, x: int) -> Patch:
+        if number not in self._held:
+            height, width, channels = self._size
+            shape = (min(self._tile, height - y), min(self._tile, width - x), channels)
+            self._held[number] = read(self._found[number], shape, self._depth)
+        return self._held[number]
+
+
+def covered(pixels: Pixels, modes: Modes) -> Pixels:
+    """What the latent is to show in a tile: smooth where it is not seen."""
+    hidden = spread(modes != Mode.LATENT, 1 << SIDE_LOG2, pixels.shape[:2])
+    return fill.fill(pixels, hidden)

@@ -1,0 +1,91 @@
+"""Samples to bytes without loss, by well-kept coders: WebP, PNG where a side is too long for it.
+
+The first byte says which; 16-bit samples are two pictures of 8 bits: the high bytes, and the low bytes less
+the high ones, which are zero where 8 bits were stretched to 16.
+"""
+
+from __future__ import annotations
+
+import io
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, features
+
+from nacre.entropy.errors import CorruptStream, UnsupportedStream
+
+Samples = NDArray[np.uint8] | NDArray[np.uint16]
+LONGEST_WEBP_SIDE = 16383
+QUICK: dict[str, Any] = {"method": 4, "quality": 80}
+THOROUGH: dict[str, Any] = {"method": 6, "quality": 100}  # 10 to 100 times as long for a per cent or two
+
+
+class Coder(IntEnum):
+    """The first byte of what `to_bytes` gives."""
+
+    PNG = 1
+    WEBP = 2
+    HALVES = 3  # of 16 bits: length of the first (4 bytes), then each as `to_bytes` gives it
+
+
+def to_bytes(samples: Samples, is_thorough: bool = False) -> bytes:
+    """(H, W, 1 or 3) of uint8 or uint16."""
+    if samples.dtype == np.uint16:
+        high, low = (samples >> 8).astype(np.uint8), (samples & 255).astype(np.uint8)
+        first, second = (to_bytes(half, is_thorough) for half in (high, low - high))
+        return bytes([Coder.HALVES]) + len(first).to_bytes(4, "little") + first + second
+    image, out = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples), io.BytesIO()
+    if max(samples.shape[:2]) > LONGEST_WEBP_SIDE or not features.check("webp"):
+        image.save(out, "PNG", optimize=True)
+        return bytes([Coder.PNG]) + out.getvalue()
+    options = THOROUGH if is_thorough else QUICK
+    image.convert("RGB").save(out, "WEBP", lossless=True, **options)
+    return bytes([Coder.WEBP]) + out.getvalue()
+
+
+def from_bytes(data: bytes, shape: tuple[int, int, int], depth: int) -> Samples:
+    """Undo `to_bytes` for (H, W, 1 or 3) samples of `depth` bits.
+
+    Sizes are compared before any sample is unpacked. Raises CorruptStream for anything else, and
+    UnsupportedStream for coders that are not known.
+    """
+    if not data:
+        raise CorruptStream("lossless samples: nothing is there")
+    if data[0] not in list(Coder):
+        raise UnsupportedStream(f"lossless samples: coder {data[0]} is not known")
+    if (depth == 16) != (data[0] == Coder.HALVES):
+        raise CorruptStream(f"lossless samples: coder {data[0]} does not give {depth} bits")
+    if depth == 8:
+        return _eight_bits(data[1:], Coder(data[0]), shape)
+    size = int.from_bytes(data[1:5], "little")
+    if not size <= len(data) - 5:
+        raise CorruptStream("lossless samples: the first half is longer than what is there")
+    high, low = (from_bytes(d, shape, 8) for d in (data[5 : 5 + size], data[5 + size :]))
+    low = low + high  # modulo 256
+    return high.astype(np.uint16) << 8 | low
+
+
+def _eight_bits(data: bytes, coder: Coder, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    height, width, channels = shape
+    mode = "RGB" if channels == 3 or coder == Coder.WEBP else "L"
+    return read_picture(data, coder.name, mode, (width, height))[..., :channels]
+
+
+def read_picture(data: bytes, format: str, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H, W, C) of a picture file, which must be of that format of Pillow's, mode and (width, height).
+
+    Raises CorruptStream for anything else, before a sample is unpacked.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=[format]) as image:
+            found = (image.mode, image.size, getattr(image, "n_frames", 1))
+            if found != (mode, size, 1):
+                raise CorruptStream(f"{format} inside the file: {found}, not {(mode, size, 1)}")
+            samples = np.asarray(image)
+    except CorruptStream:
+        raise
+    except Exception as error:  # of any kind: readers of Pillow raise whatever their parsing hits
+        raise CorruptStream(f"{format} inside the file: {error}") from error
+    return samples[..., None] if samples.ndim == 2 else samples

@@ -1,0 +1,283 @@
+"""Which cells of a tile come from the latent, and which are coded in another way: the encoder's choice.
+
+A network codes photographs best. Screens, dithers and drawings of few colours cost less as they are; noise
+and saturated text, which a latent of this width cannot carry, cost less as a plain transform code. What
+counts is bits + lambda * squared error of what really comes out, each way coded and decoded again. Photographs
+pay a glance at their pixels: only where a cell looks unlike one are the ways compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nacre.codec import cells, jpeg
+from nacre.codec.cells import Mode, Modes, Pixels
+from nacre.codec.container import Cells
+from nacre.codec.refine import Target
+from nacre.codec.tiles import EncodedTile, NotNumbers, Runner, encode_tile
+from nacre.entropy.tables import MAX_RADIUS
+from nacre.entropy.walk import Step
+from nacre.models.config import STRIDE
+
+SIDE = 1 << cells.SIDE_LOG2
+FEW_COLOURS = 64  # in a cell; of the cells of photographs (Kodak) 4 in 100 have fewer
+ROUGH_LUMA, ROUGH_CHROMA = 10000.0, 2500.0  # squared levels from pixel to pixel: none of Kodak has more
+LEAST_GAIN = 600.0  # bits that a glance must promise before ways are compared
+LATENT_SHARE = 0.8  # of what the transform code costs, for content that suits the network
+WORST_ERROR = 6.0  # bits a pixel that errors may cost before a cell is looked at; high-rate theory has 2.2
+CHUNK_BYTES = 14  # framing of CELL, about
+
+# What the transform code takes, by regression over photographs and odd pictures (within 15 %).
+BITS_NONZERO, BITS_DOUBLING, BITS_BLOCK = 4.3, 0.8, 3.0
+LUMA = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
+
+Floats = NDArray[np.float64]
+Analyse = Callable[[Pixels], Tensor]  # pixels of the tile to its y
+
+
+class Survey:
+    """What the pixels (h, w, C) of a tile say of its cells, whatever the quality."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self.pixels = pixels
+        self._cells = cells.cut(pixels, SIDE)
+        self.shape = self._cells.shape[:2]
+        packed = _packed(self._cells)
+        self._sorted = np.sort(packed.reshape(*self.shape, -1), 2)
+        self.colours = (np.diff(self._sorted, axis=2) != 0).sum(2) + 1
+        is_new = (packed[..., 1:, 1:] != packed[..., 1:, :-1]) & (
+            packed[..., 1:, 1:] != packed[..., :-1, 1:]
+        )
+        self._new = is_new.sum((2, 3))  # pixels unlike the one above and the one before
+        self.is_rough = _roughness(self._cells)
+
+    @cached_property
+    def exact_bits(self) -> Floats:
+        """(rows, columns) about what each cell takes without loss."""
+        pixels = self._sorted.shape[2]
+        starts = np.diff(self._sorted, axis=2, prepend=self._sorted[..., :1]) != 0
+        starts[..., 0] = True
+        first = np.flatnonzero(starts)
+        runs = np.diff(first, append=starts.size) / pixels
+        of_cell = first // pixels
+        entropy = np.bincount(of_cell, -runs * np.log2(runs), starts.size // pixels)
+        entropy = entropy.reshape(self.shape)
+        literals = 3.0 * self._cells.shape[4] * np.maximum(0, self.colours - FEW_COLOURS)
+        return 4 + literals + np.minimum(pixels * entropy, self._new * (entropy + 1.5))
+
+    def transform_cost(self, which: NDArray[np.bool_], price: float, step: int) -> Floats:
+        """(n,) about what each of the cells costs as transform code: bits and the price of its errors."""
+        x = self._cells[which].astype(np.float32) - 128
+        grey = x.shape[3] == 1
+        x = x if grey else x @ LUMA.T.astype(np.float32)
+        blocks = torch.from_numpy(x).unfold(1, jpeg.BLOCK, jpeg.BLOCK).unfold(2, jpeg.BLOCK, jpeg.BLOCK)
+        scaled = _DCT @ blocks @ _DCT.T / step
+        symbols = scaled.round()
+        magnitude = symbols.abs()
+        nonzero = magnitude > 0
+        bits = BITS_NONZERO * nonzero + BITS_DOUBLING * torch.log2(magnitude.clamp_min(1))
+        error = (scaled - symbols).square() * (price * step**2 * (1 if grey else 3))
+        total = (bits + error).flatten(1).sum(1) + BITS_BLOCK * blocks[0, ..., 0, 0].numel()
+        return np.asarray(total.numpy(), np.float64)
+
+    def suspects(self, price: float, step: int) -> NDArray[np.bool_]:
+        """(rows, columns) cells that may cost less in another way."""
+        found = self.is_rough.copy()
+        few = self.colours <= FEW_COLOURS
+        if few.any() and self.pixels.dtype == np.uint8:
+            gain = LATENT_SHARE * self.transform_cost(few, price, step) - self.exact_bits[few]
+            if gain[gain > 0].sum() > LEAST_GAIN:
+                found[few] |= gain > 0
+        elif few.any():
+            found |= few
+        return found
+
+
+def _packed(cut: Pixels) -> NDArray[np.uint32] | NDArray[np.uint64]:
+    """(..., C) samples as one number."""
+    kind = np.uint32 if cut.dtype == np.uint8 else np.uint64
+    packed = cut[..., 0].astype(kind)
+    for c in range(1, cut.shape[-1]):
+        packed = packed << kind(8 * cut.itemsize) | cut[..., c]
+    return packed
+
+
+def _roughness(cut: Pixels) -> NDArray[np.bool_]:
+    """(rows, columns) whether neighbours differ more than in photographs."""
+    x = cut.astype(np.int16) if cut.dtype == np.uint8 else (cut >> 8).astype(np.int16)
+    middle = x[..., x.shape[-1] // 2]
+    rough = np.asarray(_change(middle) > ROUGH_LUMA)
+    if x.shape[-1] == 3:
+        rough |= _change(x[..., 0] - middle) + _change(x[..., 2] - middle) > ROUGH_CHROMA
+    return rough
+
+
+def _change(plane: NDArray[np.int16]) -> Floats:
+    """(rows, columns) mean squared difference to the neighbours below and on the right."""
+    down, right = np.diff(plane, axis=2), np.diff(plane, axis=3)
+    return sum(
+        np.einsum("abcd,abcd->ab", d, d, dtype=np.float32) / (d.shape[2] * d.shape[3])
+        for d in (down, right)
+    )  # type: ignore[return-value]
+
+
+def _dct_matrix() -> Tensor:
+    k = np.arange(jpeg.BLOCK)
+    matrix = np.cos(np.pi * np.outer(k, 2 * k + 1) / (2 * jpeg.BLOCK)) * math.sqrt(2 / jpeg.BLOCK)
+    matrix[0] /= math.sqrt(2)
+    return torch.from_numpy(matrix.astype(np.float32))
+
+
+_DCT = _dct_matrix()
+
+
+class BitCount:
+    """Rounds symbols for `encode_tile` and adds up what they cost at each position of the latent."""
+
+    def __init__(self, runner: Runner, y: Tensor) -> None:
+        self._y = y
+        self._costs = torch.from_numpy(runner.model.tables.y.costs).to(y.device)
+        self.bits = torch.zeros(y.shape[2:], device=y.device)  # (h, w)
+
+    def choose(self, step: Step) -> Tensor:
+        symbols = (self._y - step.mean).round()
+        at = symbols.clamp(-MAX_RADIUS - 1, MAX_RADIUS + 1) + (MAX_RADIUS + 1)
+        cost = self._costs[step.rows.to(self._y.device).long(), at.long()]
+        self.bits += torch.where(step.where & torch.isfinite(cost), cost, 0.0).sum((0, 1))
+        return symbols
+
+    def of_cells(self, shape: tuple[int, ...]) -> Floats:
+        """(rows, columns)"""
+        return _summed(self.bits, SIDE // STRIDE, shape)
+
+
+def _summed(plane: Tensor, side: int, shape: tuple[int, ...]) -> Floats:
+    """(rows, columns) sums of (h, w) over squares."""
+    height, width = shape[0] * side, shape[1] * side
+    whole = np.zeros((height, width))
+    whole[: plane.shape[0], : plane.shape[1]] = plane.cpu().numpy()[:height, :width]
+    return whole.reshape(shape[0], side, shape[1], side).sum((1, 3))
+
+
+@dataclass(frozen=True)
+class Way:
+    """A tile, coded: its latent, or none, and its cells, or none."""
+
+    cost: float  # bits and what errors cost
+    cost_of_latent: float  # the same without the cells
+    modes: Modes
+    y: Tensor | None
+    tile: EncodedTile | None
+    cells: Cells | None
+    target: Target  # of which errors under cells cost nothing
+    errors: Tensor | None = None  # (h, w) what those of the latent cost, where nothing covers it
+
+
+class Chooser:
+    """Codes a tile in one way after the other."""
+
+    def __init__(
+        self, target: Target, survey: Survey, number: int, quality: int, analyse: Analyse,
+        is_alone: bool, is_thorough: bool,
+    ) -> None:  # fmt: skip
+        """`analyse` gives y of the tile with other pixels; a tile that `is_alone` needs no latent."""
+        self._target, self._survey, self._number, self._quality = target, survey, number, quality
+        self._analyse, self._is_alone, self._is_thorough = analyse, is_alone, is_thorough
+        self._step = jpeg.best_step(target.price * survey.pixels.shape[2])
+        weight = target.weight
+        self._weight = 1.0 if weight is None else weight[0, 0].cpu().numpy()
+
+    def suspects(self) -> NDArray[np.bool_]:
+        return self._survey.suspects(self._target.price, self._step)
+
+    def plain(self, y: Tensor, tile: EncodedTile) -> Way:
+        """All from the latent."""
+        return self._plain(y, tile, self._target.errors(tile.decoded))
+
+    def _plain(self, y: Tensor, tile: EncodedTile, errors: Tensor) -> Way:
+        modes = np.zeros(self._survey.shape, np.uint8)
+        cost = float(tile.bits + errors.sum())
+        return Way(cost, cost, modes, y, tile, None, self._target, errors)
+
+    def nothing(self) -> NDArray[np.bool_]:
+        """No cell."""
+        return np.zeros(self._survey.shape, np.bool_)
+
+    def badly_shown(self, way: Way) -> NDArray[np.bool_]:
+        """(rows, columns) cells whose errors cost more than they should at this quality."""
+        assert way.errors is not None
+        return _summed(way.errors, SIDE, self._survey.shape) > WORST_ERROR * SIDE**2
+
+    def best(self, y: Tensor, suspects: NDArray[np.bool_]) -> Way:
+        """The cheapest of: the latent alone, each cell in the way that seems best, all cells in one way."""
+        found: list[Way] = []
+        exact = self._survey.exact_bits
+        transformed = np.full(self._survey.shape, np.inf)
+        latent = np.full(self._survey.shape, np.inf)
+        try:
+            counter = BitCount(self._target.runner, y)
+            tile = encode_tile(self._target.runner, y, self._quality, choose=counter.choose)
+            errors = self._target.errors(tile.decoded)
+            latent = counter.of_cells(self._survey.shape) + _summed(errors, SIDE, self._survey.shape)
+            found.append(self._plain(y, tile, errors))
+        except NotNumbers:
+            suspects = np.ones_like(suspects)
+        if self._survey.pixels.dtype == np.uint8:
+            transformed[suspects] = self._survey.transform_cost(
+                suspects, self._target.price, self._step
+            )
+        ratio = 1.0
+        for _ in range(2):  # what a lossless coder really takes is known after the first time
+            modes = _cheapest(latent, ratio * exact, transformed, suspects)
+            if not modes.any() or any(np.array_equal(modes, way.modes) for way in found):
+                break
+            found.append(self._way(modes))
+            is_exact = modes == Mode.EXACT
+            if not is_exact.any():
+                break
+            made = found[-1].cells
+            assert made is not None
+            ratio = 8 * len(made.exact) / exact[is_exact].sum()
+        lowest = min((way.cost for way in found), default=np.inf)
+        if ratio * exact.sum() < 1.5 * lowest or not found:
+            found.append(self._way(np.full(self._survey.shape, Mode.EXACT, np.uint8)))
+        if transformed.sum() < lowest:
+            found.append(self._way(np.full(self._survey.shape, Mode.DCT, np.uint8)))
+        return min(found, key=lambda way: way.cost)
+
+    def _way(self, modes: Modes) -> Way:
+        """The tile coded with these modes, and what comes out when it is decoded."""
+        pixels = self._survey.pixels
+        made = cells.write(self._number, modes, pixels, self._step, self._is_thorough)
+        patch = cells.read(made, pixels.shape, 8 * pixels.itemsize)
+        unit = 1 if pixels.itemsize == 1 else 257
+        error = (patch.pixels.astype(np.float32) - pixels) / unit
+        squares = np.einsum("abc,abc->ab", error, error) * patch.is_own * self._weight
+        cost = 8 * (CHUNK_BYTES + len(made.to_bytes())) + float(squares.sum()) * self._target.price
+        target = self._without(patch.is_own)
+        if self._is_alone and patch.is_own.all():
+            return Way(cost, 0.0, modes, None, None, made, target)
+        y = self._analyse(cells.covered(pixels, modes))
+        tile = encode_tile(target.runner, y, self._quality)
+        cost_of_latent = target.cost(tile)
+        return Way(cost + cost_of_latent, cost_of_latent, modes, y, tile, made, target)
+
+    def _without(self, is_own: NDArray[np.bool_]) -> Target:
+        seen = torch.from_numpy(~is_own).float()[None, None].to(self._target.x.device)
+        weight = self._target.weight
+        return replace(self._target, weight=seen if weight is None else seen * weight)
+
+
+def _cheapest(latent: Floats, exact: Floats, transformed: Floats, suspects: NDArray[np.bool_]) -> Modes:
+    """The mode of each cell by itself; cells that are not suspect stay with the latent."""
+    costs = np.stack([latent, exact, transformed])
+    costs[1:, ~suspects] = np.inf
+    return np.asarray(costs.argmin(0), np.uint8)
