@@ -8,26 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image
 
-from nacre.codec import deep
+from nacre.codec import metadata, samples
 from nacre.codec.container import MetaKind
+from nacre.codec.metadata import EXIF_PREFIX as EXIF_PREFIX
+from nacre.codec.metadata import ImageWarning as ImageWarning
+from nacre.codec.metadata import exif as exif
+from nacre.codec.metadata import metadata_info as metadata_info
 from nacre.entropy.errors import ImageError
 
 if TYPE_CHECKING:
     import torch
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
-
-GREY_MODES = {"1", "L"}
-COLOUR_MODES = {"RGB", "RGBX", "YCbCr", "HSV", "P"}
-ALPHA_MODES = {"RGBA", "RGBa", "LA", "La", "PA"}
-ORIENTATION = 0x0112  # EXIF tag
-EXIF_PREFIX = b"Exif\0\0"  # as JPEG has it; kept out of our files
-
-
-class ImageWarning(UserWarning):
-    """Something of the picture is not kept."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class Picture:
     pixels: Pixels  # (H, W, 1) or (H, W, 3)
     metadata: dict[MetaKind, bytes] = field(default_factory=dict)
     orientation: int = 1
-    alpha: NDArray[np.uint8] | None = None  # (H, W), 0 transparent, 255 opaque
+    alpha: Pixels | None = None  # (H, W), 0 transparent, the largest number opaque
 
     @property
     def channels(self) -> int:
@@ -47,42 +41,65 @@ class Picture:
 def to_picture(image: Image.Image | NDArray[Any] | torch.Tensor) -> Picture:
     """Take a PIL image, a uint8 array (H, W) or (H, W, 1 to 4), or a tensor (1 to 4, H, W).
 
-    Arrays are uint8 or uint16, tensors uint8 or float in [0, 1], which is rounded to 8 bits. The second or
-    fourth channel is transparency, of 8 bits always; where all is opaque it is dropped. Raises ImageError
-    for everything else.
+    Arrays are bool, uint8 or uint16 of either byte order, tensors bool, uint8, uint16, or float in [0, 1],
+    which is rounded to 8 bits. The second or fourth channel is transparency; where all is opaque it is
+    dropped. Raises ImageError for everything else.
     """
     if isinstance(image, Image.Image):
         return _from_pil(image)
     if isinstance(image, np.ndarray):
-        return _apart(_checked(image if image.ndim == 3 else image[..., None]))
-    if type(image).__module__.split(".")[0] == "torch":
+        return _apart(_checked(_plain(image)))
+    if _is_tensor(image):
         return _apart(_checked(_tensor_to_array(image)))
     raise ImageError(
         f"a {type(image).__name__} is not a picture: PIL image, uint8 array or tensor wanted"
     )
 
 
+def _is_tensor(value: Any) -> bool:
+    """Also of a class that was made from Tensor elsewhere; torch is not imported to find out."""
+    return any(
+        kind.__module__.split(".")[0] == "torch" for kind in type(value).__mro__
+    ) and hasattr(value, "is_floating_point")
+
+
 def _tensor_to_array(tensor: torch.Tensor) -> NDArray[Any]:
     import torch
 
+    tensor = tensor.detach().as_subclass(torch.Tensor)
     if tensor.ndim != 3:
-        raise ImageError(f"a tensor of shape {tuple(tensor.shape)}: (3, H, W) or (1, H, W) wanted")
+        raise ImageError(f"a tensor of shape {tuple(tensor.shape)}: (1 to 4, H, W) wanted")
+    if tensor.layout != torch.strided:
+        raise ImageError(f"a tensor of layout {tensor.layout}: a dense one wanted")
     if tensor.is_floating_point():
         if not bool(((tensor >= 0) & (tensor <= 1)).all()):
             raise ImageError("a float tensor must lie in [0, 1]")
-        tensor = (tensor.detach().float() * 255).round().to(torch.uint8)
-    array: NDArray[Any] = tensor.permute(1, 2, 0).cpu().numpy()
-    return array
+        tensor = (tensor.float() * 255).round().to(torch.uint8)
+    if tensor.dtype not in (torch.bool, torch.uint8, getattr(torch, "uint16", torch.uint8)):
+        raise ImageError(f"a tensor of {tensor.dtype}: bool, uint8, uint16 or float wanted")
+    array: NDArray[Any] = tensor.cpu().numpy()
+    return np.moveaxis(array, 0, 2)
+
+
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    """Without what a subclass adds, which may redefine how it is indexed."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise ImageError("a masked array is not a picture: what its mask means is not known")
+    plain = np.asarray(array)
+    return plain[..., None] if plain.ndim == 2 else plain
 
 
 def _checked(array: NDArray[Any]) -> Pixels:
-    if array.dtype not in (np.uint8, np.uint16):
-        raise ImageError(f"samples of type {array.dtype}: uint8 or uint16 wanted")
+    """As numbers of this machine's byte order."""
     if array.ndim != 3 or not 1 <= array.shape[2] <= 4:
         raise ImageError(f"an array of shape {array.shape}: (H, W) or (H, W, 1 to 4) wanted")
     if not array.size:
         raise ImageError("the picture has no pixels")
-    return array
+    if array.dtype == bool:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind != "u" or array.itemsize > 2:
+        raise ImageError(f"samples of type {array.dtype}: bool, uint8 or uint16 wanted")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _apart(
@@ -90,126 +107,37 @@ def _apart(
 ) -> Picture:
     """Colours and transparency of (H, W, 1 to 4)."""
     colours = array.shape[2] if array.shape[2] % 2 else array.shape[2] - 1
-    plane = _to_8_bits(array[..., -1]) if colours < array.shape[2] else None
-    if plane is not None and plane.min() == 255:
+    plane = array[..., -1] if colours < array.shape[2] else None
+    if plane is not None and plane.min() == np.iinfo(plane.dtype).max:
         plane = None
     return Picture(array[..., :colours], info or {}, orientation, plane)
 
 
 def _from_pil(image: Image.Image) -> Picture:
     try:
-        wide = _deep(image)
-        frames = getattr(image, "n_frames", 1)
-        image.load()
-        if frames > 1:
-            warnings.warn(f"the first of {frames} frames is kept", ImageWarning, stacklevel=4)
-        orientation, raw_exif = exif(image)
-        icc, xmp = image.info.get("icc_profile") or b"", _xmp(image)
-        pixels, keeps_profile = (wide, True) if wide is not None else _samples(image)
+        image = samples.readable(image)
+        numbers = metadata.named_colours(image)
+        found = samples.loaded(image)
+        colours = 1 if found.array.shape[2] < 3 else 3
+        blocks, orientation = metadata.blocks(image, colours, numbers, found.is_srgb)
     except ImageError:
         raise
     except Exception as error:  # readers of Pillow raise whatever their parsing hits
         raise ImageError(f"the picture cannot be read: {error}") from error
-    blocks = {
-        MetaKind.ICC: icc if keeps_profile else b"",
-        MetaKind.EXIF: raw_exif.removeprefix(EXIF_PREFIX),
-        MetaKind.XMP: xmp,
-    }
-    return _apart(_checked(pixels), {k: data for k, data in blocks.items() if data}, orientation)
+    return _apart(_checked(found.array), blocks, orientation)
 
 
-def exif(image: Image.Image) -> tuple[int, bytes]:
-    """Orientation, and the block as it came; a block that cannot be parsed is kept and says nothing."""
-    raw = image.info.get("exif") or b""
-    try:
-        tags = image.getexif()
-        orientation, raw = tags.get(ORIENTATION, 1), raw or (tags.tobytes() if tags else b"")
-    except Exception:  # of any kind, as above
-        orientation = 1
-    return orientation if orientation in range(1, 9) else 1, raw
-
-
-def _xmp(image: Image.Image) -> bytes:
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
-    return xmp.encode() if isinstance(xmp, str) else xmp
-
-
-def _samples(image: Image.Image) -> tuple[NDArray[Any], bool]:
-    """Samples (H, W, C), and whether the picture's ICC profile still describes them."""
-    mode = image.mode
-    if mode.startswith("I;16") or mode == "I":
-        return _from_16_bit(image), True
-    if mode in ALPHA_MODES or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        return np.asarray(layer.convert("LA") if mode in ("LA", "La", "L", "1") else layer), True
-    if mode in GREY_MODES:
-        return np.asarray(image.convert("L"))[..., None], True
-    if mode in COLOUR_MODES:
-        return np.asarray(image.convert("RGB")), True
-    if mode in ("CMYK", "LAB"):
-        return _to_srgb(image), False
-    raise ImageError(f"pictures of mode {mode} are not supported")
-
-
-def _deep(image: Image.Image) -> NDArray[np.uint16] | None:
-    """16-bit colour, which Pillow would read as 8 bits; None for all other pictures. Before they are loaded."""
-    if ";16" not in str(getattr(image, "tile", "")) or image.mode not in ("RGB", "RGBA"):
-        return None
-    file = image.fp  # type: ignore[attr-defined]
-    file.seek(0)
-    try:
-        return deep.read(file.read())
-    except ImageError:
-        warnings.warn("16-bit samples are rounded to 8 bits", ImageWarning, stacklevel=5)
-        return None
-    finally:
-        file.seek(0)
-
-
-def _to_8_bits(samples: Pixels) -> NDArray[np.uint8]:
+def to_8_bits(samples: Pixels) -> NDArray[np.uint8]:
     if samples.dtype == np.uint8:
-        return samples.astype(np.uint8)
+        return samples.astype(np.uint8, copy=False)
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _from_16_bit(image: Image.Image) -> NDArray[Any]:
-    wide = np.asarray(image).astype(np.int64)
-    if wide.min() < 0 or wide.max() > 65535:
-        raise ImageError("samples outside 0..65535 are not supported")
-    return wide.astype(np.uint16)[..., None]
-
-
-def _to_srgb(image: Image.Image) -> NDArray[Any]:
-    """CMYK and Lab by the picture's profile when it has one, else by Pillow's plain formula."""
-    warnings.warn(f"{image.mode} is converted to sRGB", ImageWarning, stacklevel=5)
-    profile = image.info.get("icc_profile")
-    if not profile:
-        return np.asarray(image.convert("RGB"))
-    import io
-
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        srgb = ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
-    except (OSError, ImageCms.PyCMSError):  # the profile is no profile
-        return np.asarray(image.convert("RGB"))
-    assert converted is not None
-    return np.asarray(converted)
-
-
-def metadata_info(blocks: dict[MetaKind, bytes], orientation: int) -> dict[str, bytes]:
-    """Blocks of metadata as PIL keeps them in `info`; an orientation without EXIF gets a small one."""
-    exif = EXIF_PREFIX + blocks[MetaKind.EXIF] if MetaKind.EXIF in blocks else b""
-    if not exif and orientation != 1:
-        small = Image.Exif()
-        small[ORIENTATION] = orientation
-        exif = small.tobytes()
-    info = {
-        "icc_profile": blocks.get(MetaKind.ICC, b""),
-        "exif": exif,
-        "xmp": blocks.get(MetaKind.XMP, b""),
-    }
-    return {key: value for key, value in info.items() if value}
+def in_depth_of(samples: Pixels, dtype: np.dtype[Any]) -> Pixels:
+    """Of the type wanted, uint8 or uint16; the largest number stays the largest."""
+    if dtype == np.uint8 or samples.dtype == np.uint16:
+        return to_8_bits(samples) if dtype == np.uint8 else samples
+    return samples.astype(np.uint16) * np.uint16(257)
 
 
 def to_pil(picture: Picture) -> Image.Image:
@@ -217,14 +145,14 @@ def to_pil(picture: Picture) -> Image.Image:
 
     16-bit colour, and 16-bit grey with transparency, are rounded to 8 bits with an ImageWarning.
     """
-    pixels = picture.pixels
+    pixels, colours = picture.pixels, picture.pixels.shape[2]
     if pixels.dtype == np.uint16 and picture.channels > 1:
         warnings.warn(
             "Pillow has no such 16-bit mode: rounded to 8 bits", ImageWarning, stacklevel=4
         )
-        pixels = _to_8_bits(pixels)
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        pixels = to_8_bits(pixels)
+    image = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if colours == 1 else pixels))
     if picture.alpha is not None:
-        image.putalpha(Image.fromarray(np.ascontiguousarray(picture.alpha)))
-    image.info.update(metadata_info(picture.metadata, picture.orientation))
+        image.putalpha(Image.fromarray(np.ascontiguousarray(to_8_bits(picture.alpha))))
+    image.info.update(metadata_info(picture.metadata, picture.orientation, colours))
     return image

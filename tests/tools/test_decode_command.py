@@ -35,8 +35,8 @@ def test_a_region_is_decoded_and_no_more_is_read(layered, photo, capsys):
     said = capsys.readouterr().err
     read, size = (int(said.split(" bytes read")[0].split()[i]) for i in (-3, -1))
     assert size == len(layered) and read < size / 2
-    for text in ("1,2,3", "a,b,c,d", "0,0,500,5"):
-        assert main(["decode", "a.ncr", "-o", "b.png", "--region", text]) == 2
+    for text, code in (("1,2,3", 2), ("a,b,c,d", 2), ("0,0,500,5", 1), ("-1,0,5,5", 1)):
+        assert main(["decode", "a.ncr", "-o", "b.png", f"--region={text}"]) == code
     assert not Path("b.png").exists()
 
 

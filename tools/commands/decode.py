@@ -9,31 +9,26 @@ nacre decode huge.ncr -o huge.npy      # row by row, whatever its size
 
 from __future__ import annotations
 
-import io
 import time
 import warnings
 from argparse import ArgumentParser, Namespace
+from collections.abc import Container
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nacre.entropy.errors import UsageError
+from nacre.codec.formats import file_bytes as file_bytes
+from nacre.codec.formats import picture_bytes as picture_bytes
+from nacre.entropy.errors import ImageError, UsageError
 from nacre.tools import batch
 from nacre.tools.commands.encode import ROWS_SUFFIX, SUFFIX
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from nacre import codec
-    from nacre.codec.colour import Picture
+    from nacre.codec.chunks import Bytes
+    from nacre.codec.container import Limits, MetaKind
+    from nacre.codec.turned import Box
 
 ROWS_FORMAT = "NPY"  # written row by row; orientation and metadata stay behind
-KEEPS_EXIF = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "MPO"}
-OPAQUE = {"JPEG", "MPO", "BMP", "PPM", "EPS", "PDF", "PCX"}
-BEST: dict[str, dict[str, Any]] = {
-    "JPEG": {"quality": 95, "subsampling": 0},
-    "WEBP": {"lossless": True},
-    "AVIF": {"quality": 95},
-}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -45,7 +40,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--model", help="the path of a weights file, for files of a model that is not embedded"
     )
     parser.add_argument(
-        "--region", metavar="X,Y,W,H", help="a part of the picture; reads the tiles it needs alone"
+        "--region",
+        metavar="X,Y,W,H",
+        help="a part of the picture as it is shown, its orientation applied; reads the tiles it needs alone",
     )
     parser.add_argument(
         "--preview", action="store_true", help="a coarse picture, from the first layer alone"
@@ -61,26 +58,33 @@ def run(args: Namespace) -> int:
 
     Image.init()
     known = {**Image.registered_extensions(), ROWS_SUFFIX: ROWS_FORMAT}
-    suffix, format = _format(args.format or "png", known)
+    writable = {*Image.SAVE, ROWS_FORMAT}
+    suffix, format = _format(args.format or "png", known, writable)
     jobs = batch.plan(args.inputs, args.output, [SUFFIX], suffix)
     if len(jobs) == 1 and args.format is None and Path(jobs[0].target).suffix:
-        suffix, format = _format(Path(jobs[0].target).suffix, known)
+        suffix, format = _format(Path(jobs[0].target).suffix, known, writable)
     from nacre import codec
 
     batch.prepare_torch(args)
+    limits = batch.limits(args)
     options = {
-        "model": args.model, "device": args.device, "precision": args.precision, "limits": batch.limits(args),
-        "region": _region(args.region), "preview": args.preview, "strict": args.strict,
+        "model": args.model, "device": args.device, "precision": args.precision, "limits": limits,
+        "preview": args.preview, "strict": args.strict,
     }  # fmt: skip
+    box = _box(args.region)
+    if format == ROWS_FORMAT and any(job.target == batch.STREAM for job in jobs):
+        raise UsageError(f"{ROWS_SUFFIX} needs a file, not stdout")
 
     def decode(job: batch.Job) -> str:
         start = time.perf_counter()
         batch.refuse_existing(job.target, args.force)
         with batch.opened_input(job.source) as data:
+            region = None if box is None else _region(box, data, limits)
+            opened = codec.Opened(data, **options, region=region)
             if format == ROWS_FORMAT:
-                size = _write_rows(codec.Opened(data, **options), job.target, args.force)
+                size = _write_rows(opened, job.target, args.force)
             else:
-                picture = codec.Opened(data, **options).picture()
+                picture = opened.picture()
                 size = picture.pixels.shape[1::-1]
                 batch.write_output(job.target, file_bytes(picture, format), args.force)
             read = getattr(data, "bytes_read", len(data))
@@ -91,15 +95,46 @@ def run(args: Namespace) -> int:
     return batch.run_batch(batch.left_to_do(jobs, args), decode, args)
 
 
-def _region(text: str | None) -> codec.Region | None:
-    from nacre import codec
-
+def _box(text: str | None) -> Box | None:
+    """What --region says, of the picture as it is shown."""
     if text is None:
         return None
     try:
-        return codec.Region(*map(int, text.split(",")))
-    except (ValueError, TypeError):
+        x, y, width, height = map(int, text.split(","))
+    except ValueError:
         raise UsageError(f"--region {text}: X,Y,W,H in pixels wanted") from None
+    return x, y, width, height
+
+
+def _region(box: Box, data: Bytes, limits: Limits) -> codec.Region:
+    """Where that lies in a file; raises ImageError when it is not inside."""
+    from nacre import codec
+    from nacre.codec.container import read_head
+    from nacre.codec.metadata import shown_orientation
+    from nacre.codec.turned import shown_size, stored_box
+
+    head = read_head(data, limits)
+    orientation = shown_orientation(_metadata(data, limits), head.orientation)
+    width, height = shown_size(head.width, head.height, orientation)
+    x, y, w, h = box
+    if min(x, y) < 0 or min(w, h) < 1 or x + w > width or y + h > height:
+        raise ImageError(f"--region {x},{y},{w},{h} is not inside {width}x{height}")
+    return codec.Region(*stored_box(box, head.width, head.height, orientation))
+
+
+def _metadata(data: Bytes, limits: Limits) -> dict[MetaKind, bytes]:
+    """Read no further than that."""
+    from nacre.codec.chunks import read_chunks
+    from nacre.codec.container import Head, Meta
+
+    blocks: dict[MetaKind, bytes] = {}
+    for chunk in read_chunks(data):
+        if chunk.kind == Meta.TYPE and chunk.size <= limits.metadata_bytes:
+            block = Meta.from_bytes(chunk.checked())
+            blocks[block.kind] = block.data
+        elif chunk.kind.isupper() and chunk.kind != Head.TYPE:
+            break
+    return blocks
 
 
 def _write_rows(opened: codec.Opened, target: str, force: bool) -> tuple[int, int]:
@@ -107,8 +142,12 @@ def _write_rows(opened: codec.Opened, target: str, force: bool) -> tuple[int, in
     import numpy as np
     from numpy.lib.format import write_array_header_1_0
 
-    if target == batch.STREAM:
-        raise UsageError(f"{ROWS_SUFFIX} needs a file, not stdout")
+    from nacre.codec.colour import in_depth_of
+
+    lost = [block.kind.name for block in opened.metadata]
+    if lost or opened.head.orientation != 1:
+        lost += ["orientation"] if opened.head.orientation != 1 else []
+        warnings.warn(f"{ROWS_SUFFIX} is written without {', '.join(lost)}", stacklevel=2)
     shape = (*opened.size, opened.head.channels)
     with batch.partial_output(target, force) as partial, open(partial, "wb") as file:
         head = {"descr": opened.dtype.str, "fortran_order": False, "shape": shape}
@@ -116,91 +155,19 @@ def _write_rows(opened: codec.Opened, target: str, force: bool) -> tuple[int, in
         plane = opened.alpha()
         for top, rows in opened.rows():
             if plane is not None:
-                unit = 1 if opened.head.bit_depth == 8 else 257
-                own = plane[top : top + len(rows)].astype(opened.dtype) * unit
-                rows = np.dstack([rows, own])
-            file.write(np.ascontiguousarray(rows).data)
+                own = in_depth_of(plane[top : top + len(rows)], opened.dtype)
+                file.write(np.ascontiguousarray(np.dstack([rows, own])).data)
+            else:
+                file.write(np.ascontiguousarray(rows).data)
             del rows
     return shape[1], shape[0]
 
 
-def _format(name: str, known: dict[str, str]) -> tuple[str, str]:
+def _format(name: str, known: dict[str, str], writable: Container[str]) -> tuple[str, str]:
     """Suffix and Pillow's name of a format that is called by its suffix."""
     suffix = f".{name.lower().removeprefix('.')}"
     if suffix not in known:
         raise UsageError(f"no picture format is known by {suffix}")
+    if known[suffix] not in writable:
+        raise UsageError(f"Pillow reads {suffix} pictures, but cannot write them")
     return suffix, known[suffix]
-
-
-def file_bytes(picture: Picture, format: str) -> bytes:
-    """A picture in a format of Pillow's, or of 16-bit colour in PNG or TIFF."""
-    import numpy as np
-
-    from nacre.codec import deep
-    from nacre.codec.colour import to_pil
-
-    if picture.pixels.dtype != np.uint16 or picture.channels == 1 or format not in deep.FORMATS:
-        return picture_bytes(to_pil(picture), format)
-    samples = picture.pixels.astype(np.uint16)
-    if samples.shape[2] == 1:
-        samples = samples.repeat(3, 2)
-    if picture.alpha is not None:
-        samples = np.dstack([samples, picture.alpha.astype(np.uint16) * 257])
-    if picture.metadata or picture.orientation != 1:
-        warnings.warn(f"{format} of 16-bit colour is written without metadata", stacklevel=2)
-    return deep.write(samples, format)
-
-
-def picture_bytes(image: Image.Image, format: str) -> bytes:
-    """A picture in a format of Pillow's, with its metadata where the format can hold it."""
-    from PIL import Image, ImageOps
-
-    if format not in Image.SAVE:
-        raise UsageError(f"Pillow cannot write {format}")
-    metadata: dict[str, Any] = {
-        key: image.info[key] for key in ("icc_profile", "exif", "xmp") if key in image.info
-    }
-    if format == "PNG" and "xmp" in metadata:
-        from PIL.PngImagePlugin import PngInfo
-
-        metadata["pnginfo"] = PngInfo()
-        text = metadata.pop("xmp").decode("utf-8", "replace")
-        metadata["pnginfo"].add_itxt("XML:com.adobe.xmp", text)
-    try:
-        if format not in KEEPS_EXIF:
-            image = ImageOps.exif_transpose(image)
-        if format not in KEEPS_EXIF and "icc_profile" in image.info:
-            image = _to_srgb(image)
-        if format in OPAQUE and image.mode in ("RGBA", "LA"):
-            warnings.warn(f"transparency is blended onto white for {format}", stacklevel=2)
-            white = Image.new("RGBA", image.size, "white")
-            flat = Image.alpha_composite(white, image.convert("RGBA"))
-            image = flat.convert("RGB" if image.mode == "RGBA" else "L")
-        return _saved(image, format, metadata)
-    except Exception as error:  # writers of Pillow raise whatever the metadata make them
-        if not metadata:
-            raise UsageError(f"Pillow cannot write this picture as {format}: {error}") from error
-        warnings.warn(f"without its metadata, which {format} does not take: {error}", stacklevel=2)
-        image = image.copy()
-        image.info.clear()
-        return _saved(image, format, {})
-
-
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """In the colours that a reader without the profile will take them for; as it is if the profile is none."""
-    from PIL import ImageCms
-
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
-        srgb = ImageCms.createProfile("sRGB")
-        mode = "RGB" if image.mode in ("L", "RGB") else image.mode
-        converted = ImageCms.profileToProfile(image, source, srgb, outputMode=mode)
-    except (OSError, ImageCms.PyCMSError):
-        return image
-    return image if converted is None else converted
-
-
-def _saved(image: Image.Image, format: str, metadata: dict[str, Any]) -> bytes:
-    out = io.BytesIO()
-    image.save(out, format, **BEST.get(format, {}), **metadata)
-    return out.getvalue()

@@ -1,0 +1,265 @@
+"""What travels with a picture: blocks of ICC, EXIF and XMP from what Pillow found, and back."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from PIL import Image
+
+from nacre.codec import ifd, png, profiles
+from nacre.codec.container import MetaKind
+
+EXIF_PREFIX = b"Exif\0\0"  # as JPEG has it; kept out of our files
+GAMMAS = (0.1, 10)  # of a gAMA chunk; others are damage
+IPTC_RESOURCE = 0x0404  # of Photoshop
+TEXT_TAGS = {  # keywords of PNG
+    "Author": ifd.ARTIST,
+    "Copyright": ifd.COPYRIGHT,
+    "Description": ifd.IMAGE_DESCRIPTION,
+    "Software": ifd.SOFTWARE,
+    "Creation Time": ifd.DATE_TIME,
+}
+KEPT_TEXTS = {"XML:com.adobe.xmp", "Raw profile type exif"}
+
+Numbers = tuple[int, int]  # primaries and transfer of H.273
+UNSPECIFIED = 2  # either of them
+
+
+class ImageWarning(UserWarning):
+    """Something of the picture is not kept."""
+
+
+def warn(message: str) -> None:
+    warnings.warn(message, ImageWarning, stacklevel=3)
+
+
+def exif(image: Image.Image) -> tuple[int, bytes]:
+    """Orientation, and the block as it came; a block that cannot be parsed is kept and says nothing.
+
+    Pillow turns pictures of TIFF files as it loads them: of those the orientation is 1.
+    """
+    raw = image.info.get("exif") or b""
+    try:
+        tags = image.getexif()
+        orientation, raw = tags.get(ifd.ORIENTATION, 1), raw or (tags.tobytes() if tags else b"")
+    except Exception:  # readers of Pillow raise whatever their parsing hits
+        if not raw:
+            warn("the tags of the file cannot be read, and are not kept")
+        orientation = 1
+    if hasattr(image, "tag_v2") or orientation not in range(1, 9):
+        orientation = 1
+    return orientation, raw
+
+
+def blocks(
+    image: Image.Image, channels: int, numbers: Numbers | None, is_srgb: bool
+) -> tuple[dict[MetaKind, bytes], int]:
+    """Metadata of a picture that is loaded, and its orientation.
+
+    `channels`, 1 or 3, are those of its samples; `numbers` name its colours, unless it was converted to sRGB.
+    """
+    orientation, raw = exif(image)
+    found = {
+        MetaKind.ICC: b"" if is_srgb else _profile(image, channels, numbers),
+        MetaKind.EXIF: _exif_block(image, raw.removeprefix(EXIF_PREFIX), orientation),
+        MetaKind.XMP: _xmp(image),
+    }
+    return {kind: data for kind, data in found.items() if data}, orientation
+
+
+def _xmp(image: Image.Image) -> bytes:
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    return xmp.encode() if isinstance(xmp, str) else xmp
+
+
+def named_colours(image: Image.Image) -> Numbers | None:
+    """What cICP of a PNG, or nclx of an AVIF without a profile, names; before the picture is loaded."""
+    file = getattr(image, "fp", None)
+    if file is None or image.format not in ("PNG", "AVIF"):
+        return None
+    place = file.tell()
+    try:
+        if image.format == "PNG":
+            found = next((data for kind, data in png.chunks(file) if kind == b"cICP"), b"")
+            return (found[0], found[1]) if len(found) == 4 else None
+        file.seek(0)
+        head = file.read(1 << 16)
+    finally:
+        file.seek(place)
+    at = head.find(b"colrnclx")
+    if at < 0 or len(head) < at + 12 or image.info.get("icc_profile"):
+        return None
+    primaries, transfer = (int.from_bytes(head[at + i : at + i + 2], "big") for i in (8, 10))
+    return None if UNSPECIFIED in (primaries, transfer) else (primaries, transfer)
+
+
+def _profile(image: Image.Image, channels: int, numbers: Numbers | None) -> bytes:
+    """In the order of the PNG standard: cICP, iCCP, sRGB, then gAMA and cHRM."""
+    if numbers is not None:
+        colours = profiles.by_numbers(*numbers)
+        if colours is not None:
+            return profiles.made(colours, channels)
+        warn(
+            f"its colours, primaries {numbers[0]} and transfer {numbers[1]} of H.273, are not kept"
+        )
+    icc = image.info.get("icc_profile") or b""
+    if icc:
+        return fitted(icc, channels)
+    gamma, points = image.info.get("gamma"), image.info.get("chromaticity")
+    if "srgb" in image.info or not (gamma or points):
+        return b""
+    if gamma and not GAMMAS[0] <= gamma <= GAMMAS[1]:
+        warn(f"a gamma of {gamma} is not kept")
+        gamma = None
+    curve = (1 / gamma,) if gamma else profiles.SRGB_CURVE
+    try:
+        return profiles.made(_by_points(points, curve), channels)
+    except ValueError as error:
+        warn(f"its colours are not kept: {error}")
+        return b""
+
+
+def _by_points(points: tuple[float, ...] | None, curve: tuple[float, ...]) -> profiles.Colours:
+    """Colours of a cHRM chunk: white, red, green and blue, x and y of each."""
+    if not points:
+        return profiles.Colours(curve=curve)
+    white, red, green, blue = zip(points[::2], points[1::2], strict=True)
+    return profiles.Colours(white, (red, green, blue), curve)
+
+
+def fitted(icc: bytes, channels: int) -> bytes:
+    """The profile, or one of the same curve, if it describes other samples than the picture's."""
+    found = profiles.fitted(icc, channels)
+    if found is None:
+        kind = profiles.space(icc).decode("latin-1").strip()
+        warn(
+            f"an ICC profile of {kind} is not kept: the samples are {'RGB' if channels > 1 else 'grey'}"
+        )
+    return found or b""
+
+
+def _exif_block(image: Image.Image, block: bytes, orientation: int) -> bytes:
+    """EXIF without what another file's samples need, and with what its file says elsewhere."""
+    if hasattr(image, "tag_v2"):
+        tags = image.tag_v2
+        if ifd.LAYERS in tags:
+            warn("layers of Photoshop are not kept")
+        block = ifd.compact(block, ifd.STRUCTURE | {ifd.ORIENTATION}) if block else b""
+    present = set(ifd.fields(block))
+    added: dict[int, ifd.Value | ifd.Text] = {}
+    if orientation != 1:
+        added[ifd.ORIENTATION] = orientation
+    if not hasattr(image, "tag_v2"):
+        added |= _resolution(image)
+    resources = image.info.get("photoshop")
+    if isinstance(resources, dict) and isinstance(resources.get(IPTC_RESOURCE), bytes):
+        added[ifd.IPTC] = resources[IPTC_RESOURCE]
+    added |= _texts(image, block)
+    new = {tag: value for tag, value in added.items() if tag not in present}
+    return _unless_empty(ifd.edited(block, ifd.STRUCTURE, new))
+
+
+def _unless_empty(block: bytes) -> bytes:
+    return b"" if ifd.is_block(block) and not ifd.fields(block) else block
+
+
+def _resolution(image: Image.Image) -> dict[int, ifd.Value | ifd.Text]:
+    """Dots an inch, or how the sides of a pixel relate."""
+    info, unit = image.info, 2
+    found: Any = info.get("dpi")
+    if image.format in ("JPEG", "MPO") and info.get("jfif_unit") not in (1, 2):
+        found = None  # Pillow's guess
+    if not found:
+        found, unit = info.get("aspect") or info.get("jfif_density"), 1
+    if not isinstance(found, tuple) or len(found) != 2 or min(found) <= 0:
+        return {}
+    if unit == 1 and found[0] == found[1]:
+        return {}
+    x, y = map(float, found)
+    return {ifd.X_RESOLUTION: x, ifd.Y_RESOLUTION: y, ifd.RESOLUTION_UNIT: unit}
+
+
+def density(block: bytes) -> tuple[float, float, bool] | None:
+    """Undo `_resolution`: horizontal, vertical, and whether they are dots an inch."""
+    tags = ifd.fields(block)
+    if ifd.X_RESOLUTION not in tags or ifd.Y_RESOLUTION not in tags:
+        return None
+    x, y = (tags[tag].rational() for tag in (ifd.X_RESOLUTION, ifd.Y_RESOLUTION))
+    unit = (*(tags[ifd.RESOLUTION_UNIT].numbers() if ifd.RESOLUTION_UNIT in tags else ()), 2)[0]
+    if min(x, y) <= 0 or (unit == 1 and x == y):
+        return None
+    return (x * 2.54, y * 2.54, True) if unit == 3 else (x, y, unit == 2)
+
+
+def _texts(image: Image.Image, block: bytes) -> dict[int, ifd.Value | ifd.Text]:
+    """Texts of PNG, and comments, as tags; those without a tag are named."""
+    found: dict[str, Any] = {}
+    if image.format == "PNG":
+        found = {k: v for k, v in getattr(image, "text", {}).items() if k not in KEPT_TEXTS}
+    if image.info.get("comment"):
+        found["comment"] = image.info["comment"]
+    present, kept, lost = ifd.fields(block), dict[int, ifd.Value | ifd.Text](), []
+    for key, value in found.items():
+        tag = ifd.IMAGE_DESCRIPTION if key == "comment" else TEXT_TAGS.get(key)
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        text = _date(text) if tag == ifd.DATE_TIME else text
+        if tag in present and present[tag].data.rstrip(b"\0") == text.encode():
+            continue
+        if tag is None or tag in present or tag in kept or not text or "\0" in text:
+            lost.append(key)
+        else:
+            kept[tag] = ifd.Text(text)
+    if lost:
+        warn(f"texts are not kept: {', '.join(sorted(lost))}")
+    return kept
+
+
+def _date(text: str) -> str:
+    """As EXIF writes it; nothing for what is no date."""
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            return parse(text.strip()).strftime("%Y:%m:%d %H:%M:%S")
+        except (ValueError, TypeError, IndexError):
+            continue
+    return ""
+
+
+def shown_orientation(metadata: Mapping[MetaKind, bytes], orientation: int) -> int:
+    """What readers go by: the EXIF block, or where that says nothing, the head of the file."""
+    tag = ifd.fields(metadata.get(MetaKind.EXIF, b"")).get(ifd.ORIENTATION)
+    told = tag.numbers()[:1] if tag is not None else ()
+    return told[0] if told and told[0] in range(1, 9) else orientation
+
+
+def cleaned(
+    metadata: Mapping[MetaKind, bytes], orientation: int, channels: int | None = None
+) -> dict[MetaKind, bytes]:
+    """Blocks of a nacre file that fit its samples, 1 or 3 channels, and a file of any format.
+
+    EXIF tells the orientation. Files that were written by early versions need the rest.
+    """
+    found = dict(metadata)
+    block = found.get(MetaKind.EXIF, b"")
+    is_told = orientation == 1 or ifd.ORIENTATION in ifd.fields(block)
+    added: dict[int, ifd.Value | ifd.Text] = {} if is_told else {ifd.ORIENTATION: orientation}
+    found[MetaKind.EXIF] = _unless_empty(ifd.edited(block, ifd.STRUCTURE, added))
+    if MetaKind.ICC in found and channels is not None:
+        found[MetaKind.ICC] = fitted(found[MetaKind.ICC], channels)
+    return {kind: data for kind, data in found.items() if data}
+
+
+def metadata_info(
+    metadata: Mapping[MetaKind, bytes], orientation: int, channels: int | None = None
+) -> dict[str, bytes]:
+    """Blocks of metadata as PIL keeps them in `info`; an orientation without EXIF gets a small one."""
+    found = cleaned(metadata, orientation, channels)
+    info = {
+        "icc_profile": found.get(MetaKind.ICC, b""),
+        "exif": EXIF_PREFIX + found[MetaKind.EXIF] if MetaKind.EXIF in found else b"",
+        "xmp": found.get(MetaKind.XMP, b""),
+    }
+    return {key: value for key, value in info.items() if value}
