@@ -136,10 +136,11 @@ def _in_srgb(picture: Picture, format: str) -> Pixels:
 def _blended(picture: Picture) -> Picture:
     """On white, in 8 or 16 bits."""
     assert picture.alpha is not None
-    white = np.iinfo(picture.pixels.dtype).max
+    kind = np.uint8 if picture.pixels.dtype == np.uint8 else np.uint16
+    white = np.iinfo(kind).max
     share = (picture.alpha / np.iinfo(picture.alpha.dtype).max)[..., None]
-    blended: NDArray[Any] = np.round(picture.pixels * share + white * (1 - share))
-    return replace(picture, pixels=blended.astype(picture.pixels.dtype), alpha=None)
+    blended = np.round(picture.pixels * share + white * (1 - share))
+    return replace(picture, pixels=blended.astype(kind), alpha=None)
 
 
 def _samples(picture: Picture) -> NDArray[Any]:
