@@ -66,11 +66,11 @@ def _is_tensor(value: Any) -> bool:
 def _tensor_to_array(tensor: torch.Tensor) -> NDArray[Any]:
     import torch
 
+    if tensor.layout != torch.strided:
+        raise ImageError(f"a tensor of layout {tensor.layout}: a dense one wanted")
     tensor = tensor.detach().as_subclass(torch.Tensor)
     if tensor.ndim != 3:
         raise ImageError(f"a tensor of shape {tuple(tensor.shape)}: (1 to 4, H, W) wanted")
-    if tensor.layout != torch.strided:
-        raise ImageError(f"a tensor of layout {tensor.layout}: a dense one wanted")
     if tensor.is_floating_point():
         if not bool(((tensor >= 0) & (tensor <= 1)).all()):
             raise ImageError("a float tensor must lie in [0, 1]")

@@ -21,6 +21,7 @@ HOLD_METADATA = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "MPO"}
 HOLD_DENSITY = {"JPEG", "MPO", "BMP", "DIB"}  # beside EXIF
 HOLD_16_BITS = {"PNG", "TIFF"}
 HOLD_16_BIT_GREY = {"JPEG2000", "PPM"}
+COLOURED = {"WEBP"}  # all of them, grey ones too
 HOLD_GREY_ALPHA = {"JPEG2000", "TGA"}  # of those that Pillow writes here
 OPAQUE = {"JPEG", "MPO", "BMP", "DIB", "PPM", "EPS", "PDF", "PCX"}
 BEST: dict[str, dict[str, Any]] = {
@@ -29,6 +30,7 @@ BEST: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True},
     "AVIF": {"quality": 95},
 }
+GREY_MODES = {"L", "LA", "I;16"}
 PLAIN_TAGS = {ifd.ORIENTATION, ifd.X_RESOLUTION, ifd.Y_RESOLUTION, ifd.RESOLUTION_UNIT}
 GIF_COLOURS = 256
 VISIBLE = 128  # of 255, where a pixel is shown or not
@@ -136,11 +138,11 @@ def _in_srgb(picture: Picture, format: str) -> Pixels:
 def _blended(picture: Picture) -> Picture:
     """On white, in 8 or 16 bits."""
     assert picture.alpha is not None
-    kind = np.uint8 if picture.pixels.dtype == np.uint8 else np.uint16
-    white = np.iinfo(kind).max
+    white = np.iinfo(picture.pixels.dtype).max
     share = (picture.alpha / np.iinfo(picture.alpha.dtype).max)[..., None]
     blended = np.round(picture.pixels * share + white * (1 - share))
-    return replace(picture, pixels=blended.astype(kind), alpha=None)
+    pixels: Pixels = blended.astype(np.uint8) if white == 255 else blended.astype(np.uint16)
+    return replace(picture, pixels=pixels, alpha=None)
 
 
 def _samples(picture: Picture) -> NDArray[Any]:
@@ -202,6 +204,8 @@ def _image(picture: Picture, format: str) -> Image.Image:
     if format == "GIF":
         return _for_gif(samples)
     image = _from_samples(samples)
+    if format in COLOURED and image.mode == "L":
+        return image.convert("RGB")
     return image.convert("RGBA") if image.mode == "LA" and format not in HOLD_GREY_ALPHA else image
 
 
@@ -233,10 +237,11 @@ def _saved(image: Image.Image, blocks: dict[MetaKind, bytes], format: str) -> by
     density = metadata.density(exif)
     if format in HOLD_DENSITY and density and density[2]:
         options["dpi"] = density[:2]
+    channels = 1 if image.mode in GREY_MODES else 3
     given = {
         "exif": EXIF_PREFIX + exif if exif else b"",
         "xmp": blocks.get(MetaKind.XMP, b""),
-        "icc_profile": blocks.get(MetaKind.ICC, b""),
+        "icc_profile": metadata.fitted(blocks.get(MetaKind.ICC, b""), channels),
     }
     given = {key: data for key, data in given.items() if data and format in HOLD_METADATA}
     plain = ifd.edited(b"", add={ifd.ORIENTATION: metadata.shown_orientation(blocks, 1)})

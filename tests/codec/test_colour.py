@@ -170,6 +170,13 @@ def test_cmyk_is_converted_aloud_and_its_profile_dropped():
         (torch.full((3, 4, 4), torch.nan), r"\[0, 1\]"),
         (torch.zeros(3, 4, 4, dtype=torch.int32), "int32"),
         (torch.zeros(3, 0, 4), "no pixels"),
+        (torch.zeros(3, 4, 4, dtype=torch.complex64), "complex64"),
+        (torch.zeros(3, 4, 4, dtype=torch.int8), "int8"),
+        (torch.zeros(3, 4, 4).to_sparse(), "layout"),
+        (np.ma.masked_array(RGB), "masked"),
+        (np.zeros((4, 4, 3), np.int16), "int16"),
+        (np.zeros((4, 4, 3), np.uint32), "uint32"),
+        (np.zeros((4, 4), [("r", "u1"), ("g", "u1")]), "samples of type"),
         (Image.new("F", (4, 4)), "mode F"),
         ("photo.png", "a str is not a picture"),
     ],
@@ -177,6 +184,57 @@ def test_cmyk_is_converted_aloud_and_its_profile_dropped():
 def test_what_cannot_be_coded_is_refused(image, message):
     with pytest.raises(ImageError, match=message):
         to_picture(image)
+
+
+class Elsewhere(torch.Tensor):
+    """As torchvision makes its pictures."""
+
+
+class Sheet(np.ndarray):
+    """As libraries make arrays that know their units."""
+
+
+BITS = RGB > 99
+SAME = {
+    "parameter": torch.nn.Parameter(torch.from_numpy(RGB).permute(2, 0, 1).float() / 255),
+    "tensor of a subclass": torch.from_numpy(RGB).permute(2, 0, 1).as_subclass(Elsewhere),
+    "tensor of bfloat16": (torch.from_numpy(RGB // 255 * 255).permute(2, 0, 1) / 255).bfloat16(),
+    "array of a subclass": RGB.view(Sheet),
+    "backwards": RGB[::-1, ::-1],
+    "columns first": np.asfortranarray(RGB),
+}
+
+
+@pytest.mark.parametrize("kind", SAME)
+def test_what_means_the_same_is_taken_for_the_same(kind):
+    wanted = {"tensor of bfloat16": RGB // 255 * 255, "backwards": RGB[::-1, ::-1]}.get(kind, RGB)
+    found = quiet(SAME[kind]).pixels
+    assert type(found) is np.ndarray and np.array_equal(found, wanted)
+
+
+def test_arrays_that_cannot_be_written_to_are_read():
+    fixed = RGB.copy()
+    fixed.flags.writeable = False
+    assert np.array_equal(quiet(fixed).pixels, RGB)
+
+
+@pytest.mark.parametrize("order", ["<u2", ">u2"])
+def test_byte_order_is_no_matter(order):
+    found = quiet(WIDE.astype(order))
+    assert found.pixels.dtype == np.uint16 and found.pixels.dtype.isnative
+    assert np.array_equal(found.pixels, WIDE[..., :3])
+    assert np.array_equal(found.alpha, WIDE[..., 3])
+
+
+def test_truth_is_white():
+    for same in (BITS, torch.from_numpy(BITS).permute(2, 0, 1)):
+        assert np.array_equal(quiet(same).pixels, BITS.astype(np.uint8) * 255)
+    assert np.array_equal(quiet(BITS[..., 0]).pixels, BITS[..., :1].astype(np.uint8) * 255)
+
+
+def test_tensors_of_16_bits():
+    tensor = torch.from_numpy(WIDE[..., :3].copy()).permute(2, 0, 1)
+    assert np.array_equal(quiet(tensor).pixels, WIDE[..., :3])
 
 
 def test_a_cut_picture_is_refused():

@@ -185,3 +185,93 @@ def wide_gamut(srgb: bytes) -> bytes:
     return (
         srgb.replace(b"rXYZ", b"####", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"####", b"gXYZ", 1)
     )
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_region_is_of_what_is_shown(folder, photo, orientation):
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo.save("a.png", exif=exif)
+    assert main(["encode", "a.png", "-q", "90", "--effort", "0"]) == 0
+    assert main(["decode", "a.ncr", "-o", "whole.png"]) == 0
+    assert main(["decode", "a.ncr", "-o", "part.png", "--region", "10,20,40,70"]) == 0
+    whole, part = (ImageOps.exif_transpose(Image.open(f"{n}.png")) for n in ("whole", "part"))
+    assert part.size == (40, 70)
+    wanted = np.asarray(whole.crop((10, 20, 50, 90))).astype(int)
+    assert np.abs(np.asarray(part).astype(int) - wanted).max() <= 1
+
+
+def test_a_region_goes_by_the_block_of_exif(folder, photo):
+    """Readers do, should the head of the file say something else."""
+    import dataclasses
+
+    from nacre.codec.container import Meta, MetaKind, Stream
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.save("a.png", exif=exif)
+    assert main(["encode", "a.png", "--effort", "0"]) == 0
+    stream = Stream.from_bytes(Path("a.ncr").read_bytes())
+    assert stream.head.orientation == 6
+    blocks = [block for block in stream.metadata if block.kind != MetaKind.EXIF]
+    exif[0x0112] = 1
+    block = Meta(MetaKind.EXIF, exif.tobytes().removeprefix(b"Exif\0\0"))
+    other = dataclasses.replace(stream, metadata=(*blocks, block))
+    Path("b.ncr").write_bytes(other.to_bytes())
+    assert main(["decode", "a.ncr", "-o", "a-part.png", "--region", "0,0,96,112"]) == 0
+    assert main(["decode", "b.ncr", "-o", "b-part.png", "--region", "0,0,96,112"]) == 1
+    assert main(["decode", "b.ncr", "-o", "b-part.png", "--region", "0,0,112,96"]) == 0
+
+
+def test_a_file_that_cannot_be_written_fails_alone(folder, photo, capsys):
+    import shutil
+
+    Path("coded").mkdir()
+    assert main(["encode", "in/one.png", "-o", "coded/b.ncr", "--effort", "0"]) == 0
+    Image.new("L", (17000, 2)).save("wide.png")
+    assert main(["encode", "wide.png", "-o", "coded/a.ncr", "--effort", "0"]) == 0
+    assert main(["decode", "coded", "-o", "out", "--format", "webp"]) == 3
+    assert Path("out/b.webp").is_file() and not Path("out/a.webp").exists()
+    assert "coded/a.ncr: Pillow cannot write this picture as WEBP" in capsys.readouterr().err
+    shutil.rmtree("out")
+    assert main(["decode", "coded", "-o", "out", "--region", "0,0,50,50"]) == 3
+    assert Path("out/b.png").is_file()
+    assert main(["decode", "coded", "-o", "out", "--format", "psd"]) == 2
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".avif", ".gif", ".jpg", ".bmp"])
+def test_16_bit_grey_is_rounded_for_what_holds_8_bits(folder, capsys, suffix):
+    wide = smooth(1)[..., 0]
+    Image.fromarray(wide).save("a.png")
+    assert main(["encode", "a.png", "-q", "90", "--effort", "0"]) == 0
+    assert main(["decode", "a.ncr", "-o", "b" + suffix]) == 0
+    assert "a.ncr: warning:" in capsys.readouterr().err
+    found = np.asarray(Image.open("b" + suffix).convert("L")).astype(float)
+    assert np.abs(found - wide / 257).mean() < 3
+
+
+def test_a_tiff_comes_back_as_a_tiff(folder, photo, capsys):
+    """Of any kind: its own layout is not that of the file that is written."""
+    photo.quantize(64).save("p.tif", tiffinfo={271: "a camera"})
+    photo.convert("1").save("fax.tif", compression="group4")
+    photo.save("lzw.tif", compression="tiff_lzw")
+    photo.convert("YCbCr").save("ycc.tif")
+    for name in ("p", "fax", "lzw", "ycc"):
+        assert main(["encode", f"{name}.tif", "-q", "95", "--effort", "0"]) == 0
+        assert main(["decode", f"{name}.ncr", "-o", f"{name}-b.tif"]) == 0
+        with Image.open(f"{name}.tif") as image, Image.open(f"{name}-b.tif") as back:
+            difference = np.asarray(image.convert("RGB"), int) - np.asarray(back.convert("RGB"))
+            assert np.abs(difference).mean() < 6
+            assert back.getexif().get(271) == image.getexif().get(271)
+    assert capsys.readouterr().err == ""
+
+
+def test_arrays_say_what_stays_behind(folder, photo, capsys):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.save("a.png", exif=exif)
+    assert main(["encode", "a.png", "--effort", "0"]) == 0
+    assert main(["decode", "a.ncr", "-o", "a.npy"]) == 0
+    assert "written without EXIF, orientation" in capsys.readouterr().err
