@@ -161,13 +161,20 @@ class Overlay:
             patch = self._patch(number, y, x)
             rows = slice(max(top, y), min(bottom, y + patch.is_own.shape[0]))
             columns = slice(max(left, x), min(right, x + patch.is_own.shape[1]))
-            there = (slice(rows.start - y, rows.stop - y), slice(columns.start - x, columns.stop - x))
-            here = pixels[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+            there = (
+                slice(rows.start - y, rows.stop - y),
+                slice(columns.start - x, columns.stop - x),
+            )
+            here = pixels[
+                rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+            ]
             np.copyto(here, patch.pixels[there], where=patch.is_own[there][..., None])
         for number in set(self._held) - wanted:
             del self._held[number]
 
-    def _tiles(self, top: int, bottom: int, left: int, right: int) -> Iterator[tuple[int, int, int]]:
+    def _tiles(
+        self, top: int, bottom: int, left: int, right: int
+    ) -> Iterator[tuple[int, int, int]]:
         """Number, first row and first column of the tiles with cells that these pixels meet."""
         across = count(self._size[1], self._tile)
         for row in range(top // self._tile, count(min(bottom, self._size[0]), self._tile)):

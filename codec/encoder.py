@@ -200,7 +200,9 @@ class Encoder:
         if way.tile is None or way.y is None or not is_search:
             return Coded(way.tile, way.cells)
         effort, cost = EFFORTS[task.effort], way.cost_of_latent
-        tile = refine.refine_tile(way.target, way.y, task.quality, effort, task.part, way.tile, cost)
+        tile = refine.refine_tile(
+            way.target, way.y, task.quality, effort, task.part, way.tile, cost
+        )
         return Coded(tile, way.cells)
 
     def _survey(self, task: _Task) -> modes.Survey:

@@ -19,7 +19,10 @@ from nacre.entropy.errors import CorruptStream, UnsupportedStream
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 LONGEST_WEBP_SIDE = 16383
 QUICK: dict[str, Any] = {"method": 4, "quality": 80}
-THOROUGH: dict[str, Any] = {"method": 6, "quality": 100}  # 10 to 100 times as long for a per cent or two
+THOROUGH: dict[str, Any] = {
+    "method": 6,
+    "quality": 100,
+}  # 10 to 100 times as long for a per cent or two
 
 
 class Coder(IntEnum):
@@ -36,7 +39,10 @@ def to_bytes(samples: Samples, is_thorough: bool = False) -> bytes:
         high, low = (samples >> 8).astype(np.uint8), (samples & 255).astype(np.uint8)
         first, second = (to_bytes(half, is_thorough) for half in (high, low - high))
         return bytes([Coder.HALVES]) + len(first).to_bytes(4, "little") + first + second
-    image, out = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples), io.BytesIO()
+    image, out = (
+        Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples),
+        io.BytesIO(),
+    )
     if max(samples.shape[:2]) > LONGEST_WEBP_SIDE or not features.check("webp"):
         image.save(out, "PNG", optimize=True)
         return bytes([Coder.PNG]) + out.getvalue()

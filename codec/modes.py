@@ -29,10 +29,15 @@ from nacre.models.config import STRIDE
 
 SIDE = 1 << cells.SIDE_LOG2
 FEW_COLOURS = 64  # in a cell; of the cells of photographs (Kodak) 4 in 100 have fewer
-ROUGH_LUMA, ROUGH_CHROMA = 10000.0, 2500.0  # squared levels from pixel to pixel: none of Kodak has more
+ROUGH_LUMA, ROUGH_CHROMA = (
+    10000.0,
+    2500.0,
+)  # squared levels from pixel to pixel: none of Kodak has more
 LEAST_GAIN = 600.0  # bits that a glance must promise before ways are compared
 LATENT_SHARE = 0.8  # of what the transform code costs, for content that suits the network
-WORST_ERROR = 6.0  # bits a pixel that errors may cost before a cell is looked at; high-rate theory has 2.2
+WORST_ERROR = (
+    6.0  # bits a pixel that errors may cost before a cell is looked at; high-rate theory has 2.2
+)
 CHUNK_BYTES = 14  # framing of CELL, about
 
 # What the transform code takes, by regression over photographs and odd pictures (within 15 %).
@@ -78,7 +83,9 @@ class Survey:
         x = self._cells[which].astype(np.float32) - 128
         grey = x.shape[3] == 1
         x = x if grey else x @ LUMA.T.astype(np.float32)
-        blocks = torch.from_numpy(x).unfold(1, jpeg.BLOCK, jpeg.BLOCK).unfold(2, jpeg.BLOCK, jpeg.BLOCK)
+        blocks = (
+            torch.from_numpy(x).unfold(1, jpeg.BLOCK, jpeg.BLOCK).unfold(2, jpeg.BLOCK, jpeg.BLOCK)
+        )
         scaled = _DCT @ blocks @ _DCT.T / step
         symbols = scaled.round()
         magnitude = symbols.abs()
@@ -226,7 +233,9 @@ class Chooser:
             counter = BitCount(self._target.runner, y)
             tile = encode_tile(self._target.runner, y, self._quality, choose=counter.choose)
             errors = self._target.errors(tile.decoded)
-            latent = counter.of_cells(self._survey.shape) + _summed(errors, SIDE, self._survey.shape)
+            latent = counter.of_cells(self._survey.shape) + _summed(
+                errors, SIDE, self._survey.shape
+            )
             found.append(self._plain(y, tile, errors))
         except NotNumbers:
             suspects = np.ones_like(suspects)
@@ -276,7 +285,9 @@ class Chooser:
         return replace(self._target, weight=seen if weight is None else seen * weight)
 
 
-def _cheapest(latent: Floats, exact: Floats, transformed: Floats, suspects: NDArray[np.bool_]) -> Modes:
+def _cheapest(
+    latent: Floats, exact: Floats, transformed: Floats, suspects: NDArray[np.bool_]
+) -> Modes:
     """The mode of each cell by itself; cells that are not suspect stay with the latent."""
     costs = np.stack([latent, exact, transformed])
     costs[1:, ~suspects] = np.inf

@@ -308,7 +308,9 @@ class _Window:
             self._y.grad, self._z.grad = torch.autograd.grad(cost, [self._y, self._z])
         for v, is_own in zip((self._y, self._z), self._is_own, strict=True):
             assert v.grad is not None
-            v.grad.mul_(is_own).nan_to_num_(0.0, 0.0, 0.0)  # an encoder's step: nothing is hidden by it
+            v.grad.mul_(is_own).nan_to_num_(
+                0.0, 0.0, 0.0
+            )  # an encoder's step: nothing is hidden by it
         self._adam.step()
 
     def keep(self) -> None:
@@ -365,7 +367,13 @@ def _own(v: Tensor, row: strips.Span, column: strips.Span) -> Tensor:
 
 
 def refine_tile(
-    target: Target, y: Tensor, quality: int, effort: Effort, part: Part, plain: EncodedTile, cost: float
+    target: Target,
+    y: Tensor,
+    quality: int,
+    effort: Effort,
+    part: Part,
+    plain: EncodedTile,
+    cost: float,
 ) -> EncodedTile:
     """Code y (1, M, h, w), never at a higher cost than `plain`, which is y just rounded and costs `cost`."""
     runner, z = target.runner, None

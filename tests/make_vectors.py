@@ -9,15 +9,17 @@ import functools
 import hashlib
 import json
 import sys
+import warnings
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from nacre import codec
 from nacre.codec import encoder, tiles
+from nacre.codec.colour import ImageWarning
 from nacre.codec.container import Head, Stream
 from nacre.models.config import ImageConfig
 from nacre.models.image import ImageModel
@@ -89,6 +91,17 @@ def transparent(image: Image.Image) -> Image.Image:
     return image
 
 
+def mixed(image: Image.Image) -> Image.Image:
+    """A photograph with text in it, and a field of noise: cells of all modes."""
+    rng, image = np.random.default_rng(1), image.copy()
+    ImageDraw.Draw(image).rectangle((0, 0, 63, 31), "yellow")
+    for y in range(0, 32, 10):
+        ImageDraw.Draw(image).text((2, y), "@#%& 0123 WMX", "blue", ImageFont.load_default(9))
+    specks = rng.integers(0, 256, (32, 64, 3)).astype(np.uint8)
+    image.paste(Image.fromarray(specks), (32, 64))
+    return image
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     weights = FOLDER / "tiny.safetensors"
@@ -104,6 +117,14 @@ def main() -> None:
         "sixteen-bits-q70": (np.asarray(colour.convert("L")).astype(np.uint16) * 250, 70, 10, 3072),
         "transparent-q40": (transparent(colour), 40, 10, 3072),
         "metadata-q10": (with_metadata(colour), 10, 10, 3072),
+        "mixed-cells-q50": (mixed(whole.crop((200, 130, 330, 250))), 50, 6, 40),
+        "lossless": (transparent(colour.crop((0, 0, 50, 40))), "lossless", 10, 3072),
+        "lossless-sixteen-bits": (
+            np.asarray(colour.crop((0, 0, 40, 33))).astype(np.uint16) * 250,
+            "lossless",
+            10,
+            3072,
+        ),
     }
     facts = {}
     for name, (image, quality, tile_log2, smallest) in cases.items():
@@ -113,7 +134,9 @@ def main() -> None:
         ):
             data = codec.encode(image, quality=quality, effort=0, model=weights)
         (FOLDER / f"{name}.ncr").write_bytes(data)
-        decoded = codec.decode(data, model=weights)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ImageWarning)  # 16-bit colour in PNG
+            decoded = codec.decode(data, model=weights)
         decoded.info.clear()
         decoded.save(FOLDER / f"{name}.png", optimize=True)
         checksum = Stream.from_bytes(data).end.checksum

@@ -184,12 +184,14 @@ def checksums(data: bytes, weights: Path) -> tuple[int, int]:
     found = list(chunks(data))
     assert found[0][0] == "HEAD" and found[-1][0] == "TEND"
     head = found[0][1]
-    _, _, width, height, _, quality, tile_log2, _ = struct.unpack("<BBIIBBB8s", head)
-    parts = defaultdict(dict)
+    _, coding, width, height, _, quality, tile_log2 = struct.unpack_from("<BBIIBBB", head)
+    parts, cells = defaultdict(dict), {}
     for kind, payload in found:
         if kind == "LATN":
             tile, at = varint(payload, 1)
             parts[tile][payload[0] & 15] = (payload[0] >> 4, payload[at:])
+        if kind == "CELL":
+            cells[varint(payload, 0)[0]] = payload
     model, side = Model(weights), (1 << tile_log2) // 16
     rows, columns = -(-height // 16), -(-width // 16)
     tiles = [
@@ -197,7 +199,14 @@ def checksums(data: bytes, weights: Path) -> tuple[int, int]:
         for top in range(0, rows, side)
         for left in range(0, columns, side)
     ]
-    sums = [tile_checksum(model, parts[i], *size, quality) for i, size in enumerate(tiles)]
+    has_latent = coding & 15 == 0
+    assert has_latent or not parts
+    sums = [
+        zlib.crc32(
+            cells.get(i, b""), tile_checksum(model, parts[i], *size, quality) if has_latent else 0
+        )
+        for i, size in enumerate(tiles)
+    ]
     alpha = b"".join(payload for kind, payload in found if kind == "ALPH")
     whole = zlib.crc32(struct.pack(f"<{len(sums)}I", *sums), zlib.crc32(alpha, zlib.crc32(head)))
     return struct.unpack("<I", found[-1][1])[0], whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import struct
 import time
@@ -12,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nacre import codec
 from nacre.codec import chunks
+from nacre.codec.colour import ImageWarning
 from nacre.codec.chunks import SIGNATURE, chunk_to_bytes, read_chunks, write_varint
-from nacre.codec.container import End, Head, Latent, Limits, Meta, MetaKind, Stream
+from nacre.codec.container import Cells, End, Head, Latent, Limits, Meta, MetaKind, Stream
 from nacre.entropy.errors import (
     CorruptStream,
     LimitError,
@@ -85,7 +88,9 @@ def test_every_length_of_a_cut_file_is_told(path, tiny, seeds):
                 codec.decode(data[:size], model=tiny)
             except TruncatedStream:
                 continue
-        assert [w.category for w in said] == [codec.CutFileWarning]
+        assert [w.category for w in said if w.category is not ImageWarning] == [
+            codec.CutFileWarning
+        ]
 
 
 def test_ten_thousand_mutated_files_are_refused_or_told(seeds, tiny):
@@ -131,9 +136,10 @@ def made(*parts, signature=SIGNATURE) -> bytes:
 
 
 def head(**fields) -> tuple[bytes, bytes]:
-    names = ["version", "kind", "width", "height", "samples", "quality", "tile", "model"]
-    values = dict(zip(names, Head.LAYOUT.unpack(HEAD[1]), strict=True)) | fields
-    return b"HEAD", Head.LAYOUT.pack(*values.values())
+    names = ["version", "coding", "width", "height", "samples", "quality", "tile"]
+    values = dict(zip(names, Head.LAYOUT.unpack_from(HEAD[1]), strict=True))
+    model = fields.pop("model", HEAD[1][Head.LAYOUT.size :])
+    return b"HEAD", Head.LAYOUT.pack(*(values | fields).values()) + model
 
 
 def with_code(change, which=0) -> bytes:
@@ -167,6 +173,33 @@ def swapped_words(code: bytes) -> bytes:
     )
 
 
+def exact(width: int, height: int, format: str = "WEBP") -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), "red").save(
+        out, format, **{"lossless": True} if format == "WEBP" else {}
+    )
+    return b"\2" + out.getvalue()
+
+
+def deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(data) + packer.flush()
+
+
+def cell(**fields) -> tuple[bytes, bytes]:
+    """Cells of the first tile, which has 2x2 of them."""
+    made_up = {"tile": 0, "side_log2": 5, "form": 1, "map": b"", "exact": exact(64, 64)}
+    return b"CELL", Cells(
+        **(made_up | {"transformed": b"x" * (fields.get("form") == 2)} | fields)
+    ).to_bytes()
+
+
+def with_cells(*found) -> bytes:
+    """Behind the first layers."""
+    first = [part for part in CODE if not part[1][0] & 15]
+    return made(HEAD, *first, *found, *CODE[len(first) :], TEND)
+
+
 META = (b"meta", Meta(MetaKind.EXIF, b"x").to_bytes())
 FAULTS = {
     "empty-file": (b"", TruncatedStream),
@@ -182,8 +215,9 @@ FAULTS = {
     "zero-filled-tail": (WHOLE[:-40] + bytes(40), StreamError),
     "blocks-swapped": (WHOLE[:100] + WHOLE[200:300] + WHOLE[100:200] + WHOLE[300:], StreamError),
     "version-0": (made(head(version=0), *CODE, TEND), UnsupportedStream),
+    "version-1": (made(head(version=1), *CODE, TEND), UnsupportedStream),
     "version-255": (made(head(version=255), *CODE, TEND), UnsupportedStream),
-    "kind-unknown": (made(head(kind=0x1F), *CODE, TEND), UnsupportedStream),
+    "coding-unknown": (made(head(coding=0x1F), *CODE, TEND), UnsupportedStream),
     "critical-chunk-unknown": (made(HEAD, (b"XXXX", b""), *CODE, TEND), UnsupportedStream),
     "bit-depth-15": (made(head(samples=0xE3), *CODE, TEND), UnsupportedStream),
     "bit-depth-1": (made(head(samples=0x03), *CODE, TEND), UnsupportedStream),
@@ -236,9 +270,9 @@ FAULTS = {
     "plane-without-transparency": (made(HEAD, (b"ALPH", b"\1"), *CODE, TEND), CorruptStream),
     "plane-that-is-no-png": (made(head(samples=0x74), (b"ALPH", b"\1x"), *CODE, TEND), CorruptStream),
     "grey-in-place-of-colour": (made(head(samples=0x71), *CODE, TEND), CorruptStream),
-    "orientation-0": (made(head(kind=0x00), *CODE, TEND), CorruptStream),
-    "orientation-9": (made(head(kind=0x90), *CODE, TEND), CorruptStream),
-    "other-orientation": (made(head(kind=0x30), *CODE, TEND), CorruptStream),
+    "orientation-0": (made(head(coding=0x00), *CODE, TEND), CorruptStream),
+    "orientation-9": (made(head(coding=0x90), *CODE, TEND), CorruptStream),
+    "other-orientation": (made(head(coding=0x30), *CODE, TEND), CorruptStream),
     "model-unknown": (made(head(model=bytes(8)), *CODE, TEND), UnsupportedStream),
     "code-empty": (with_code(lambda code: b""), CorruptStream),
     "code-a-word-short": (with_code(lambda code: code[:-4]), CorruptStream),
@@ -251,6 +285,35 @@ FAULTS = {
     "code-of-another-picture": (with_code(lambda code: OTHER.latents[0].data), CorruptStream),
     "code-of-a-later-layer": (with_code(lambda code: code[::-1], which=-1), CorruptStream),
     "tiles-exchanged": (exchanged(), CorruptStream),
+    "no-latent-but-layers": (made(head(coding=0x13, model=b""), *CODE, TEND), CorruptStream),
+    "no-latent-but-a-model": (made(head(coding=0x13), *CODE, TEND), CorruptStream),
+    "a-latent-but-no-model": (made(head(model=b""), *CODE, TEND), CorruptStream),
+    "coding-of-clips": (made(head(coding=0x11), *CODE, TEND), UnsupportedStream),
+    "cells-before-layers": (made(HEAD, cell(), *CODE, TEND), CorruptStream),
+    "cells-behind-all-layers": (made(HEAD, *CODE, cell(), TEND), CorruptStream),
+    "cells-twice": (with_cells(cell(), cell()), CorruptStream),
+    "cells-that-nobody-wrote": (with_cells(cell()), CorruptStream),
+    "cells-of-no-tile": (with_cells(cell(tile=99)), CorruptStream),
+    "cells-empty": (with_cells((b"CELL", b"")), StreamError),
+    "cells-without-a-map": (with_cells((b"CELL", b"\0\5")), StreamError),
+    "cells-of-no-form": (with_cells(cell(form=3)), CorruptStream),
+    "cells-of-2-pixels": (with_cells(cell(side_log2=1)), CorruptStream),
+    "cells-map-too-short": (with_cells(cell(form=0, map=deflated(bytes(3)))), CorruptStream),
+    "cells-map-too-long": (with_cells(cell(form=0, map=deflated(bytes(5)))), CorruptStream),
+    "cells-map-that-explodes": (with_cells(cell(form=0, map=deflated(bytes(10**8)))), CorruptStream),
+    "cells-map-of-noise": (with_cells(cell(form=0, map=b"noise")), CorruptStream),
+    "cells-map-of-no-mode": (with_cells(cell(form=0, map=deflated(b"\7" * 4))), CorruptStream),
+    "cells-map-of-nothing": (with_cells(cell(form=0, map=deflated(bytes(4)))), CorruptStream),
+    "cells-exact-missing": (with_cells(cell(exact=b"")), CorruptStream),
+    "cells-exact-of-no-coder": (with_cells(cell(exact=b"\x09abc")), CorruptStream),
+    "cells-exact-of-16-bits": (with_cells(cell(exact=b"\x03\0\0\0\0")), CorruptStream),
+    "cells-exact-of-another-size": (with_cells(cell(exact=exact(63, 64))), CorruptStream),
+    "cells-exact-of-a-bomb": (with_cells(cell(exact=exact(16000, 16000))), CorruptStream),
+    "cells-exact-cut": (with_cells(cell(exact=exact(64, 64)[:-9])), CorruptStream),
+    "cells-exact-that-is-a-png": (with_cells(cell(exact=exact(64, 64, "PNG"))), CorruptStream),
+    "cells-exact-longer-than-the-chunk": (with_cells((b"CELL", b"\0\x15\xff\1x")), StreamError),
+    "cells-transformed-that-is-no-jpeg": (with_cells(cell(form=2, exact=b"")), CorruptStream),
+    "cells-transformed-unasked": (with_cells(cell(transformed=b"x")), CorruptStream),
 }  # fmt: skip
 
 

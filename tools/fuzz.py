@@ -122,19 +122,20 @@ def _payload(chunks: Chunks, _: Sequence[Seed], rng: random.Random) -> None:
 
 
 def _field(chunks: Chunks, _: Sequence[Seed], rng: random.Random) -> None:
-    """A field of the head: sizes, quality, tile, samples, kind, model."""
+    """A field of the head: sizes, quality, tile, samples, coding, model."""
     kind, payload = chunks[0]
-    if kind != Head.TYPE or len(payload) != Head.LAYOUT.size:
+    if kind != Head.TYPE or len(payload) < Head.LAYOUT.size:
         return
-    values = list(Head.LAYOUT.unpack(payload))
+    fixed, model = payload[: Head.LAYOUT.size], payload[Head.LAYOUT.size :]
+    values = [*Head.LAYOUT.unpack(fixed), model]
     at = rng.randrange(len(values))
     if at in (2, 3):
         values[at] = rng.choice([*EDGES_32, rng.randrange(2**10)])
     elif at < len(values) - 1:
         values[at] = rng.choice([*EDGES, rng.randrange(256)])
     else:
-        values[at] = rng.randbytes(8)
-    chunks[0] = (kind, Head.LAYOUT.pack(*values))
+        values[at] = rng.choice([rng.randbytes(8), b""])
+    chunks[0] = (kind, Head.LAYOUT.pack(*values[:-1]) + values[-1])
 
 
 def _drop(chunks: Chunks, _: Sequence[Seed], rng: random.Random) -> None:
@@ -152,7 +153,7 @@ def _swap(chunks: Chunks, _: Sequence[Seed], rng: random.Random) -> None:
 
 def _rename(chunks: Chunks, _: Sequence[Seed], rng: random.Random) -> None:
     i = rng.randrange(len(chunks))
-    kind = bytes(rng.choice(b"HEADLTNmetaxyzXYZ") for _ in range(4))
+    kind = bytes(rng.choice(b"HEADLTNCELmetaxyzXYZ") for _ in range(4))
     chunks[i] = (kind, chunks[i][1])
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from nacre import codec
 from nacre.codec import alpha
 from nacre.codec.container import Alpha, Stream
-from nacre.entropy.errors import CorruptStream
+from nacre.entropy.errors import CorruptStream, UnsupportedStream
 
 
 def plane(photo):
@@ -58,21 +58,26 @@ def png(image: Image.Image) -> bytes:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "transparency"),
-        (b"no png", "transparency"),
-        (png(Image.new("L", (111, 96))), "111x96"),
-        (png(Image.new("RGB", (112, 96))), "RGB"),
-        (png(Image.new("L", (30000, 30000))), "30000x30000|exceeds"),
-        (png(Image.new("L", (112, 96)))[:-30], "transparency"),
+        (b"", "nothing is there"),
+        (b"\1no png", "PNG inside the file"),
+        (b"\2no webp", "WEBP inside the file"),
+        (b"\x09", "coder 9 is not known"),
+        (b"\1" + png(Image.new("L", (111, 96))), "111, 96"),
+        (b"\1" + png(Image.new("RGB", (112, 96))), "RGB"),
+        (b"\1" + png(Image.new("L", (30000, 30000))), "30000, 30000|exceeds"),
+        (b"\1" + png(Image.new("L", (112, 96)))[:-30], "PNG inside the file"),
+        (b"\3\xff\0\0\0", "longer than what is there"),
     ],
 )
 def test_another_plane_is_refused(data, said):
-    with pytest.raises(CorruptStream, match=said):
+    with pytest.raises((CorruptStream, UnsupportedStream), match=said):
         alpha.from_bytes(data, 112, 96)
 
 
 def test_a_plane_that_was_exchanged_is_noticed(image, tiny):
     stream = Stream.from_bytes(codec.encode(image, model=tiny))
-    other = dataclasses.replace(stream, alpha=Alpha(png(Image.new("L", image.size, 9))))
+    other = dataclasses.replace(
+        stream, alpha=Alpha(alpha.to_bytes(np.full((96, 112), 9, np.uint8)))
+    )
     with pytest.raises(CorruptStream, match="checksum"):
         codec.decode(other.to_bytes(), model=tiny)

@@ -10,7 +10,7 @@ from nacre.codec.verify import verify
 
 @pytest.fixture(scope="module")
 def data(tiny, photo) -> bytes:
-    return codec.encode(photo, quality=50, model=tiny)
+    return codec.encode(photo, quality=10, model=tiny)
 
 
 def state(data, model=None, **options):
