@@ -120,11 +120,23 @@ def _from_pil(image: Image.Image) -> Picture:
         found = samples.loaded(image)
         colours = 1 if found.array.shape[2] < 3 else 3
         blocks, orientation = metadata.blocks(image, colours, numbers, found.is_srgb)
+        array = found.array if numbers is None or numbers.is_full else _full(found.array)
     except ImageError:
         raise
     except Exception as error:  # readers of Pillow raise whatever their parsing hits
         raise ImageError(f"the picture cannot be read: {error}") from error
-    return _apart(_checked(found.array), blocks, orientation)
+    return _apart(_checked(array), blocks, orientation)
+
+
+def _full(array: NDArray[Any]) -> NDArray[Any]:
+    """Colours from 16 to 235, of 255, spread; transparency has no such range."""
+    warnings.warn("samples of the narrow range of video are spread", ImageWarning, stacklevel=4)
+    colours = array.shape[2] if array.shape[2] % 2 else array.shape[2] - 1
+    white = np.iinfo(array.dtype).max
+    unit = (white + 1) // 256
+    spread = np.round((array[..., :colours].astype(float) - 16 * unit) * white / (219 * unit))
+    full: NDArray[Any] = np.clip(spread, 0, white).astype(array.dtype)
+    return np.dstack([full, array[..., colours:]])
 
 
 def to_8_bits(samples: Pixels) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nacre.codec import ifd, metadata, png, profiles, tiff, turned
-from nacre.codec.colour import Picture, Pixels, in_depth_of, to_8_bits
+from nacre.codec.colour import Picture, Pixels, in_depth_of, to_8_bits, to_picture
 from nacre.codec.container import MetaKind
 from nacre.codec.metadata import EXIF_PREFIX, ImageWarning
 from nacre.entropy.errors import ImageError
@@ -23,6 +23,7 @@ HOLD_16_BITS = {"PNG", "TIFF"}
 HOLD_16_BIT_GREY = {"JPEG2000", "PPM"}
 COLOURED = {"WEBP"}  # all of them, grey ones too
 HOLD_GREY_ALPHA = {"JPEG2000", "TGA"}  # of those that Pillow writes here
+ICONS = {"ICO", "ICNS"}
 OPAQUE = {"JPEG", "MPO", "BMP", "DIB", "PPM", "EPS", "PDF", "PCX"}
 BEST: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
@@ -52,6 +53,8 @@ def file_bytes(picture: Picture, format: str) -> bytes:
     picture = _held(picture, format)
     if format == "PNG":
         return _png(picture)
+    if format in ICONS:
+        _warn(f"{format} is written in the sizes of icons: resized")
     try:
         return _saved(_image(picture, format), picture.metadata, format)
     except ImageError:
@@ -64,7 +67,9 @@ def file_bytes(picture: Picture, format: str) -> bytes:
 
 
 def picture_bytes(image: Image.Image, format: str) -> bytes:
-    """A picture of mode L, LA, I;16, RGB or RGBA, as `file_bytes`, with the metadata of its `info`."""
+    """A picture of Pillow's as `file_bytes`, with the metadata of its `info`."""
+    if image.mode not in GREY_MODES | {"RGB", "RGBA"}:
+        return file_bytes(to_picture(image), format)
     samples = np.asarray(image)
     samples = samples if samples.ndim == 3 else samples[..., None]
     alpha = samples[..., -1] if samples.shape[2] % 2 == 0 else None

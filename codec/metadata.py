@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -25,12 +26,20 @@ TEXT_TAGS = {  # keywords of PNG
 }
 KEPT_TEXTS = {"XML:com.adobe.xmp", "Raw profile type exif"}
 
-Numbers = tuple[int, int]  # primaries and transfer of H.273
-UNSPECIFIED = 2  # either of them
+UNSPECIFIED = 2  # of H.273
 
 
 class ImageWarning(UserWarning):
     """Something of the picture is not kept."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What H.273 calls colours."""
+
+    primaries: int
+    transfer: int
+    is_full: bool = True  # samples from 0 to the largest number; else as in video, 16 to 235
 
 
 def warn(message: str) -> None:
@@ -85,7 +94,7 @@ def named_colours(image: Image.Image) -> Numbers | None:
     try:
         if image.format == "PNG":
             found = next((data for kind, data in png.chunks(file) if kind == b"cICP"), b"")
-            return (found[0], found[1]) if len(found) == 4 else None
+            return Numbers(found[0], found[1], found[3] != 0) if len(found) == 4 else None
         file.seek(0)
         head = file.read(1 << 16)
     finally:
@@ -94,18 +103,17 @@ def named_colours(image: Image.Image) -> Numbers | None:
     if at < 0 or len(head) < at + 12 or image.info.get("icc_profile"):
         return None
     primaries, transfer = (int.from_bytes(head[at + i : at + i + 2], "big") for i in (8, 10))
-    return None if UNSPECIFIED in (primaries, transfer) else (primaries, transfer)
+    return None if UNSPECIFIED in (primaries, transfer) else Numbers(primaries, transfer)
 
 
 def _profile(image: Image.Image, channels: int, numbers: Numbers | None) -> bytes:
     """In the order of the PNG standard: cICP, iCCP, sRGB, then gAMA and cHRM."""
     if numbers is not None:
-        colours = profiles.by_numbers(*numbers)
+        colours = profiles.by_numbers(numbers.primaries, numbers.transfer)
         if colours is not None:
             return profiles.made(colours, channels)
-        warn(
-            f"its colours, primaries {numbers[0]} and transfer {numbers[1]} of H.273, are not kept"
-        )
+        named = f"primaries {numbers.primaries} and transfer {numbers.transfer} of H.273"
+        warn(f"its colours, {named}, are not kept")
     icc = image.info.get("icc_profile") or b""
     if icc:
         return fitted(icc, channels)

@@ -62,23 +62,28 @@ def _tags(image: Image.Image) -> Any:
     return getattr(image, "tag_v2", {})
 
 
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else () if value is None else (value,)
+
+
 def _tiles(image: Image.Image) -> Any:
     """How a reader of Pillow is to unpack a picture that is not loaded."""
     return getattr(image, "tile", [])
 
 
 def _has_nameless_channels(image: Image.Image) -> bool:
-    extra = _tags(image).get(tiff.EXTRA, ())
-    extra = extra if isinstance(extra, tuple) else (extra,)
+    extra = _as_tuple(_tags(image).get(tiff.EXTRA))
     return len(extra) > 1 or 0 in extra
 
 
 def _wide(image: Image.Image) -> Array | None:
     """16-bit colour, which Pillow would read as 8 bits; None for all other pictures. Before they are loaded."""
-    if ";16" not in str(_tiles(image)) or image.mode not in ("RGB", "RGBA", "CMYK"):
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return None
-    if image.mode == "CMYK":
-        warn("16-bit samples are rounded to 8 bits")
+    if _bits(image) <= 8:
+        return None
+    if image.format not in deep.FORMATS or image.mode not in ("RGB", "RGBA") or not _tiles(image):
+        warn(f"{_bits(image)}-bit samples are rounded to 8 bits")
         return None
     file = image.fp  # type: ignore[attr-defined]
     file.seek(0)
@@ -89,6 +94,40 @@ def _wide(image: Image.Image) -> Array | None:
         return None
     finally:
         file.seek(0)
+
+
+def _bits(image: Image.Image) -> int:
+    """Bits of a sample in the file, of which Pillow gives 8; 8 where that cannot be found out."""
+    if ";16" in str(_tiles(image)) or 16 in _as_tuple(_tags(image).get(tiff.BITS)):
+        return 16
+    if image.format == "PPM" and _tiles(image):
+        levels = _as_tuple(_tiles(image)[0][3])[-1]
+        return max(8, levels.bit_length()) if isinstance(levels, int) else 8
+    file = getattr(image, "fp", None)
+    if file is None or image.format not in DEEP_HEADS:
+        return 8
+    place = file.tell()
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    file.seek(place)
+    return DEEP_HEADS[image.format](head)
+
+
+def _bits_of_jpeg2000(head: bytes) -> int:
+    """By the marker SIZ."""
+    at = head.find(b"\xff\x4f\xff\x51")
+    return (head[at + 42] & 127) + 1 if 0 <= at < len(head) - 42 else 8
+
+
+def _bits_of_avif(head: bytes) -> int:
+    """By the box av1C."""
+    at = head.find(b"av1C")
+    flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
+    return 8 if not flags & 64 else 12 if flags & 32 else 10
+
+
+HEAD_BYTES = 1 << 14
+DEEP_HEADS = {"JPEG2000": _bits_of_jpeg2000, "AVIF": _bits_of_avif}
 
 
 def _grey_unit(image: Image.Image) -> int:

@@ -202,6 +202,19 @@ def test_images_of_pillow_are_written_too(mode):
     assert ImageOps.exif_transpose(back).size == (24, 36)
 
 
+@pytest.mark.parametrize("mode", ["P", "1", "CMYK"])
+def test_images_of_other_modes_are_written_as_they_look(mode):
+    image = Image.fromarray(RGB).convert(mode)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImageWarning)
+        back = Image.open(io.BytesIO(formats.picture_bytes(image, "PNG")))
+    assert np.array_equal(np.asarray(back.convert("RGB")), np.asarray(image.convert("RGB")))
+
+
+def test_icons_are_resized_aloud():
+    written(Picture(RGB), "ICO", "resized")
+
+
 def test_srgb_by_another_profile_is_not_converted():
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = written(Picture(WIDE[..., :1], {MetaKind.ICC: srgb}), "PPM")

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from nacre.codec import png, turned
+from nacre.codec import samples as sample_reader
 from nacre.codec.colour import ImageWarning, Picture, to_picture
 from nacre.codec.container import MetaKind
 from nacre.entropy.errors import ImageError
@@ -242,3 +243,41 @@ def test_every_orientation_is_that_of_pillow():
     assert np.array_equal(
         read(data).pixels, np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
     )
+
+
+def test_narrow_range_is_spread():
+    narrow = np.round(RGB.astype(float) * 219 / 255 + 16).astype(np.uint8)
+    picture = read(png_file(narrow, (b"cICP", bytes([1, 13, 0, 0]))), "narrow range")
+    assert np.abs(picture.pixels.astype(int) - RGB).max() <= 1 and picture.metadata == {}
+    wide = np.round(WIDE / 65535 * 219 * 256 + 16 * 256).astype(np.uint16)
+    picture = read(png_file(wide, (b"cICP", bytes([1, 13, 0, 0]))), "narrow range")
+    assert np.abs(picture.pixels.astype(int) - WIDE[..., :3]).max() <= 1
+    assert np.array_equal(picture.alpha, wide[..., 3])
+
+
+@pytest.mark.parametrize("levels", [255, 1023, 65535])
+def test_depth_that_pillow_does_not_give_is_said(levels):
+    size = 2 if levels > 255 else 1
+    wide = (RGB.astype(np.uint32) * levels // 255).astype(f">u{size}")
+    data = b"P6 37 23 %d\n" % levels + wide.tobytes()
+    picture = read(data, f"{levels.bit_length()}-bit" if levels > 255 else None)
+    assert np.abs(picture.pixels.astype(int) - RGB).max() <= 1
+
+
+def test_depth_is_found_in_the_heads_of_files():
+    data = bytearray(saved(Image.fromarray(RGB), "JPEG2000"))
+    assert sample_reader._bits_of_jpeg2000(data) == 8
+    data[data.index(b"\xff\x4f\xff\x51") + 42] = 11
+    assert sample_reader._bits_of_jpeg2000(data) == 12
+    data = bytearray(saved(Image.fromarray(RGB), "AVIF"))
+    assert sample_reader._bits_of_avif(data) == 8
+    data[data.index(b"av1C") + 6] |= 64
+    assert sample_reader._bits_of_avif(data) == 10
+    assert sample_reader._bits_of_avif(b"") == sample_reader._bits_of_jpeg2000(b"") == 8
+
+
+def test_16_bit_colour_that_was_loaded_before_is_said():
+    image = Image.open(io.BytesIO(plain(WIDE[..., :3], 2)))
+    image.load()
+    with pytest.warns(ImageWarning, match="16-bit samples are rounded"):
+        assert to_picture(image).pixels.dtype == np.uint8
