@@ -102,10 +102,11 @@ def _without_metadata(picture: Picture, format: str) -> Picture:
     """Upright, in sRGB, and only the density left."""
     block = picture.metadata.get(MetaKind.EXIF, b"")
     tags = ifd.fields(block)
-    lost = ["EXIF"] if block and set(tags) - PLAIN_TAGS else []
+    is_plain = ifd.is_block(block) and set(tags) <= PLAIN_TAGS
+    lost = ["EXIF"] if block and not is_plain else []
     lost += ["XMP"] if MetaKind.XMP in picture.metadata else []
     if lost:
-        _warn(f"{format} is written without {' and '.join(lost)}")
+        _warn(f"{format} is written without its metadata: {' and '.join(lost)}")
     orientation = metadata.shown_orientation(picture.metadata, picture.orientation)
     pixels = _in_srgb(picture, format)
     alpha = None if picture.alpha is None else turned.shown(picture.alpha, orientation)

@@ -103,6 +103,8 @@ def _bits(image: Image.Image) -> int:
     if image.format == "PPM" and _tiles(image):
         levels = _as_tuple(_tiles(image)[0][3])[-1]
         return max(8, levels.bit_length()) if isinstance(levels, int) else 8
+    if image.format == "PNG" and not _tiles(image):
+        return _bits_of_loaded_png(getattr(image, "filename", ""))
     file = getattr(image, "fp", None)
     if file is None or image.format not in DEEP_HEADS:
         return 8
@@ -111,6 +113,15 @@ def _bits(image: Image.Image) -> int:
     head = file.read(HEAD_BYTES)
     file.seek(place)
     return DEEP_HEADS[image.format](head)
+
+
+def _bits_of_loaded_png(name: str) -> int:
+    """By the file that it came from; of one that came from memory nothing is left."""
+    try:
+        with open(name, "rb") as file:
+            return png.bit_depth(file)
+    except OSError:
+        return 8
 
 
 def _bits_of_jpeg2000(head: bytes) -> int:

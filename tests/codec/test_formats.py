@@ -54,7 +54,7 @@ def test_every_format_shows_the_same(format, orientation, channels):
     pixels, holds = RGB[..., :channels], format in formats.HOLD_METADATA
     icc = profiles.fitted(GAMMA, channels)
     blocks = {MetaKind.ICC: icc, MetaKind.EXIF: block(orientation)}
-    said = () if holds else ("without EXIF",)
+    said = () if holds else ("EXIF",)
     found = read(written(Picture(pixels, blocks, orientation), format, *said))
     told = turned.shown(found.pixels, found.orientation)
     wanted = turned.shown(pixels if holds else profiles.to_srgb(pixels, icc), orientation)
@@ -139,7 +139,9 @@ def test_transparency_is_kept_where_it_can(format, channels):
 
 def test_metadata_that_a_format_does_not_hold_are_named():
     blocks = {MetaKind.EXIF: block(), MetaKind.XMP: b"<x/>"}
-    written(Picture(RGB, blocks), "BMP", "BMP is written without EXIF and XMP")
+    written(Picture(RGB, blocks), "BMP", "BMP is written without its metadata: EXIF and XMP")
+    written(Picture(RGB, {MetaKind.EXIF: b"garbage!"}), "BMP", "without its metadata: EXIF")
+    written(Picture(RGB, {MetaKind.EXIF: b"garbage!"}), "TIFF", "cannot be parsed")
     plain = ifd.edited(b"", add={274: 6})
     written(Picture(RGB, {MetaKind.EXIF: plain}, 6), "BMP")
     written(Picture(RGB, {MetaKind.ICC: b"no profile"}), "BMP", "which cannot be applied")

@@ -276,8 +276,10 @@ def test_depth_is_found_in_the_heads_of_files():
     assert sample_reader._bits_of_avif(b"") == sample_reader._bits_of_jpeg2000(b"") == 8
 
 
-def test_16_bit_colour_that_was_loaded_before_is_said():
-    image = Image.open(io.BytesIO(plain(WIDE[..., :3], 2)))
-    image.load()
-    with pytest.warns(ImageWarning, match="16-bit samples are rounded"):
-        assert to_picture(image).pixels.dtype == np.uint8
+def test_16_bit_colour_that_was_loaded_before_is_said(tmp_path):
+    (tmp_path / "a.png").write_bytes(png.write(WIDE))
+    for source in (io.BytesIO(plain(WIDE[..., :3], 2)), tmp_path / "a.png"):
+        image = Image.open(source)
+        image.load()
+        with pytest.warns(ImageWarning, match="16-bit samples are rounded"):
+            assert to_picture(image).pixels.dtype == np.uint8
