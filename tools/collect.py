@@ -1,0 +1,365 @@
+"""Make shards of training tiles from the photographs in git repositories that a recipe lists.
+
+    $ git clone --mirror https://github.com/owner/name clones/owner+name    # each source of the recipe
+    $ python -m nacre.tools.collect tools/recipes/photographs.toml OUT --repositories clones \\
+          --held-out kodak --held-out data/photos-val.tar
+
+OUT/photos-000.tar and so on hold 512x512 AVIF tiles, OUT/summary.json says what came from where.
+The same command goes on where an earlier run ended; after a change of the recipe it makes again
+only what changed. --sheets writes contact sheets of what was taken: put the names of pictures
+that are no photographs into `leave_out` of their source and run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import re
+import sys
+import tarfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from nacre.entropy.errors import NacreError, UsageError
+from nacre.tools.git_pictures import PictureFile, find_clone, matches, picture_files, read
+from nacre.tools.photograph_sources import Source, read_recipe, slug
+from nacre.tools.photographs import (
+    TILE,
+    NotAPhotograph,
+    Signature,
+    Signatures,
+    cut,
+    look,
+    signature,
+)
+from nacre.tools.tile_shards import (
+    MAX_SHARD_BYTES,
+    ShardWriter,
+    content_of,
+    shuffled,
+    tar_of,
+    write_whole,
+)
+
+MIN_BYTES = 100_000
+QUALITY, SPEED = 95, 9  # of AVIF, 4:4:4: as near as 92 at speed 8 in a quarter of the time
+ID_DIGITS = 12  # of a blob, in names of tiles
+SHEET_COLUMNS, SHEET_ROWS, SHEET_CELL = 8, 6, 200
+
+
+@dataclass
+class Looked:
+    """What a look at one file said; kept in OUT/work/looked.jsonl."""
+
+    blob: str
+    reason: str = ""  # why it is no photograph; empty when it may be one
+    whole: int = 0
+    middle: int = 0
+
+    @property
+    def signature(self) -> Signature:
+        return Signature(self.whole, self.middle)
+
+
+@dataclass
+class Photograph:
+    source: Source
+    file: PictureFile
+    clone: Path
+
+    @property
+    def tile_name(self) -> str:
+        stem = slug(Path(self.file.path).stem, 32)
+        return f"{self.source.folder}/{stem}-{self.file.blob[:ID_DIGITS]}"
+
+
+@dataclass
+class Tally:
+    """Counts by source; reasons of what was not taken."""
+
+    candidates: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    photographs: Counter[str] = field(default_factory=Counter)
+    tiles: Counter[str] = field(default_factory=Counter)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sources", type=Path, metavar="SOURCES.toml")
+    parser.add_argument("out", type=Path, metavar="OUT")
+    parser.add_argument("--repositories", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--held-out",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="pictures that no tile may come from: a folder or .tar of pictures, or a .txt of names "
+        "of contents and 64-bit hashes in hex; may be given more than once",
+    )
+    parser.add_argument("--tiles", type=int, default=6, help="at most of one photograph")
+    parser.add_argument("--shard-bytes", type=int, default=32_000_000)
+    parser.add_argument("--sheets", type=Path, metavar="FOLDER", help="write contact sheets there")
+    args = parser.parse_args(argv)
+    try:
+        collect(args)
+    except NacreError as error:
+        print(f"collect: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    return 0
+
+
+def collect(args: argparse.Namespace) -> None:
+    if not 0 < args.shard_bytes <= MAX_SHARD_BYTES:
+        raise UsageError(f"a shard has 1 to {MAX_SHARD_BYTES} bytes, not {args.shard_bytes}")
+    sources = read_recipe(args.sources)
+    (args.out / "work").mkdir(parents=True, exist_ok=True)
+    tally = Tally()
+    held_out = read_held_out(args.held_out)
+    photographs = choose(sources, args.repositories, args.out / "work", held_out, tally)
+    if args.sheets:
+        write_sheets(photographs, args.out / "work", args.sheets)
+    shards = ShardWriter(args.out, args.shard_bytes)
+    for count, photograph in enumerate(photographs, 1):
+        at_most = photograph.source.tiles or args.tiles
+        tiles = cached_tiles(photograph, args.out / "work" / "tiles", at_most)
+        if isinstance(tiles, str):
+            tally.reasons[photograph.source.repository][tiles] += 1
+            continue
+        tally.photographs[photograph.source.repository] += 1
+        tally.tiles[photograph.source.repository] += len(tiles)
+        shards.add((f"{photograph.tile_name}-{i}.avif", tile) for i, tile in enumerate(tiles))
+        if count % 50 == 0:
+            print(f"{count} of {len(photographs)} photographs, {shards.tiles} tiles", flush=True)
+    shards.finish()
+    summary = summarise(sources, tally)
+    write_whole(args.out / "summary.json", json.dumps(summary, indent=1).encode() + b"\n")
+    print(
+        f"{summary['photographs']} photographs, {summary['tiles']} tiles, "
+        f"{summary['megapixels']} megapixels in {args.out}"
+    )
+
+
+@dataclass
+class HeldOut:
+    """Pictures that nothing may come from; what matches by name adds its hashes."""
+
+    signatures: Signatures = field(default_factory=Signatures)
+    blobs: tuple[str, ...] = ()  # first or last digits of contents
+
+    def has_blob(self, blob: str) -> bool:
+        return any(blob.startswith(part) or blob.endswith(part) for part in self.blobs)
+
+
+def read_held_out(paths: Iterable[Path]) -> HeldOut:
+    held_out, blobs = HeldOut(), []
+    for name, data in (item for path in paths for item in _files(path)):
+        if name.endswith(".txt"):
+            for word in data.decode().split():
+                if len(word) == 16:
+                    held_out.signatures.add(Signature(int(word, 16), int(word, 16)))
+                else:
+                    blobs.append(word)
+            continue
+        tile = re.search(r"-([0-9a-f]{6,40})-\d+\.avif$", name)
+        if tile:
+            blobs.append(tile[1])
+        try:
+            held_out.signatures.add(signature(Image.open(io.BytesIO(data)).convert("RGB")))
+        except OSError as error:
+            raise UsageError(f"{name}: a held-out file that is no picture") from error
+    held_out.blobs = tuple(blobs)
+    return held_out
+
+
+def choose(
+    sources: list[Source], clones: Path, work: Path, held_out: HeldOut, tally: Tally
+) -> list[Photograph]:
+    """What is taken, in the shuffled order of the shards: of copies the one that comes first.
+
+    Held-out photographs are looked for first, so that their copies are known in every source.
+    """
+    found = [item for source in sources for item in _candidates(source, clones, tally)]
+    looked = _look_at_all(found, work)
+    for photograph in found:
+        if held_out.has_blob(photograph.file.blob) and not looked[photograph.file.blob].reason:
+            held_out.signatures.add(looked[photograph.file.blob].signature)
+    taken: dict[str, Photograph] = {}
+    known = Signatures()
+    for photograph in found:
+        blob, reasons = photograph.file.blob, tally.reasons[photograph.source.repository]
+        reason = looked[blob].reason
+        if not reason and held_out.signatures.has_near(looked[blob].signature):
+            reason = "held out"
+        if not reason and known.has_near(looked[blob].signature):
+            reason = "copy"
+        if reason:
+            reasons[reason] += 1
+            continue
+        known.add(looked[blob].signature)
+        if blob.startswith(photograph.source.leave_out):  # after its copies are known by it
+            reasons["left out by eye"] += 1
+            continue
+        taken[blob] = photograph
+    return [taken[blob] for blob in sorted(taken, key=shuffled)]
+
+
+def _candidates(source: Source, clones: Path, tally: Tally) -> list[Photograph]:
+    clone = find_clone(clones, source.repository)
+    files = [
+        file
+        for file in picture_files(clone, source.revision)
+        if file.size_bytes >= MIN_BYTES
+        and matches(file.path, source.take)
+        and not matches(file.path, source.skip)
+    ]
+    if source.every > 1:
+        files = sorted(files, key=lambda file: (file.path, file.blob))[:: source.every]
+    if source.per_folder:
+        seen: Counter[str] = Counter()
+        kept = []
+        for file in files:
+            parent = str(Path(file.path).parent)
+            seen[parent] += 1
+            if seen[parent] <= source.per_folder:
+                kept.append(file)
+        files = kept
+    tally.candidates[source.repository] = len(files)
+    return [Photograph(source, file, clone) for file in files]
+
+
+def _look_at_all(found: list[Photograph], work: Path) -> dict[str, Looked]:
+    """The look at every file, from work/looked.jsonl or taken now; small copies go to work/small."""
+    known: dict[str, Looked] = {}
+    store = work / "looked.jsonl"
+    if store.exists():
+        for line in store.read_text().splitlines():
+            if line.endswith("}"):  # an interrupted run may have left half a line
+                entry = Looked(**json.loads(line))
+                known[entry.blob] = entry
+    (work / "small").mkdir(exist_ok=True)
+    with store.open("a") as log:
+        for photograph in found:
+            blob = photograph.file.blob
+            if blob not in known:
+                known[blob] = _look(photograph, work / "small")
+                log.write(json.dumps(asdict(known[blob])) + "\n")
+                log.flush()
+    return known
+
+
+def _look(photograph: Photograph, small_copies: Path) -> Looked:
+    blob = photograph.file.blob
+    try:
+        signature, small = look(read(photograph.clone, blob))
+    except NotAPhotograph as reason:
+        return Looked(blob, str(reason))
+    except Exception as error:  # one bad file must not stop the others
+        print(f"{photograph.file.path} ({blob}): {error}", file=sys.stderr)
+        return Looked(blob, "unreadable")
+    small.save(small_copies / f"{blob}.jpg", quality=85)
+    return Looked(blob, "", signature.whole, signature.middle)
+
+
+def cached_tiles(photograph: Photograph, folder: Path, at_most: int) -> list[bytes] | str:
+    """The coded tiles of a photograph, or why it has none; made once and kept in `folder`."""
+    kept = folder / f"{photograph.file.blob}-{at_most}-{QUALITY}-{SPEED}.tar"
+    if not kept.exists():
+        folder.mkdir(exist_ok=True)
+        try:
+            tiles = cut(read(photograph.clone, photograph.file.blob), photograph.file.blob, at_most)
+            members = [(f"{i}.avif", _coded(Image.fromarray(tile))) for i, tile in enumerate(tiles)]
+        except NotAPhotograph as reason:
+            members = [("reason.txt", str(reason).encode())]
+        except Exception as error:  # one bad file must not stop the others
+            print(f"{photograph.file.path} ({photograph.file.blob}): {error}", file=sys.stderr)
+            members = [("reason.txt", b"unreadable")]
+        write_whole(kept, tar_of(members))
+    with tarfile.open(kept) as tar:
+        contents = {m.name: content_of(tar, m) for m in tar}
+    if "reason.txt" in contents:
+        return contents["reason.txt"].decode()
+    return list(contents.values())
+
+
+def write_sheets(photographs: list[Photograph], work: Path, folder: Path) -> None:
+    """Contact sheets by source, each picture with the first digits of its name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    by_source: dict[str, list[Photograph]] = defaultdict(list)
+    for photograph in photographs:
+        by_source[photograph.source.folder].append(photograph)
+    page = SHEET_COLUMNS * SHEET_ROWS
+    for name, members in by_source.items():
+        members.sort(key=lambda photograph: photograph.file.path)
+        for start in range(0, len(members), page):
+            sheet = Image.new("RGB", (SHEET_COLUMNS * SHEET_CELL, SHEET_ROWS * SHEET_CELL))
+            for i, photograph in enumerate(members[start : start + page]):
+                x, y = i % SHEET_COLUMNS * SHEET_CELL, i // SHEET_COLUMNS * SHEET_CELL
+                with Image.open(work / "small" / f"{photograph.file.blob}.jpg") as small:
+                    sheet.paste(small, (x, y))
+                label = photograph.file.blob[:8]
+                ImageDraw.Draw(sheet).text(
+                    (x + 4, y + 4), label, "white", stroke_width=2, stroke_fill="black"
+                )
+            sheet.save(folder / f"{name}-{start // page:02d}.png")
+
+
+def summarise(sources: list[Source], tally: Tally) -> dict[str, Any]:
+    entries = []
+    for source in sources:
+        key = source.repository
+        tiles = tally.tiles[key]
+        entries.append(
+            {
+                "repository": key,
+                "licence": source.licence,
+                "candidates": tally.candidates[key],
+                "photographs": tally.photographs[key],
+                "tiles": tiles,
+                "megapixels": _megapixels(tiles),
+                "not_taken": dict(sorted(tally.reasons[key].items())),
+            }
+        )
+    tiles = tally.tiles.total()
+    return {
+        "photographs": tally.photographs.total(),
+        "tiles": tiles,
+        "megapixels": _megapixels(tiles),
+        "sources": entries,
+    }
+
+
+def _megapixels(tiles: int) -> float:
+    return round(tiles * TILE * TILE / 1e6, 1)
+
+
+def _coded(tile: Image.Image) -> bytes:
+    out = io.BytesIO()
+    tile.save(out, "AVIF", quality=QUALITY, speed=SPEED, subsampling="4:4:4", max_threads=1)
+    return out.getvalue()
+
+
+def _files(path: Path) -> Iterator[tuple[str, bytes]]:
+    if path.is_dir():
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            yield file.name, file.read_bytes()
+    elif path.suffix == ".tar" and path.is_file():
+        with tarfile.open(path) as tar:
+            for member in tar:
+                yield member.name, content_of(tar, member)
+    elif path.is_file():
+        yield path.name, path.read_bytes()
+    else:
+        raise UsageError(f"there is no {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
