@@ -1,0 +1,91 @@
+"""Threads that do not hang after a fork, nor hinder each other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from nacre.codec import threads
+
+FORKS = """
+import os
+import time
+
+import numpy as np
+
+from nacre import codec
+from nacre.codec import threads
+
+picture = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
+data = codec.encode(picture, effort=1)
+codec.decode(data)
+pid = os.fork()
+if not pid:
+    again = codec.encode(picture, effort=1)
+    codec.decode(again)
+    os._exit(0 if again == data else 1)
+deadline = time.monotonic() + 60
+while not (ended := os.waitpid(pid, os.WNOHANG))[0] and time.monotonic() < deadline:
+    time.sleep(0.05)
+if not ended[0]:
+    os.kill(pid, 9)
+    raise SystemExit("it hangs")
+raise SystemExit(os.waitstatus_to_exitcode(ended[1]))
+"""
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_codes_after_its_parent_did():
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", FORKS], env=environment, timeout=180)
+    assert done.returncode == 0
+
+
+def test_a_small_picture_has_one_thread_and_a_large_one_all(two_threads):
+    with threads.suited(threads.SMALL_PIXELS):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+    with threads.suited(threads.SMALL_PIXELS + 1):
+        assert torch.get_num_threads() == 2
+    with threads.suited(1, chosen=2):
+        assert torch.get_num_threads() == 2
+
+
+def test_the_number_of_threads_comes_back_after_an_error(two_threads):
+    with pytest.raises(ZeroDivisionError), threads.suited(1):
+        1 / 0  # noqa: B018
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize(
+    "set_by_user", [{}, {"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "9"}]
+)
+def test_threads_wait_asleep_unless_the_user_says_otherwise(set_by_user, monkeypatch):
+    for name in threads.WAITING:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in set_by_user.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delitem(sys.modules, "torch")
+    threads.wait_asleep()
+    found = {name: os.environ[name] for name in threads.WAITING & os.environ.keys()}
+    assert found == (set_by_user or {"OMP_WAIT_POLICY": "PASSIVE"})
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+
+
+def test_nothing_is_set_that_would_come_too_late(monkeypatch):
+    for name in threads.WAITING:
+        monkeypatch.delenv(name, raising=False)
+    threads.wait_asleep()
+    assert not threads.WAITING & os.environ.keys()
