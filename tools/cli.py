@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
+from io import TextIOWrapper
+from types import FrameType
 
+from nacre.codec import threads
 from nacre.entropy.errors import NacreError, UsageError
 
 COMMANDS = {
@@ -24,6 +30,8 @@ COMMANDS = {
     "export": "make the weights that code from a trained checkpoint",
 }
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # exit codes; SOME_FAILED = 3 is in batch.py
+SIGNALLED = 128  # exit code, and the number of the signal
+THREADED = {"encode", "decode", "verify"}  # training and measuring choose for themselves
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
@@ -54,9 +62,16 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = next((a for a in arguments if a in COMMANDS), None)
-    args = build_parser(command).parse_args(arguments)
+    _make_streams_safe()
+    if command in THREADED:
+        threads.wait_asleep()
     try:
-        return int(args.run(args))
+        with _ended_by_signals():
+            args = build_parser(command).parse_args(arguments)
+            code = int(args.run(args))
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here, where a reader that went away is no surprise
+            return code
     except UsageError as error:
         return _say(str(error), WRONG_USAGE)
     except NacreError as error:
@@ -67,7 +82,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except OSError as error:
-        return _say(f"{error.filename or 'input or output'}: {error.strerror or error}", FAILED)
+        name = "input or output" if error.filename is None else os.fsdecode(error.filename)
+        return _say(f"{name}: {error.strerror or error}", FAILED)
+
+
+def _make_streams_safe() -> None:
+    """Let any name be shown, also one that the locale cannot spell; what is said to no one goes nowhere."""
+    if sys.stderr is None:  # else it would go to stdout, into the file that is written there
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let the signals that end a process do so by an exception, so that no half of a file is left."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    own = [n for n in numbers if signal.getsignal(n) == signal.SIG_DFL]
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(SIGNALLED + number)
+
+    for number in own:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in own:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _say(message: str, code: int) -> int:

@@ -4,19 +4,26 @@ nacre encode photo.jpg -q 60 -o photo.ncr
 nacre encode photos/ -o coded/
 cat photo.png | nacre encode - > photo.ncr
 nacre encode photo.jpg --size 100kB --effort 6
+nacre encode drawing.png --lossless
 nacre encode huge.npy -o huge.ncr      # uint8 or uint16, mapped into memory and read as it is coded
+
+Of a folder every picture is taken that can be read here; a file whose suffix says nothing is taken if its
+content is a picture. Pictures that cannot be read are named, and the run ends with exit code 3.
 """
 
 from __future__ import annotations
 
-import io
+import math
+import os
 import re
 import time
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
+from nacre.codec import threads
 from nacre.entropy.errors import ImageError, UsageError
-from nacre.tools import batch
+from nacre.tools import batch, kinds, plan
+from nacre.tools.kinds import ROWS_SUFFIX as ROWS_SUFFIX
 from nacre.tools.watch import watched
 
 if TYPE_CHECKING:
@@ -25,7 +32,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SUFFIX = ".ncr"
-ROWS_SUFFIX = ".npy"  # uint8 or uint16 (H, W, 1 to 4), row by row
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -38,6 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     goal.add_argument("--size", metavar="100kB", help="at most so many bytes, each file")
     goal.add_argument("--psnr", type=float, metavar="DB", help="at least this PSNR, each file")
     goal.add_argument("--ssim", type=float, metavar="0..1", help="at least this SSIM, each file")
+    goal.add_argument("--lossless", action="store_true", help="keep every sample as it is")
     parser.add_argument(
         "--effort", type=int, metavar="0..9", help="how long to search for fewer bits (default: 1)"
     )
@@ -53,55 +60,110 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--model", default="nacre", help="a model's name, or the path of its weights file"
     )
     parser.add_argument("--strip", action="store_true", help="drop ICC profile, EXIF and XMP")
+    parser.add_argument(
+        "--exact", action="store_true", help="keep colours that full transparency hides"
+    )
+    parser.add_argument(
+        "--keep-suffix", action="store_true", help="photo.jpg becomes photo.jpg.ncr"
+    )
+    parser.add_argument(
+        "--salvage", action="store_true", help="code what can be read of pictures that were cut"
+    )
     batch.add_coding_arguments(parser)
 
 
 def run(args: Namespace) -> int:
-    from nacre.datasets.pictures import picture_suffixes
-
-    if any(name.endswith(SUFFIX) for name in args.inputs):
-        raise UsageError(f"a {SUFFIX} file is no picture to encode; an output is given with -o")
-    jobs = batch.plan(args.inputs, args.output, picture_suffixes(), SUFFIX)
-    from PIL import Image
-
+    jobs = _jobs(args)
     from nacre import codec
     from nacre.codec.container import read_head
-    from nacre.codec.encoder import DEFAULT_QUALITY
-    from nacre.models.zoo import load_model
+    from nacre.tools.picture_file import opened_picture
 
-    Image.MAX_IMAGE_PIXELS = args.max_pixels
     batch.prepare_torch(args)
-    load_model(args.model)
-
-    wanted = _wanted(args)
-    seconds = None
-    if args.time_budget is not None:
-        seconds = _number(args.time_budget, MINUTES, "--time-budget", "30s or 2m")
+    options = _options(args)
     interest = None if args.roi is None else Interest(args.roi)
-    is_search = args.effort != 0
-    options = {
-        "effort": args.effort, "time_budget": seconds, "model": args.model, "device": args.device,
-        "precision": args.precision, "strip": args.strip, "limits": batch.limits(args),
-    }  # fmt: skip
+    if not any(not job.problem for job in jobs):
+        return batch.run_batch(jobs, str, args)
 
     def encode(job: batch.Job) -> str:
         start = time.perf_counter()
         batch.refuse_existing(job.target, args.force)
-        image = _picture(job.source)
-        roi = None if interest is None else interest.weights(image)
-        with watched(args.quiet, is_search) as goes_on:
-            if wanted:
-                coded = codec.encode_to(image, **wanted, roi=roi, goes_on=goes_on, **options).data
+        with (
+            opened_picture(job.source, args.salvage) as image,
+            threads.suited(_pixels(image), args.threads),
+            watched(args.quiet, args.effort != 0 and not args.lossless) as goes_on,
+        ):
+            own: dict[str, Any] = {"goes_on": goes_on}
+            if interest is not None:
+                own["roi"] = interest.weights(image)
+            if _wanted(args):
+                coded = codec.encode_to(image, **options, **own).data
             else:
-                quality = DEFAULT_QUALITY if args.quality is None else args.quality
-                coded = codec.encode(image, quality=quality, roi=roi, goes_on=goes_on, **options)
+                coded = codec.encode(image, **options, **own)
             batch.write_output(job.target, coded, args.force)
         head = read_head(coded)
         bpp = 8 * len(coded) / (head.width * head.height)
         done = f"{job.source} -> {job.target}: {len(coded)} bytes, {bpp:.3f} bpp"
-        return f"{done}, quality {head.quality}, {time.perf_counter() - start:.2f} s"
+        how = "without loss" if args.lossless else f"quality {head.quality}"
+        return f"{done}, {how}, {time.perf_counter() - start:.2f} s"
 
     return batch.run_batch(batch.left_to_do(jobs, args), encode, args)
+
+
+def _jobs(args: Namespace) -> list[batch.Job]:
+    """What goes where; what was left out is told."""
+    from PIL import Image
+
+    from nacre.datasets.pictures import picture_suffixes
+
+    if any(name.lower().endswith(SUFFIX) and not os.path.isdir(name) for name in args.inputs):
+        raise UsageError(f"a {SUFFIX} file is no picture to encode; an output is given with -o")
+    Image.MAX_IMAGE_PIXELS = args.max_pixels
+    kinds.add_plugins()
+    known = picture_suffixes()
+    found = plan.find(args.inputs, kinds.Pictures(known))
+    jobs = plan.pair(found, args.output, SUFFIX, known | {ROWS_SUFFIX}, args.keep_suffix)
+    plan.refuse_overwriting(jobs, [name for name in (args.roi, args.model) if name])
+    for note in () if args.quiet else found.notes:
+        batch.say(note)
+    return jobs
+
+
+def _pixels(image: Image.Image | NDArray[Any]) -> int:
+    return math.prod(image.size) if isinstance(image.size, tuple) else image.size
+
+
+def _options(args: Namespace) -> dict[str, Any]:
+    """What a picture is coded with; raises UsageError for what is wrong whatever the picture."""
+    from nacre.codec import setup
+    from nacre.codec.encoder import DEFAULT_QUALITY, check
+    from nacre.models.zoo import load_model
+
+    options: dict[str, Any] = {
+        "effort": args.effort, "strip": args.strip, "limits": batch.limits(args),
+    }  # fmt: skip
+    quality = DEFAULT_QUALITY if args.quality is None else args.quality
+    check(quality, args.effort or 0)
+    if args.lossless:
+        _refuse_with_lossless(args)
+        return {**options, "lossless": True}
+    setup.runner(load_model(args.model), args.device, args.precision)
+    if args.roi is not None and args.effort == 0:
+        raise UsageError("--roi: a region of interest needs an effort of 1 or more")
+    options |= {"model": args.model, "device": args.device, "precision": args.precision}
+    if args.exact:
+        options["exact"] = True
+    if args.time_budget is not None:
+        seconds = _number(args.time_budget, MINUTES, "--time-budget", "30s or 2m")
+        options["time_budget"] = seconds
+    wanted = _wanted(args)
+    return {**options, **(wanted or {"quality": quality})}
+
+
+def _refuse_with_lossless(args: Namespace) -> None:
+    """What would be passed over in silence."""
+    for option in ("roi", "time_budget"):
+        if getattr(args, option) is not None:
+            raise UsageError(f"--{option.replace('_', '-')} means nothing with --lossless")
 
 
 UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
@@ -111,10 +173,17 @@ LEAST_WEIGHT = 1 / 16  # of errors where a mask is black
 
 def _wanted(args: Namespace) -> dict[str, Any]:
     """What `encode_to` is to reach; empty for a quality."""
+    from nacre.codec.goals import likeness_goal
+
     found = {name: getattr(args, name) for name in ("bpp", "psnr", "ssim")}
     wanted = {name: value for name, value in found.items() if value is not None}
     if args.size is not None:
         wanted["size"] = _number(args.size, UNITS, "--size", "50000, 100kB or 64KiB")
+    for name in ("bpp", "size"):
+        if not 0 < wanted.get(name, 1) < math.inf:
+            raise UsageError(f"--{name} {wanted[name]:g}: a number over 0 wanted")
+    if "psnr" in wanted or "ssim" in wanted:
+        likeness_goal(psnr=wanted.get("psnr"), ssim=wanted.get("ssim"))  # raises UsageError
     return wanted
 
 
@@ -134,6 +203,7 @@ class Interest:
         from PIL import ImageOps
 
         from nacre.codec.colour import to_picture
+        from nacre.tools.picture_file import opened_picture
 
         self._text, self._mask, self._box = text, None, None
         if re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*){3}", text):
@@ -142,10 +212,9 @@ class Interest:
         if text == batch.STREAM:
             raise UsageError("--roi is a file, or X,Y,W,H")
         try:
-            image = _picture(text)
-            if not isinstance(image, np.ndarray):
-                image = ImageOps.exif_transpose(image)
-            mask = to_picture(image)
+            with opened_picture(text) as image:
+                shown = image if isinstance(image, np.ndarray) else ImageOps.exif_transpose(image)
+                mask = to_picture(shown)
         except (ImageError, OSError) as error:
             raise UsageError(
                 f"--roi {text}: {getattr(error, 'strerror', None) or error}"
@@ -192,23 +261,3 @@ def _as_stored(mask: NDArray[Any], orientation: int) -> NDArray[Any]:
     if orientation in (3, 4, 6, 7):
         mask = mask[::-1]
     return mask
-
-
-def _picture(name: str) -> Image.Image | NDArray[np.uint8]:
-    """What Pillow reads, or an array that is mapped into memory; raises ImageError."""
-    from PIL import Image, UnidentifiedImageError
-
-    if name.endswith(ROWS_SUFFIX):
-        import numpy as np
-
-        try:
-            return np.load(name, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise ImageError(f"not an array that NumPy can map: {error}") from error
-    data = batch.read_input(name)
-    try:
-        return Image.open(io.BytesIO(data))
-    except UnidentifiedImageError as error:
-        raise ImageError("not a picture that Pillow can read") from error
-    except Exception as error:  # readers of Pillow raise whatever their parsing hits
-        raise ImageError(f"the picture cannot be read: {error}") from error

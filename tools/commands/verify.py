@@ -43,5 +43,4 @@ def run(args: Namespace) -> int:
             raise NacreError(f"{state}, {here}: {'; '.join(found.remarks)}")
         return ""
 
-    jobs = [job.source for job in batch.plan(args.inputs, None, [SUFFIX], SUFFIX)]
-    return batch.run_batch([batch.Job(name, name) for name in jobs], check, args)
+    return batch.run_batch(batch.sources(args.inputs, [SUFFIX]), check, args)
