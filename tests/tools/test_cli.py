@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from nacre import codec
+from nacre.codec import threads
 from nacre.tools import batch
 from nacre.tools.cli import COMMANDS, main
 
@@ -272,3 +274,127 @@ main(["encode", "in/one.png", "-o", "a.ncr"])
 """
     assert subprocess.run([sys.executable, "-c", code]).returncode == -9
     assert not Path("a.ncr").exists()
+
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="shells and signals are those of POSIX")
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def shell(line: str, **options):
+    """A line of bash, in which $NACRE is the command."""
+    environment = {**os.environ, "NACRE": f"{sys.executable} -m nacre"}
+    return subprocess.run(["bash", "-c", line], capture_output=True, env=environment, **options)
+
+
+@POSIX
+@pytest.mark.parametrize("settings", [ASCII, {"LC_ALL": "C.UTF-8"}], ids=["ASCII", "UTF-8"])
+def test_names_of_any_bytes_go_through_in_any_locale(folder, settings):
+    names = ["\u00fc".encode(), b"bad\xff", b"\xe6\x97\xa5"]
+    try:
+        for name in names:
+            Path(os.fsdecode(b"in/" + name + b".png")).write_bytes(Path("in/one.png").read_bytes())
+    except OSError:
+        pytest.skip("this file system has names of Unicode only")
+    environment = {**os.environ, **settings}
+    for command in (
+        ["encode", "in", "-o", "coded", "-v"], ["verify", "coded"], ["verify", "coded", "--json"],
+        ["decode", "coded", "-o", "out", "-v"],
+    ):  # fmt: skip
+        done = nacre(*command, env=environment)
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+    found = {os.fsencode(path.name) for path in Path("out").glob("*.png")}
+    assert found == {name + b".png" for name in names} | {b"one.png"}
+
+
+@POSIX
+def test_what_a_shell_hands_over_is_read_and_written(folder):
+    if shutil.which("bash") is None:
+        pytest.skip("there is no bash here")
+    plain = nacre("encode", "in/one.png", "-o", "-", check=True).stdout
+    for line in (
+        "$NACRE encode <(cat in/one.png)",
+        "$NACRE encode in/one.png -o /dev/stdout",
+        "$NACRE encode in/one.png -o /dev/fd/7 7>&1",
+        "$NACRE encode /dev/stdin < in/one.png",
+        "{ $NACRE encode in/one.png -o >(cat >&3); sleep 1; } 3>&1 >/dev/null",
+        "mkfifo p; cat in/one.png > p & $NACRE encode p -o -",
+    ):
+        done = shell(line)
+        assert (done.stdout, done.stderr) == (plain, b""), line
+    Path("log").write_bytes(b"kept ")
+    shell("$NACRE encode in/one.png -o /dev/stdout >> log", check=True)
+    assert Path("log").read_bytes() == b"kept " + plain
+
+
+@POSIX
+def test_what_is_said_to_no_one_does_not_reach_the_file(folder):
+    Image.new("CMYK", (20, 20)).save("a.tif")  # gives a warning
+    done = shell("$NACRE encode a.tif -o - 2>&-", check=True)
+    assert done.stdout == nacre("encode", "a.tif", "-o", "-").stdout
+
+
+@POSIX
+@pytest.mark.parametrize("line", ["info a.ncr a.ncr", "verify a.ncr a.ncr", "decode a.ncr -o -"])
+def test_a_reader_that_goes_away_is_no_fault(folder, photo, line):
+    Path("a.ncr").write_bytes(codec.encode(photo))
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "nacre", *line.split()], stdout=write, stderr=subprocess.PIPE
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@POSIX
+def test_a_terminated_process_leaves_nothing(folder):
+    """Asked to end while it writes."""
+    code = """
+import os, signal, sys
+from nacre.tools.cli import main
+os.fsync = lambda number: os.kill(os.getpid(), signal.SIGTERM)
+raise SystemExit(main(["encode", "in/one.png", "-o", "a.ncr"]))
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 128 + 15
+    assert [p.name for p in Path().iterdir()] == ["in"]
+
+
+@POSIX
+@pytest.mark.parametrize("command", ["encode", "decode", "verify"])
+def test_threads_wait_asleep_in_commands_that_code(folder, command):
+    code = f"""
+import os, sys
+from nacre.tools.cli import main
+main(["{command}", "missing"])
+sys.exit(os.environ["OMP_WAIT_POLICY"])
+"""
+    environment = {k: v for k, v in os.environ.items() if k not in threads.WAITING}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert done.stderr.endswith(b"PASSIVE\n")
+
+
+def test_an_error_of_an_output_names_both_files(folder, capsys):
+    Path("file").touch()
+    assert main(["encode", "in/one.png", "-o", "file/a.ncr"]) == 1
+    said = capsys.readouterr().err
+    assert said == "nacre: in/one.png: cannot write file/a.ncr: Not a directory\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["encode", "a.png", "-o", "a.png"], ["decode", "a.ncr", "-o", "a.ncr"]]
+)
+def test_no_input_is_overwritten_even_if_forced(folder, photo, arguments, capsys):
+    photo.save("a.png")
+    Path("a.ncr").write_bytes(codec.encode(photo))
+    before = Path(arguments[1]).read_bytes()
+    assert main([*arguments, "--force"]) == 2
+    assert f"{arguments[1]} is an input: it would be overwritten" in capsys.readouterr().err
+    assert Path(arguments[1]).read_bytes() == before
+
+
+def test_a_picture_name_is_no_name_for_a_nacre_file_nor_the_reverse(folder, photo, capsys):
+    assert main(["encode", "in/one.png", "-o", "b.png"]) == 2
+    assert "b.png: what is written there is no .png but a .ncr file" in capsys.readouterr().err
+    Path("a.ncr").write_bytes(codec.encode(photo))
+    assert main(["decode", "a.ncr", "-o", "b.ncr", "--format", "png"]) == 2
+    assert not Path("b.png").exists() and not Path("b.ncr").exists()

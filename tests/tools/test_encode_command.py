@@ -4,6 +4,7 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image, ImageOps
 
 from nacre import codec
@@ -175,3 +176,125 @@ def interrupted_twice() -> None:
 def test_a_second_interrupt_gives_up():
     with pytest.raises(KeyboardInterrupt):
         interrupted_twice()
+
+
+@pytest.fixture
+def two(photo, tmp_path, monkeypatch):
+    """A photograph and a drawing of the same name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    photo.save("in/a.jpg")
+    photo.save("in/a.png")
+    return tmp_path
+
+
+def test_suffixes_are_kept_where_names_would_clash(two, capsys):
+    assert main(["encode", "in", "-o", "out"]) == 2
+    assert "--keep-suffix gives a.jpg.ncr" in capsys.readouterr().err
+    assert main(["encode", "in", "-o", "out", "--keep-suffix"]) == 0
+    assert main(["decode", "out", "-o", "back"]) == 0
+    assert main(["encode", "back", "-o", "again", "--keep-suffix"]) == 0
+    assert sorted(p.name for p in (two / "back").iterdir()) == ["a.jpg.png", "a.png.png"]
+    assert sorted(p.name for p in (two / "again").iterdir()) == ["a.jpg.png.ncr", "a.png.png.ncr"]
+
+
+def test_of_a_folder_nothing_is_left_out_in_silence(two, photo, capsys):
+    photo.save("in/nameless", "PNG")
+    for name in ("IMG_1.HEIC", "b.CR2", "c.mov", "notes.txt", ".DS_Store", "a.xmp", "a.png.ncr"):
+        (two / "in" / name).write_bytes(b"\0\5\26\7")
+    arguments = ["encode", "in", "-o", "out", "--keep-suffix", "--effort", "0"]
+    assert main(arguments) == 3
+    assert sorted(p.name for p in (two / "out").iterdir()) == [
+        "a.jpg.ncr",
+        "a.png.ncr",
+        "nameless.ncr",
+    ]
+    said = capsys.readouterr().err
+    assert "in: 2 pictures cannot be read here: IMG_1.HEIC, b.CR2 (pip install pillow-heif" in said
+    assert "in: left out as no pictures: c.mov\n" in said
+    assert not any(name in said for name in ("notes", "DS_Store", "xmp", "a.png.ncr"))
+    assert main([*arguments, "--force", "--quiet"]) == 3
+    said = capsys.readouterr().err
+    assert "c.mov" not in said and "IMG_1.HEIC" in said
+
+
+def test_a_folder_of_pictures_that_cannot_be_read_fails(two, capsys):
+    (two / "phone").mkdir()
+    (two / "phone" / "a.heic").write_bytes(b"any")
+    assert main(["encode", "phone"]) == 1
+    assert "1 picture cannot be read here: a.heic" in capsys.readouterr().err
+
+
+def test_a_cut_picture_is_coded_when_that_is_wanted(two, capsys):
+    data = (two / "in" / "a.jpg").read_bytes()
+    (two / "cut.jpg").write_bytes(data[: len(data) * 2 // 3])
+    assert main(["encode", "cut.jpg"]) == 1
+    assert "--salvage codes what can be read" in capsys.readouterr().err
+    assert not (two / "cut.ncr").exists()
+    assert main(["encode", "cut.jpg", "--salvage"]) == 0
+    assert "cut.jpg: warning: cut or damaged" in capsys.readouterr().err
+    assert codec.info((two / "cut.ncr").read_bytes()).width == 112
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-q", "0"], ["--effort", "11"], ["--psnr=-1"], ["--ssim", "1"], ["--size", "0"], ["--bpp=-2"],
+        ["--device", "no"], ["--roi", "0,0,5,5", "--effort", "0"], ["--lossless", "--roi", "0,0,5,5"],
+        ["--lossless", "--time-budget", "5s"], ["--threads", "0"], ["--time-budget", "soon"],
+    ],
+)  # fmt: skip
+def test_what_is_wrong_for_all_files_ends_the_batch_before_the_first(two, arguments, capsys):
+    assert main(["encode", "in", "-o", "out", "--keep-suffix", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "a.jpg" not in said
+    assert not (two / "out").exists()
+
+
+def test_what_is_wrong_for_one_file_ends_that_one(two, photo, capsys):
+    photo.crop((0, 0, 40, 40)).save("in/small.png")
+    arguments = ["--keep-suffix", "--roi", "60,60,20,20"]
+    assert main(["encode", "in", "-o", "out", *arguments]) == 3
+    assert "in/small.png: --roi 60,60,20,20: outside" in capsys.readouterr().err.replace(
+        os.sep, "/"
+    )
+    assert len(list((two / "out").iterdir())) == 2
+
+
+def test_without_loss_every_sample_comes_back(two, photo, capsys):
+    assert main(["encode", "in/a.png", "--lossless", "-v", "-o", "a.ncr"]) == 0
+    assert "without loss" in capsys.readouterr().err
+    assert np.array_equal(codec.decode((two / "a.ncr").read_bytes()), photo)
+
+
+def test_hidden_colours_are_kept_when_that_is_wanted(two, photo, monkeypatch):
+    asked = []
+    real = codec.encode
+
+    def encode(image, **options):
+        asked.append(options.get("exact"))
+        return real(image, **{k: v for k, v in options.items() if k != "exact"})
+
+    monkeypatch.setattr("nacre.codec.encoder.encode", encode)
+    assert main(["encode", "in/a.png", "--exact", "-o", "a.ncr"]) == 0
+    assert main(["encode", "in/a.png", "-o", "b.ncr"]) == 0
+    assert asked == [True, None]
+
+
+def test_a_small_picture_is_coded_by_one_thread_unless_told(two, monkeypatch):
+    seen = []
+    real = codec.encode
+
+    def encode(image, **options):
+        seen.append(torch.get_num_threads())
+        return real(image, **options)
+
+    monkeypatch.setattr("nacre.codec.encoder.encode", encode)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        assert main(["encode", "in/a.png", "-o", "a.ncr"]) == 0
+        assert main(["encode", "in/a.png", "-o", "b.ncr", "-j", "2"]) == 0
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 2]
