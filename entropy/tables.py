@@ -8,12 +8,12 @@ for each row; rows below `coded_from` have none, their symbols are zero by rule 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nacre.entropy.errors import WeightsError
+from nacre.entropy.once import once
 
 PRECISION = 24  # bits; the frequencies of a table sum to 2**PRECISION
 TOTAL = 1 << PRECISION
@@ -57,7 +57,7 @@ class Tables:
     def rows(self) -> int:
         return len(self.radius)
 
-    @cached_property
+    @once
     def _starts(self) -> Ints:
         return np.concatenate([[0], np.cumsum(2 * self.radius[self.coded_from :] + 2)])
 
@@ -66,7 +66,7 @@ class Tables:
         at = row - self.coded_from
         return self.frequencies[self._starts[at] : self._starts[at + 1]]
 
-    @cached_property
+    @once
     def expected_bits(self) -> NDArray[np.float64]:
         """(rows,) what a symbol of each row costs on average, if it is distributed as its table says."""
         bits = np.zeros(self.rows)
@@ -74,7 +74,7 @@ class Tables:
             bits[row] = (self.of_row(row) * self.bits(row)).sum() / TOTAL
         return bits
 
-    @cached_property
+    @once
     def costs(self) -> NDArray[np.float32]:
         """(rows, 2 * MAX_RADIUS + 3) bits of the symbols -MAX_RADIUS - 1 to MAX_RADIUS + 1 in each row.
 
