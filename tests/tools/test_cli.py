@@ -287,7 +287,11 @@ def shell(line: str, **options):
 
 
 @POSIX
-@pytest.mark.parametrize("settings", [ASCII, {"LC_ALL": "C.UTF-8"}], ids=["ASCII", "UTF-8"])
+@pytest.mark.parametrize(
+    "settings",
+    [ASCII, {"PYTHONIOENCODING": "ascii:strict"}, {"PYTHONIOENCODING": "utf-8:strict"}],
+    ids=["C", "ASCII", "UTF-8"],
+)
 def test_names_of_any_bytes_go_through_in_any_locale(folder, settings):
     names = ["\u00fc".encode(), b"bad\xff", b"\xe6\x97\xa5"]
     try:
