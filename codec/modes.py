@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nacre.codec import cells, jpeg
+from nacre.codec import cells, jpeg, palette
 from nacre.codec.cells import Mode, Modes, Pixels
 from nacre.codec.container import Cells
 from nacre.codec.refine import Target
@@ -29,15 +29,20 @@ from nacre.models.config import STRIDE
 
 SIDE = 1 << cells.SIDE_LOG2
 FEW_COLOURS = 64  # in a cell; of the cells of photographs (Kodak) 4 in 100 have fewer
+FEW_NEW = (
+    0.5  # of the pixels unlike those above and before: 1 in 100 have fewer, of screens nearly all
+)
 ROUGH_LUMA, ROUGH_CHROMA = (
     10000.0,
     2500.0,
 )  # squared levels from pixel to pixel: none of Kodak has more
-LEAST_GAIN = 600.0  # bits that a glance must promise before ways are compared
+LEAST_GAIN = 600.0  # bits that a glance must promise before ways are compared, or
+LEAST_SHARE = 0.1  # of what those cells take, where that is less
 LATENT_SHARE = 0.8  # of what the transform code costs, for content that suits the network
 WORST_ERROR = (
     6.0  # bits a pixel that errors may cost before a cell is looked at; high-rate theory has 2.2
 )
+FLAT_WEIGHT = 8.0  # of errors in cells of one colour: that white paper is not quite white is seen
 CHUNK_BYTES = 14  # framing of CELL, about
 
 # What the transform code takes, by regression over photographs and odd pictures (within 15 %).
@@ -76,7 +81,16 @@ class Survey:
         entropy = np.bincount(of_cell, -runs * np.log2(runs), starts.size // pixels)
         entropy = entropy.reshape(self.shape)
         literals = 3.0 * self._cells.shape[4] * np.maximum(0, self.colours - FEW_COLOURS)
-        return 4 + literals + np.minimum(pixels * entropy, self._new * (entropy + 1.5))
+        by_colour = literals + np.minimum(pixels * entropy, self._new * (entropy + 1.5))
+        return 4 + np.minimum(by_colour, self._predicted_bits())
+
+    def _predicted_bits(self) -> Floats:
+        """(rows, columns) the same where each sample is told by how it differs from its neighbours' plane."""
+        x = self._cells.astype(np.int32)
+        beside, above, before = x[:, :, 1:, :-1], x[:, :, :-1, 1:], x[:, :, :-1, :-1]
+        error = np.abs(x[:, :, 1:, 1:] - beside - above + before)
+        bits = np.where(error > 0, 2 + 2 * np.log2(np.maximum(error, 1)), 0.1)
+        return np.asarray(bits.sum((2, 3, 4)))
 
     def transform_cost(self, which: NDArray[np.bool_], price: float, step: int) -> Floats:
         """(n,) about what each of the cells costs as transform code: bits and the price of its errors."""
@@ -98,10 +112,11 @@ class Survey:
     def suspects(self, price: float, step: int) -> NDArray[np.bool_]:
         """(rows, columns) cells that may cost less in another way."""
         found = self.is_rough.copy()
-        few = self.colours <= FEW_COLOURS
+        few = (self.colours <= FEW_COLOURS) | (self._new < FEW_NEW * (SIDE - 1) ** 2)
         if few.any() and self.pixels.dtype == np.uint8:
-            gain = LATENT_SHARE * self.transform_cost(few, price, step) - self.exact_bits[few]
-            if gain[gain > 0].sum() > LEAST_GAIN:
+            latent = LATENT_SHARE * self.transform_cost(few, price, step)
+            gain = latent - self.exact_bits[few]
+            if gain[gain > 0].sum() > min(LEAST_GAIN, LEAST_SHARE * few.size * latent.mean()):
                 found[few] |= gain > 0
         elif few.any():
             found |= few
@@ -199,8 +214,6 @@ class Chooser:
         self._target, self._survey, self._number, self._quality = target, survey, number, quality
         self._analyse, self._is_alone, self._is_thorough = analyse, is_alone, is_thorough
         self._step = jpeg.best_step(target.price * survey.pixels.shape[2])
-        weight = target.weight
-        self._weight = 1.0 if weight is None else weight[0, 0].cpu().numpy()
 
     def suspects(self) -> NDArray[np.bool_]:
         return self._survey.suspects(self._target.price, self._step)
@@ -225,6 +238,7 @@ class Chooser:
 
     def best(self, y: Tensor, suspects: NDArray[np.bool_]) -> Way:
         """The cheapest of: the latent alone, each cell in the way that seems best, all cells in one way."""
+        self._target = self._for_eyes()
         found: list[Way] = []
         exact = self._survey.exact_bits
         transformed = np.full(self._survey.shape, np.inf)
@@ -240,9 +254,9 @@ class Chooser:
         except NotNumbers:
             suspects = np.ones_like(suspects)
         if self._survey.pixels.dtype == np.uint8:
-            transformed[suspects] = self._survey.transform_cost(
-                suspects, self._target.price, self._step
-            )
+            everywhere = np.ones_like(suspects)
+            of_all = self._survey.transform_cost(everywhere, self._target.price, self._step)
+            transformed = of_all.reshape(transformed.shape)
         ratio = 1.0
         for _ in range(2):  # what a lossless coder really takes is known after the first time
             modes = _cheapest(latent, ratio * exact, transformed, suspects)
@@ -256,20 +270,22 @@ class Chooser:
             assert made is not None
             ratio = 8 * len(made.exact) / exact[is_exact].sum()
         lowest = min((way.cost for way in found), default=np.inf)
-        if ratio * exact.sum() < 1.5 * lowest or not found:
+        if min(ratio, 1.0) * exact.sum() < 1.5 * lowest or not found:
             found.append(self._way(np.full(self._survey.shape, Mode.EXACT, np.uint8)))
-        if transformed.sum() < lowest:
+        if transformed.sum() < 1.2 * lowest:
             found.append(self._way(np.full(self._survey.shape, Mode.DCT, np.uint8)))
         return min(found, key=lambda way: way.cost)
 
     def _way(self, modes: Modes) -> Way:
         """The tile coded with these modes, and what comes out when it is decoded."""
         pixels = self._survey.pixels
-        made = cells.write(self._number, modes, pixels, self._step, self._is_thorough)
+        made = cells.write(self._number, modes, self._merged(modes), self._step, self._is_thorough)
         patch = cells.read(made, pixels.shape, 8 * pixels.itemsize)
         unit = 1 if pixels.itemsize == 1 else 257
         error = (patch.pixels.astype(np.float32) - pixels) / unit
-        squares = np.einsum("abc,abc->ab", error, error) * patch.is_own * self._weight
+        squares = np.einsum("abc,abc->ab", error, error) * patch.is_own
+        if self._target.weight is not None:
+            squares = squares * self._target.weight[0, 0].cpu().numpy()
         cost = 8 * (CHUNK_BYTES + len(made.to_bytes())) + float(squares.sum()) * self._target.price
         target = self._without(patch.is_own)
         if self._is_alone and patch.is_own.all():
@@ -279,10 +295,30 @@ class Chooser:
         cost_of_latent = target.cost(tile)
         return Way(cost + cost_of_latent, cost_of_latent, modes, y, tile, made, target)
 
+    def _merged(self, modes: Modes) -> Pixels:
+        """The tile, colours of exact cells merged where that is worth more than it costs."""
+        pixels, is_exact = self._survey.pixels, modes == Mode.EXACT
+        if pixels.dtype != np.uint8 or not is_exact.any():
+            return pixels
+        is_own = cells.spread(is_exact, SIDE, pixels.shape[:2])
+        return palette.merge(pixels, is_own, self._target.price)
+
+    def _for_eyes(self) -> Target:
+        """With errors in cells of one colour weighed more."""
+        is_flat = self._survey.colours == 1
+        if not is_flat.any():
+            return self._target
+        flat = cells.spread(is_flat, SIDE, self._survey.pixels.shape[:2])
+        return self._weighed(np.where(flat, FLAT_WEIGHT, 1.0))
+
     def _without(self, is_own: NDArray[np.bool_]) -> Target:
-        seen = torch.from_numpy(~is_own).float()[None, None].to(self._target.x.device)
-        weight = self._target.weight
-        return replace(self._target, weight=seen if weight is None else seen * weight)
+        """With errors under cells for nothing."""
+        return self._weighed(1.0 - is_own)
+
+    def _weighed(self, more: Floats) -> Target:
+        weight = torch.from_numpy(more.astype(np.float32))[None, None].to(self._target.x.device)
+        before = self._target.weight
+        return replace(self._target, weight=weight if before is None else weight * before)
 
 
 def _cheapest(

@@ -49,7 +49,8 @@ class NacreImageFile(ImageFile.ImageFile):
             self._mode = "I;16"
         from nacre.codec.colour import metadata_info
 
-        self.info.update(metadata_info({m.kind: m.data for m in stream.metadata}, head.orientation))
+        blocks = {m.kind: m.data for m in stream.metadata}
+        self.info.update(metadata_info(blocks, head.orientation, head.colours))
 
     def load(self) -> Any:
         if self._data:
@@ -66,17 +67,19 @@ class NacreImageFile(ImageFile.ImageFile):
 
 
 def save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
-    """Writer; takes `quality`, `effort`, `model`, `strip`, and `exif`, `icc_profile`, `xmp` as others do."""
+    """Writer; takes `quality`, `effort`, `lossless`, `exact`, `model`, `strip`, and `exif`, `icc_profile`,
+    `xmp` as others do."""
     options = image.encoderinfo  # type: ignore[attr-defined]
-    copy = image.copy()
-    for key in ("exif", "icc_profile", "xmp"):
-        if key in options:
-            copy.info[key] = (
-                options[key].tobytes() if isinstance(options[key], Image.Exif) else options[key]
-            )
-    given = {k: options[k] for k in ("quality", "effort", "model", "strip") if k in options}
+    blocks = {key: options[key] for key in ("exif", "icc_profile", "xmp") if key in options}
+    if blocks:
+        image = (
+            image.copy()
+        )  # not without need: a copy has lost its file, and with it what only that says
+    for key, block in blocks.items():
+        image.info[key] = block.tobytes() if isinstance(block, Image.Exif) else block
+    known = ("quality", "effort", "lossless", "exact", "model", "strip")
     try:
-        file.write(codec.encode(copy, **given))
+        file.write(codec.encode(image, **{k: options[k] for k in known if k in options}))
     except NacreError as error:
         raise OSError(f"cannot write {filename!r} as {FORMAT}: {error}") from error
 

@@ -17,8 +17,8 @@ from PIL import Image
 
 from nacre import codec
 from nacre.codec import chunks
-from nacre.codec.colour import ImageWarning
 from nacre.codec.chunks import SIGNATURE, chunk_to_bytes, read_chunks, write_varint
+from nacre.codec.colour import ImageWarning
 from nacre.codec.container import Cells, End, Head, Latent, Limits, Meta, MetaKind, Stream
 from nacre.entropy.errors import (
     CorruptStream,

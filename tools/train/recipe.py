@@ -23,8 +23,11 @@ class Data:
 
     pictures: tuple[str, ...]  # folders and .tar shards
     held_out: tuple[str, ...] = ()
-    synthetic_share: float = 0.08  # of the crops: half text, drawings and screens, half odd pictures
-    synthetic_pictures: int = 96  # of either half
+    synthetic_share: float = (
+        0.05  # of the crops that are rendered text, drawings, screens, odd pictures
+    )
+    synthetic_pictures: int = 96  # text, drawings and screens
+    odd_pictures: int = 24  # dithers, patterns, noise and the like
     shrink_share: float = 0.25  # of the batches that are cut larger and shrunk
 
 

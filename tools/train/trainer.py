@@ -138,7 +138,7 @@ class Trainer:
         drawn = []
         if data.synthetic_share:
             drawn = render(data.synthetic_pictures, steps.seed)
-            drawn += [p for _, p in odd.draw(data.synthetic_pictures, steps.seed, SIDE)]
+            drawn += [p for _, p in odd.draw(data.odd_pictures, steps.seed, SIDE)]
         if steps.crop > SIDE and drawn:
             raise UsageError(f"rendered pictures are {SIDE} pixels a side: no crop may be larger")
         self._say(
