@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def read(cells: Cells, shape: tuple[int, int, int], depth: int) -> Patch:
     height, width, channels = shape
     side = 1 << cells.side_log2
     modes = read_modes(cells, count(height, side), count(width, side))
-    pixels: Pixels = np.zeros(shape, np.uint16 if depth == 16 else np.uint8)
+    pixels: Pixels = np.zeros(shape, np.uint8) if depth == 8 else np.zeros(shape, np.uint16)
     is_exact, is_dct = modes == Mode.EXACT, modes == Mode.DCT
     if is_exact.any() != bool(cells.exact) or is_dct.any() != bool(cells.transformed):
         raise CorruptStream(f"the cells of tile {cells.tile} are not those of its map")
@@ -114,8 +115,9 @@ def cut(pixels: Pixels, side: int) -> Pixels:
     height, width, channels = pixels.shape
     rows, columns = count(height, side), count(width, side)
     padding = ((0, rows * side - height), (0, columns * side - width), (0, 0))
-    padded = np.pad(pixels, padding, mode="edge") if (height | width) % side else pixels
-    return padded.reshape(rows, side, columns, side, channels).swapaxes(1, 2)
+    padded: Any = np.pad(pixels, padding, mode="edge")
+    found: Pixels = padded.reshape(rows, side, columns, side, channels).swapaxes(1, 2)
+    return found
 
 
 def spread(of_cells: NDArray[np.bool_], side: int, size: tuple[int, int]) -> NDArray[np.bool_]:

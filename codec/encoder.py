@@ -73,7 +73,8 @@ def encode(
     `model` is an embedded model's name or the path of a weights file. `precision` is "float32" or
     "bfloat16", of the networks; the file decodes alike. `strip` drops ICC, EXIF and XMP, which are kept
     otherwise. `lossless` (or `quality="lossless"`) keeps every sample as it is. Colours under full transparency
-    are not kept, unless `exact` says so or the file is lossless. Float tensors are in [0, 1]. An array may be a memory map: rows are read as they are coded.
+    are not kept, unless `exact` says so or the file is lossless.
+    Float tensors are in [0, 1]. An array may be a memory map: rows are read as they are coded.
 
     Raises UsageError, ImageError, WeightsError or LimitError.
     """

@@ -127,9 +127,10 @@ class Opened:
         is_partial = preview or region is not None
         self._checksum = stream.end.checksum if stream.end and not is_partial else None
         if stream.end is None:
-            found = sum(len(part.to_bytes()) for part in (*stream.latents, *stream.cells))
+            size = sum(len(part.data) for part in stream.latents)
+            size += sum(len(part.to_bytes()) for part in stream.cells)
             warnings.warn(
-                f"the file is cut: {found} coded bytes of it make a coarser picture",
+                f"the file is cut: {size} coded bytes of it make a coarser picture",
                 CutFileWarning,
                 stacklevel=3,
             )

@@ -70,7 +70,7 @@ def from_bytes(data: bytes, shape: tuple[int, int, int], depth: int) -> Samples:
         raise CorruptStream("lossless samples: the first half is longer than what is there")
     high, low = (from_bytes(d, shape, 8) for d in (data[5 : 5 + size], data[5 + size :]))
     low = low + high  # modulo 256
-    return high.astype(np.uint16) << 8 | low
+    return np.asarray(high.astype(np.uint16) << 8 | low, np.uint16)
 
 
 def _eight_bits(data: bytes, coder: Coder, shape: tuple[int, int, int]) -> NDArray[np.uint8]:

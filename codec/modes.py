@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -123,13 +124,13 @@ class Survey:
         return found
 
 
-def _packed(cut: Pixels) -> NDArray[np.uint32] | NDArray[np.uint64]:
+def _packed(cut: Pixels) -> NDArray[np.int64]:
     """(..., C) samples as one number."""
-    kind = np.uint32 if cut.dtype == np.uint8 else np.uint64
-    packed = cut[..., 0].astype(kind)
+    packed: Any = cut[..., 0].astype(np.int32 if cut.dtype == np.uint8 else np.int64)
     for c in range(1, cut.shape[-1]):
-        packed = packed << kind(8 * cut.itemsize) | cut[..., c]
-    return packed
+        packed = packed << 8 * cut.itemsize | cut[..., c]
+    found: NDArray[np.int64] = packed
+    return found
 
 
 def _roughness(cut: Pixels) -> NDArray[np.bool_]:
@@ -301,7 +302,7 @@ class Chooser:
         if pixels.dtype != np.uint8 or not is_exact.any():
             return pixels
         is_own = cells.spread(is_exact, SIDE, pixels.shape[:2])
-        return palette.merge(pixels, is_own, self._target.price)
+        return palette.merge(pixels.astype(np.uint8), is_own, self._target.price)
 
     def _for_eyes(self) -> Target:
         """With errors in cells of one colour weighed more."""
@@ -309,7 +310,7 @@ class Chooser:
         if not is_flat.any():
             return self._target
         flat = cells.spread(is_flat, SIDE, self._survey.pixels.shape[:2])
-        return self._weighed(np.where(flat, FLAT_WEIGHT, 1.0))
+        return self._weighed(1 + (FLAT_WEIGHT - 1) * flat)
 
     def _without(self, is_own: NDArray[np.bool_]) -> Target:
         """With errors under cells for nothing."""

@@ -39,7 +39,7 @@ def merge(pixels: Samples, is_own: NDArray[np.bool_], price: float) -> Samples:
 def _kept(
     colours: NDArray[np.int64], count: NDArray[np.intp], reach: NDArray[np.float64]
 ) -> NDArray[np.intp]:
-    """(n,) what each of the colours (n, C) becomes: the frequent ones stay, others go to the nearest in reach."""
+    """(n,) what the colours (n, C) become: the frequent ones stay, others go to the nearest in reach."""
     to, nearest = np.arange(len(colours)), np.full(len(colours), np.inf)
     is_kept = np.zeros(len(colours), np.bool_)
     for kept, i in enumerate(np.argsort(-count, kind="stable")):

@@ -136,7 +136,7 @@ class Analysis:
             Span(first, last, max(0, first - beyond), last + beyond)
             for first, last in ((area.top, area.bottom), (area.left, area.right))
         )
-        around = np.array(self._pixels[row.pixels, column.pixels])
+        around: Pixels = self._pixels[row.pixels, column.pixels].copy()
         top, left = row.core_pixels.start, column.core_pixels.start
         around[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
         with self._runner.autocast():

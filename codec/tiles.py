@@ -164,7 +164,7 @@ def join_checksums(head: bytes, alpha: bytes, checksums: list[int]) -> int:
 
 
 class NotNumbers(CorruptStream):
-    """A network gave infinity or not-a-number: at the decoder damage, at the encoder cause to code otherwise."""
+    """A network gave infinity or not-a-number: damage to a decoder; an encoder codes in another way."""
 
 
 def finite(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pictures that are not photographs: dithers, halftones, patterns, codes, pixel art, noise, scans, saturated text.
+"""Pictures that are no photographs: dithers, halftones, patterns, codes, pixel art, noise, scans, text.
 
 Codecs fail on these; networks are trained on some of them and measured on others (another seed).
 Each kind is a function of a generator and a side in pixels that gives uint8 (side, side, 3).

@@ -16,7 +16,10 @@ class HyperAnalysis(nn.Sequential):
     def __init__(self, c: ImageConfig) -> None:
         width = c.hyper_analysis_width
         super().__init__(
-            Precise(c.latent, width), Down(width, width), Block(width, STEP_LIMIT), Down(width, c.hyper)
+            Precise(c.latent, width),
+            Down(width, width),
+            Block(width, STEP_LIMIT),
+            Down(width, c.hyper),
         )
 
 
@@ -41,7 +44,9 @@ class MeanContext(nn.Module):
         super().__init__()
         widths = [c.context + (c.latent if k else 0) for k in range(STEPS)]
         self.enter = nn.ModuleList([Precise(width, c.context) for width in widths])
-        self.shared = nn.Sequential(*[Block(c.context, STEP_LIMIT) for _ in range(c.context_blocks)])
+        self.shared = nn.Sequential(
+            *[Block(c.context, STEP_LIMIT) for _ in range(c.context_blocks)]
+        )
         self.leave = nn.ModuleList([Precise(c.context, c.latent) for _ in range(STEPS)])
 
     def forward(self, features: Tensor, y_hat: Tensor, step: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The payloads of the chunks of a nacre file: FORMAT.md, sections 2 to 7, in code. Numbers are little-endian."""
+"""The payloads of the chunks of a nacre file: FORMAT.md in code. Numbers are little-endian."""
 
 from __future__ import annotations
 

@@ -38,7 +38,9 @@ class Stream:
     def to_bytes(self) -> bytes:
         parts: list[Head | Meta | Alpha | Latent | Cells | End] = [self.head, *self.metadata]
         parts += [self.alpha] if self.alpha is not None else []
-        parts += sorted([*self.latents, *self.cells], key=_place)
+        coded: list[Latent | Cells] = [*self.latents, *self.cells]
+        coded.sort(key=_place)
+        parts += coded
         if self.end is not None:
             parts.append(self.end)
         return SIGNATURE + b"".join(chunk_to_bytes(p.TYPE, p.to_bytes()) for p in parts)

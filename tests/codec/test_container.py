@@ -69,7 +69,8 @@ def CELLS(tile: int):
     parts, form = st.binary(max_size=40), st.integers(0, 2)
     return form.flatmap(
         lambda form: st.builds(
-            Cells, st.just(tile), st.integers(4, 10), st.just(form), st.just(b"") if form else parts, parts, parts
+            Cells, st.just(tile), st.integers(4, 10), st.just(form), st.just(b"") if form else parts,
+            parts, parts,
         )
     )  # fmt: skip
 
