@@ -316,7 +316,7 @@ class Chooser:
         """With errors under cells for nothing."""
         return self._weighed(1.0 - is_own)
 
-    def _weighed(self, more: Floats) -> Target:
+    def _weighed(self, more: NDArray[Any]) -> Target:
         weight = torch.from_numpy(more.astype(np.float32))[None, None].to(self._target.x.device)
         before = self._target.weight
         return replace(self._target, weight=weight if before is None else weight * before)
