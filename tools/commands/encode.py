@@ -81,8 +81,7 @@ def run(args: Namespace) -> int:
     batch.prepare_torch(args)
     options = _options(args)
     interest = None if args.roi is None else Interest(args.roi)
-    if not any(not job.problem for job in jobs):
-        return batch.run_batch(jobs, str, args)
+    is_goal = bool(_wanted(args))
 
     def encode(job: batch.Job) -> str:
         start = time.perf_counter()
@@ -95,7 +94,7 @@ def run(args: Namespace) -> int:
             own: dict[str, Any] = {"goes_on": goes_on}
             if interest is not None:
                 own["roi"] = interest.weights(image)
-            if _wanted(args):
+            if is_goal:
                 coded = codec.encode_to(image, **options, **own).data
             else:
                 coded = codec.encode(image, **options, **own)
