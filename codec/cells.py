@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nacre.codec import fill, jpeg, lossless
+from nacre.codec import jpeg, lossless
 from nacre.codec.container import Cells
 from nacre.entropy.errors import CorruptStream
 
@@ -190,9 +190,3 @@ class Overlay:
             shape = (min(self._tile, height - y), min(self._tile, width - x), channels)
             self._held[number] = read(self._found[number], shape, self._depth)
         return self._held[number]
-
-
-def covered(pixels: Pixels, modes: Modes) -> Pixels:
-    """What the latent is to show in a tile: smooth where it is not seen."""
-    hidden = spread(modes != Mode.LATENT, 1 << SIDE_LOG2, pixels.shape[:2])
-    return fill.fill(pixels, hidden)

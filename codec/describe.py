@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nacre.codec.cells import Mode, count, read_modes
 from nacre.codec.container import Limits, MetaKind, Stream, read_chunk_sizes
 from nacre.models import zoo
 
@@ -19,12 +20,13 @@ class Info:
     bit_depth: int  # bits a sample
     orientation: int  # 1..8 as in EXIF
     quality: int  # 1..100
-    model: str  # name of the model, or its id when it is not installed here
+    model: str  # its name, its id when it is not installed here, or nothing where none is needed
     model_id: str  # hexadecimal
     tile: int  # side of an entropy tile in pixels
     tiles: int
     file_bytes: int
-    coded_bytes: int  # entropy-coded part
+    coded_bytes: int  # entropy-coded part and cells
+    cells: dict[str, int]  # by mode: how many are stored, EXACT or DCT, in place of the latent
     metadata_bytes: dict[str, int]  # by kind
     chunks: list[tuple[str, int]]  # type and bytes with framing, in order
 
@@ -47,12 +49,27 @@ def info(data: bytes, *, limits: Limits = Limits()) -> Info:
         bit_depth=head.bit_depth,
         orientation=head.orientation,
         quality=head.quality,
-        model=installed.get(head.model, head.model.hex()),
+        model=installed.get(head.model, head.model.hex()) if head.model else "",
         model_id=head.model.hex(),
         tile=head.tile,
         tiles=head.tile_count,
         file_bytes=len(data),
-        coded_bytes=sum(len(latent.data) for latent in stream.latents),
+        coded_bytes=sum(len(latent.data) for latent in stream.latents)
+        + sum(len(found.to_bytes()) for found in stream.cells),
+        cells=_stored(stream),
         metadata_bytes={MetaKind(m.kind).name: len(m.data) for m in stream.metadata},
         chunks=read_chunk_sizes(data),
     )
+
+
+def _stored(stream: Stream) -> dict[str, int]:
+    """How many cells of each mode but LATENT there are."""
+    head, counts = stream.head, dict.fromkeys((Mode.EXACT, Mode.DCT), 0)
+    across = count(head.width, head.tile)
+    for found in stream.cells:
+        top, left = (at * head.tile for at in divmod(found.tile, across))
+        size = (min(head.tile, head.height - top), min(head.tile, head.width - left))
+        modes = read_modes(found, *(count(side, 1 << found.side_log2) for side in size))
+        for mode in counts:
+            counts[mode] += int((modes == mode).sum())
+    return {mode.name: number for mode, number in counts.items() if number}

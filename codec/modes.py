@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nacre.codec import cells, jpeg, palette
+from nacre.codec import cells, fill, jpeg, palette
 from nacre.codec.cells import Mode, Modes, Pixels
 from nacre.codec.container import Cells
 from nacre.codec.refine import Target
 from nacre.codec.tiles import EncodedTile, NotNumbers, Runner, encode_tile
+from nacre.entropy.once import once
 from nacre.entropy.tables import MAX_RADIUS
 from nacre.entropy.walk import Step
 from nacre.models.config import STRIDE
@@ -70,7 +70,7 @@ class Survey:
         self._new = is_new.sum((2, 3))  # pixels unlike the one above and the one before
         self.is_rough = _roughness(self._cells)
 
-    @cached_property
+    @once
     def exact_bits(self) -> Floats:
         """(rows, columns) about what each cell takes without loss."""
         pixels = self._sorted.shape[2]
@@ -291,7 +291,7 @@ class Chooser:
         target = self._without(patch.is_own)
         if self._is_alone and patch.is_own.all():
             return Way(cost, 0.0, modes, None, None, made, target)
-        y = self._analyse(cells.covered(pixels, modes))
+        y = self._analyse(fill.fill(pixels, patch.is_own))
         tile = encode_tile(target.runner, y, self._quality)
         cost_of_latent = target.cost(tile)
         return Way(cost + cost_of_latent, cost_of_latent, modes, y, tile, made, target)

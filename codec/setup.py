@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nacre.codec import strips, tiles
+from nacre.codec import threads as threads  # registers what a forked process needs
 from nacre.codec.container import MAX_QUALITY, Alpha, Head, Limits
 from nacre.codec.tiles import PRECISIONS, Runner
 from nacre.entropy.errors import LimitError, UsageError

@@ -16,10 +16,11 @@ from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nacre.codec import threads
 from nacre.codec.formats import file_bytes as file_bytes
 from nacre.codec.formats import picture_bytes as picture_bytes
 from nacre.entropy.errors import ImageError, UsageError
-from nacre.tools import batch
+from nacre.tools import batch, plan
 from nacre.tools.commands.encode import ROWS_SUFFIX, SUFFIX
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def run(args: Namespace) -> int:
     writable = {*Image.SAVE, ROWS_FORMAT}
     suffix, format = _format(args.format or "png", known, writable)
     jobs = batch.plan(args.inputs, args.output, [SUFFIX], suffix)
+    plan.refuse_overwriting(jobs, [args.model] if args.model else [])
     if len(jobs) == 1 and args.format is None and Path(jobs[0].target).suffix:
         suffix, format = _format(Path(jobs[0].target).suffix, known, writable)
     from nacre import codec
@@ -81,12 +83,13 @@ def run(args: Namespace) -> int:
         with batch.opened_input(job.source) as data:
             region = None if box is None else _region(box, data, limits)
             opened = codec.Opened(data, **options, region=region)
-            if format == ROWS_FORMAT:
-                size = _write_rows(opened, job.target, args.force)
-            else:
-                picture = opened.picture()
-                size = picture.pixels.shape[1::-1]
-                batch.write_output(job.target, file_bytes(picture, format), args.force)
+            with threads.suited(opened.head.width * opened.head.height, args.threads):
+                if format == ROWS_FORMAT:
+                    size = _write_rows(opened, job.target, args.force)
+                else:
+                    picture = opened.picture()
+                    size = picture.pixels.shape[1::-1]
+                    batch.write_output(job.target, file_bytes(picture, format), args.force)
             read = getattr(data, "bytes_read", len(data))
         seconds = time.perf_counter() - start
         done = f"{job.source} -> {job.target}: {size[0]}x{size[1]}"

@@ -219,7 +219,9 @@ class Interest:
                 f"--roi {text}: {getattr(error, 'strerror', None) or error}"
             ) from error
         grey = mask.pixels.mean(2) / np.iinfo(mask.pixels.dtype).max
-        self._mask = grey if mask.alpha is None else grey * (mask.alpha / 255)
+        self._mask = (
+            grey if mask.alpha is None else grey * (mask.alpha / np.iinfo(mask.alpha.dtype).max)
+        )
         if not self._mask.any():
             raise UsageError(f"--roi {text}: it is black everywhere")
 

@@ -34,10 +34,14 @@ def run(args: Namespace) -> int:
         print(
             f"  {found.file_bytes} bytes, {found.bpp:.4f} bits per pixel, quality {found.quality}"
         )
-        print(f"  model {found.model} ({found.model_id}), format version {found.format_version}")
+        model = f"model {found.model} ({found.model_id})" if found.model else "no model needed"
+        print(f"  {model}, format version {found.format_version}")
         print(
             f"  {found.tiles} tile(s) of {found.tile}x{found.tile}, orientation {found.orientation}"
         )
+        if found.cells:
+            stored = ", ".join(f"{number} {mode}" for mode, number in found.cells.items())
+            print(f"  cells that are not of the latent: {stored}")
         for kind, size in found.metadata_bytes.items():
             print(f"  {kind}: {size} bytes")
         print("  chunks: " + ", ".join(f"{kind} {size}" for kind, size in found.chunks))
