@@ -44,6 +44,7 @@ WORST_ERROR = (
     6.0  # bits a pixel that errors may cost before a cell is looked at; high-rate theory has 2.2
 )
 FLAT_WEIGHT = 8.0  # of errors in cells of one colour: that white paper is not quite white is seen
+MOST_HOPE = 2.5  # times too high that an estimate of lossless bits may be
 CHUNK_BYTES = 14  # framing of CELL, about
 
 # What the transform code takes, by regression over photographs and odd pictures (within 15 %).
@@ -271,7 +272,7 @@ class Chooser:
             assert made is not None
             ratio = 8 * len(made.exact) / exact[is_exact].sum()
         lowest = min((way.cost for way in found), default=np.inf)
-        if min(ratio, 1.0) * exact.sum() < 1.5 * lowest or not found:
+        if min(ratio, 1.0) * exact.sum() < MOST_HOPE * lowest or not found:
             found.append(self._way(np.full(self._survey.shape, Mode.EXACT, np.uint8)))
         if transformed.sum() < 1.2 * lowest:
             found.append(self._way(np.full(self._survey.shape, Mode.DCT, np.uint8)))
@@ -280,29 +281,39 @@ class Chooser:
     def _way(self, modes: Modes) -> Way:
         """The tile coded with these modes, and what comes out when it is decoded."""
         pixels = self._survey.pixels
-        made = cells.write(self._number, modes, self._merged(modes), self._step, self._is_thorough)
+        cost, made = min(
+            (self._written(modes, shown) for shown in self._versions(modes)), key=lambda way: way[0]
+        )
+        is_own = cells.spread(modes != Mode.LATENT, SIDE, pixels.shape[:2])
+        target = self._weighed(1.0 - is_own)  # errors under cells are for nothing
+        if self._is_alone and is_own.all():
+            return Way(cost, 0.0, modes, None, None, made, target)
+        y = self._analyse(fill.fill(pixels, is_own))
+        tile = encode_tile(target.runner, y, self._quality)
+        cost_of_latent = target.cost(tile)
+        return Way(cost + cost_of_latent, cost_of_latent, modes, y, tile, made, target)
+
+    def _written(self, modes: Modes, shown: Pixels) -> tuple[float, Cells]:
+        """Cells with the pixels `shown`, and what they cost."""
+        pixels = self._survey.pixels
+        made = cells.write(self._number, modes, shown, self._step, self._is_thorough)
         patch = cells.read(made, pixels.shape, 8 * pixels.itemsize)
         unit = 1 if pixels.itemsize == 1 else 257
         error = (patch.pixels.astype(np.float32) - pixels) / unit
         squares = np.einsum("abc,abc->ab", error, error) * patch.is_own
         if self._target.weight is not None:
             squares = squares * self._target.weight[0, 0].cpu().numpy()
-        cost = 8 * (CHUNK_BYTES + len(made.to_bytes())) + float(squares.sum()) * self._target.price
-        target = self._without(patch.is_own)
-        if self._is_alone and patch.is_own.all():
-            return Way(cost, 0.0, modes, None, None, made, target)
-        y = self._analyse(fill.fill(pixels, patch.is_own))
-        tile = encode_tile(target.runner, y, self._quality)
-        cost_of_latent = target.cost(tile)
-        return Way(cost + cost_of_latent, cost_of_latent, modes, y, tile, made, target)
+        bits = 8 * (CHUNK_BYTES + len(made.to_bytes()))
+        return bits + float(squares.sum()) * self._target.price, made
 
-    def _merged(self, modes: Modes) -> Pixels:
-        """The tile, colours of exact cells merged where that is worth more than it costs."""
+    def _versions(self, modes: Modes) -> list[Pixels]:
+        """The tile as it is, and with colours of exact cells merged, which saves bits in most drawings."""
         pixels, is_exact = self._survey.pixels, modes == Mode.EXACT
         if pixels.dtype != np.uint8 or not is_exact.any():
-            return pixels
+            return [pixels]
         is_own = cells.spread(is_exact, SIDE, pixels.shape[:2])
-        return palette.merge(pixels.astype(np.uint8), is_own, self._target.price)
+        merged = palette.merge(pixels.astype(np.uint8), is_own, self._target.price)
+        return [pixels] if np.array_equal(merged, pixels) else [pixels, merged]
 
     def _for_eyes(self) -> Target:
         """With errors in cells of one colour weighed more."""
@@ -311,10 +322,6 @@ class Chooser:
             return self._target
         flat = cells.spread(is_flat, SIDE, self._survey.pixels.shape[:2])
         return self._weighed(1 + (FLAT_WEIGHT - 1) * flat)
-
-    def _without(self, is_own: NDArray[np.bool_]) -> Target:
-        """With errors under cells for nothing."""
-        return self._weighed(1.0 - is_own)
 
     def _weighed(self, more: NDArray[Any]) -> Target:
         weight = torch.from_numpy(more.astype(np.float32))[None, None].to(self._target.x.device)

@@ -1,0 +1,216 @@
+"""Screenshots, coded: bits at equal PSNR beside AVIF, WebP and JPEG XL, bytes beside PNG.
+
+python -m nacre.tools.screens FOLDER --json docs/results/screens.json      # renders the pages first: Chromium
+python -m nacre.tools.screens FOLDER --photos PHOTOS ...                   # with pictures of your own in them
+
+Pages with text, code, tables, charts, maps and photographs, drawn at random but equally for equal seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import html
+import io
+import json
+import random
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from nacre import codec
+from nacre.codec.encoder import DEFAULT_EFFORT
+from nacre.datasets.pictures import Pixels
+from nacre.entropy.errors import UsageError
+from nacre.tools.evaluate.bdrate import Curve, bd_rate
+from nacre.tools.odd_pictures import psnr_db, saved
+
+SIZE = (1000, 760)
+PHOTO = Path(__file__).parent / "demo" / "beacon-street.png"
+PIECES = 8  # that a photograph is cut into, where it is the only one
+QUALITIES: dict[str, Sequence[int]] = {
+    "nacre": (5, 15, 30, 50, 70, 90), "AVIF": (20, 40, 55, 70, 80, 88, 94, 98),
+    "WEBP": (10, 30, 50, 70, 85, 95), "JXL": (30, 50, 70, 85, 93, 97),
+}  # fmt: skip
+WORDS = """the of and to in is that for it as was with be by on not he his but at are this have from or had
+an they which one you were all her she there would their we him been has when who will no more if out so up
+said what its about than into them can only other time new some could these two may first then""".split()
+KEYWORDS = r"\b(def|class|return|for|if|in|not|else|import|from|raise|with|None|True|False)\b"
+
+Draw = random.Random
+
+
+def pages(rng: Draw, photos: Sequence[Image.Image]) -> dict[str, str]:
+    """HTML by name."""
+
+    def say(count: int) -> str:
+        return " ".join(rng.choice(WORDS) for _ in range(count)).capitalize() + "."
+
+    def photo(width: int) -> str:
+        image = rng.choice(photos)
+        image = image.resize((width, width * image.height // image.width), Image.Resampling.LANCZOS)
+        return "data:image/png;base64," + base64.b64encode(saved(image, "PNG")).decode()
+
+    def text(*counts: int) -> str:
+        return "".join(f"<h2>{say(5)}</h2><p>{say(count)}</p>" for count in counts)
+
+    serif = '<body style="font:16px/1.4 serif;max-width:960px;margin:16px">'
+    source = re.sub(KEYWORDS, r"<b style='color:#c586c0'>\1</b>", html.escape(_code()))
+    row = "<tr>" + "<td>{:,}</td>" * 7 + "</tr>"
+    rows = "".join(
+        row.format(*(rng.randrange(10 ** rng.randrange(1, 7)) for _ in range(7))) for _ in range(25)
+    )
+    bars = "".join(
+        f'<rect x="{40 + 40 * i}" y="{260 - h}" width="28" height="{h}" fill="hsl({37 * i},70%,50%)"/>'
+        f'<text x="{42 + 40 * i}" y="276" font-size="11">{2010 + i}</text>'
+        for i, h in enumerate(rng.randrange(30, 240) for _ in range(12))
+    )
+    line = "M" + " L".join(f"{40 + 8 * i},{rng.randrange(60, 240)}" for i in range(60))
+    roads = "".join(
+        f'<path d="M{rng.randrange(1000)},{rng.randrange(760)} Q{rng.randrange(1000)},{rng.randrange(760)} '
+        f'{rng.randrange(1000)},{rng.randrange(760)}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
+        for colour, width in zip(
+            ["#fff", "#fc6", "#f96", "#9cf"] * 15, [2, 3, 6, 9] * 15, strict=True
+        )
+    )
+    names = "".join(
+        f'<text x="{rng.randrange(950)}" y="{rng.randrange(760)}" font-size="11">'
+        f"{rng.choice(WORDS)} road</text>"
+        for _ in range(60)
+    )
+    letters = "".join(
+        f'<div style="border-bottom:1px solid #ddd;padding:7px;background:{colour}">'
+        f"<b>{say(2)}</b> {say(9)}</div>"
+        for colour in ["#fff", "#eef3ff"] * 13
+    )
+    offers = "".join(
+        f'<div style="display:inline-block;width:220px;margin:8px;border:1px solid #ddd">'
+        f'<img src="{photo(214)}">'
+        f'<br><b style="color:#c00">{rng.randrange(99)}.99</b> {say(8)}<button>BUY</button></div>'
+        for _ in range(8)
+    )
+    figures = "".join(f'<img src="{photo(310)}" style="margin:6px">' for _ in range(6))
+    return {
+        "article": serif + text(110, 120, 100),
+        "article with a photograph": serif + f'<img src="{photo(420)}" style="float:right">' + text(150, 140),
+        "code": f'<body style="background:#1e1e1e;color:#d4d4d4"><pre style="font-size:13px">{source}</pre>',
+        "table": f'{serif}<table border=1 cellspacing=0 style="font:14px sans-serif">{rows}</table>',
+        "charts": f'{serif}{text(30)}<svg width=540 height=300>{bars}</svg><svg width=540 height=300>'
+        f'<path d="{line}" fill="none" stroke="#06c" stroke-width="2"/></svg>',
+        "gallery": f"<body>{figures}",
+        "shop": f'<body style="margin:0;font:14px sans-serif">{offers}',
+        "mail": f'<body style="margin:0;font:13px sans-serif">{letters}',
+        "dark": '<body style="background:linear-gradient(160deg,#123,#312);color:#eee;font:15px sans-serif">'
+        f'<h1 style="color:#0ff">{say(4)}</h1><p style="color:#ff0">{say(60)}</p>{text(60, 80)}',
+        "map": f'<body style="margin:0;background:#e8e4d8"><svg width=1000 height=760>{roads}{names}</svg>',
+    }  # fmt: skip
+
+
+def _code() -> str:
+    return Path(codec.__file__).with_name("tiles.py").read_text()[1500:5500]
+
+
+def render(folder: Path, photos: Sequence[Image.Image], seed: int = 5) -> None:
+    """Screenshots of the pages into `folder`; raises UsageError without Chromium."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        raise UsageError("Chromium is not on the PATH: the pages cannot be rendered")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in pages(random.Random(seed), photos).items():
+        page = folder / f"{name}.html"
+        page.write_text("<meta charset=utf-8>" + text)
+        subprocess.run(
+            [
+                program, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                f"--window-size={SIZE[0]},{SIZE[1]}", f"--screenshot={folder / name}.png",
+                f"file://{page.resolve()}",
+            ],
+            check=True, capture_output=True, timeout=120,
+        )  # fmt: skip
+
+
+def coders(effort: int) -> dict[str, Callable[[Pixels, int], bytes]]:
+    """What codes a screenshot at a quality."""
+    found: dict[str, Callable[[Pixels, int], bytes]] = {
+        "nacre": lambda pixels, q: codec.encode(pixels, quality=q, effort=effort),
+        "AVIF": lambda p, q: saved(Image.fromarray(p), "AVIF", quality=q, subsampling="4:4:4"),
+        "WEBP": lambda p, q: saved(Image.fromarray(p), "WEBP", quality=q, method=6),
+    }
+    try:
+        import pillow_jxl  # noqa: F401
+    except ImportError:
+        return found
+    return found | {"JXL": lambda p, q: saved(Image.fromarray(p), "JXL", quality=q)}
+
+
+def measure(pixels: Pixels, effort: int) -> dict[str, Any]:
+    """Bytes and PSNR of every codec at its qualities, and bytes without loss."""
+    found: dict[str, Any] = {}
+    for name, code in coders(effort).items():
+        found[name] = []
+        for quality in QUALITIES[name]:
+            data = code(pixels, quality)
+            image = codec.decode(data) if name == "nacre" else Image.open(io.BytesIO(data))
+            found[name].append((len(data), psnr_db(np.asarray(image.convert("RGB")), pixels)))
+    image = Image.fromarray(pixels)
+    found["lossless"] = {
+        "nacre": len(codec.encode(pixels, lossless=True)),
+        "WEBP": len(saved(image, "WEBP", lossless=True)),
+        "PNG": len(saved(image, "PNG", optimize=True)),
+    }
+    return found
+
+
+def gaps(found: dict[str, Any]) -> dict[str, float]:
+    """BD-rate of nacre against each of the others, in per cent, over the PSNR that both reach."""
+    curves = {
+        name: Curve.of(name, *zip(*points, strict=True))
+        for name, points in found.items()
+        if name != "lossless"
+    }
+    own = curves.pop("nacre")
+    return {name: float(bd_rate(curve, own).value) for name, curve in curves.items()}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--photos", type=Path, help="a folder of photographs for the pages")
+    parser.add_argument("--effort", type=int, default=DEFAULT_EFFORT)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args(argv)
+    if not list(args.folder.glob("*.png")):
+        files = sorted(args.photos.iterdir()) if args.photos else []
+        render(args.folder, [Image.open(path).convert("RGB") for path in files] or _pieces())
+    results: dict[str, Any] = {}
+    for path in sorted(args.folder.glob("*.png")):
+        results[path.stem] = measure(np.asarray(Image.open(path).convert("RGB")), args.effort)
+        said = ", ".join(f"{name} {gap:+.1f} %" for name, gap in gaps(results[path.stem]).items())
+        print(f"{path.stem}: {said}; lossless {results[path.stem]['lossless']}", flush=True)
+    every = [gaps(found) for found in results.values()]
+    mean = {name: float(np.mean([gap[name] for gap in every])) for name in every[0]}
+    print("mean: " + ", ".join(f"{name} {gap:+.1f} %" for name, gap in mean.items()))
+    if args.json:
+        described = {"effort": args.effort, "mean_bd_rate_percent": mean, "pages": results}
+        args.json.write_text(json.dumps(described, indent=1) + "\n")
+    return 0
+
+
+def _pieces() -> list[Image.Image]:
+    whole = Image.open(PHOTO).convert("RGB")
+    width, height = whole.width // 4, whole.height // 2
+    corners = [(x * width, y * height) for y in range(2) for x in range(PIECES // 2)]
+    return [whole.crop((x, y, x + width, y + height)) for x, y in corners]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
