@@ -305,12 +305,11 @@ class _Window:
         group["lr"], group["eps"] = rate * (1 - share * (1 - LAST_RATE)), rate * EPSILON
         with torch.enable_grad():
             cost = self._cost(temperature)
-            self._y.grad, self._z.grad = torch.autograd.grad(cost, [self._y, self._z])
-        for v, is_own in zip((self._y, self._z), self._is_own, strict=True):
-            assert v.grad is not None
-            v.grad.mul_(is_own).nan_to_num_(
-                0.0, 0.0, 0.0
-            )  # an encoder's step: nothing is hidden by it
+            found = torch.autograd.grad(cost, [self._y, self._z])
+        if not all(bool(torch.isfinite(gradient).all()) for gradient in found):
+            return  # a step nowhere: what was found so far stands
+        for v, gradient, is_own in zip((self._y, self._z), found, self._is_own, strict=True):
+            v.grad = gradient * is_own
         self._adam.step()
 
     def keep(self) -> None:

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nacre.models.zoo import load_model
+from nacre.codec.threads import wait_asleep
+
+wait_asleep()  # before torch: the machine may be busy with other things
+
+from nacre.models.zoo import load_model  # noqa: E402
 
 HERE = Path(__file__).parent
 TINY = HERE / "vectors" / "tiny.safetensors"
