@@ -175,7 +175,7 @@ def gaps(found: dict[str, Any]) -> dict[str, float]:
     Not-a-number where one of them never comes as low as the other's best.
     """
     curves = {
-        name: Curve.of(name, *zip(*points, strict=True))
+        name: Curve.of(name, [size for size, _ in points], [db for _, db in points])
         for name, points in found.items()
         if name != "lossless"
     }
