@@ -6,31 +6,21 @@ of mode EXACT are one lossless picture of the smallest rectangle around them, th
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nacre.codec import jpeg, lossless
-from nacre.codec.container import Cells
+from nacre.codec.container import Cells, Mode, pack_modes
 from nacre.entropy.errors import CorruptStream
 
 SIDE_LOG2 = 5  # of the cells that are written: 32 pixels
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 Modes = NDArray[np.uint8]  # (rows, columns) of cells
-
-
-class Mode(IntEnum):
-    """Where the pixels of a cell come from."""
-
-    LATENT = 0
-    EXACT = 1
-    DCT = 2
 
 
 @dataclass(frozen=True)
@@ -46,28 +36,26 @@ def count(pixels: int, side: int) -> int:
     return -(-pixels // side)
 
 
-def write(tile: int, modes: Modes, pixels: Pixels, step: int, is_thorough: bool) -> Cells:
+def write(tile: int, modes: Modes, pixels: Pixels, step: int, care: int) -> Cells:
     """The chunk of a tile's `pixels` (h, w, C), of which some cells are not LATENT."""
     side = 1 << SIDE_LOG2
     exact = transformed = b""
     is_exact = modes == Mode.EXACT
     if is_exact.any():
         box, own = _box(is_exact, side, pixels.shape[:2])
-        exact = lossless.to_bytes(fill_flat(pixels[box], ~own), is_thorough)
+        exact = lossless.to_bytes(fill_flat(pixels[box], ~own), care)
     if (modes == Mode.DCT).any():
         transformed = jpeg.to_bytes(cut(pixels, side)[modes == Mode.DCT], step)
     first = int(modes[0, 0])
     if (modes == first).all():
         return Cells(tile, SIDE_LOG2, first, b"", exact, transformed)
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    packed = packer.compress(modes.tobytes()) + packer.flush()
-    return Cells(tile, SIDE_LOG2, 0, packed, exact, transformed)
+    return Cells(tile, SIDE_LOG2, 0, pack_modes(modes.tobytes()), exact, transformed)
 
 
-def all_exact(tile: int, pixels: Pixels, is_thorough: bool) -> Cells:
+def all_exact(tile: int, pixels: Pixels, care: int) -> Cells:
     """The chunk of a tile without loss."""
     shape = [count(side, 1 << SIDE_LOG2) for side in pixels.shape[:2]]
-    return write(tile, np.full(shape, Mode.EXACT, np.uint8), pixels, 1, is_thorough)
+    return write(tile, np.full(shape, Mode.EXACT, np.uint8), pixels, 1, care)
 
 
 def read(cells: Cells, shape: tuple[int, int, int], depth: int) -> Patch:
@@ -95,19 +83,7 @@ def read(cells: Cells, shape: tuple[int, int, int], depth: int) -> Patch:
 
 def read_modes(cells: Cells, rows: int, columns: int) -> Modes:
     """(rows, columns) the mode of every cell; raises CorruptStream."""
-    if cells.form:
-        return np.full((rows, columns), cells.form, np.uint8)
-    unpacker = zlib.decompressobj(-15)
-    try:
-        data = unpacker.decompress(cells.map, rows * columns + 1)
-    except zlib.error as error:
-        raise CorruptStream(f"map of cells: {error}") from error
-    if len(data) != rows * columns or not unpacker.eof or unpacker.unused_data:
-        raise CorruptStream(f"map of cells: not one of {rows}x{columns}")
-    modes = np.frombuffer(data, np.uint8).reshape(rows, columns)
-    if modes.max() > max(Mode):
-        raise CorruptStream(f"map of cells: mode {modes.max()} is not known")
-    return modes
+    return np.frombuffer(cells.modes(rows * columns), np.uint8).reshape(rows, columns)
 
 
 def cut(pixels: Pixels, side: int) -> Pixels:

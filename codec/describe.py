@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nacre.codec.cells import Mode, count, read_modes
-from nacre.codec.container import Limits, MetaKind, Stream, read_chunk_sizes
+from nacre.codec.container import Limits, MetaKind, Mode, Stream, read_chunk_sizes
 from nacre.models import zoo
 
 
@@ -64,12 +63,12 @@ def info(data: bytes, *, limits: Limits = Limits()) -> Info:
 
 def _stored(stream: Stream) -> dict[str, int]:
     """How many cells of each mode but LATENT there are."""
-    head, counts = stream.head, dict.fromkeys((Mode.EXACT, Mode.DCT), 0)
-    across = count(head.width, head.tile)
+    head, modes = stream.head, b""
+    across = -(-head.width // head.tile)
     for found in stream.cells:
-        top, left = (at * head.tile for at in divmod(found.tile, across))
-        size = (min(head.tile, head.height - top), min(head.tile, head.width - left))
-        modes = read_modes(found, *(count(side, 1 << found.side_log2) for side in size))
-        for mode in counts:
-            counts[mode] += int((modes == mode).sum())
-    return {mode.name: number for mode, number in counts.items() if number}
+        row, column = divmod(found.tile, across)
+        height = min(head.tile, head.height - row * head.tile)
+        width = min(head.tile, head.width - column * head.tile)
+        side = 1 << found.side_log2
+        modes += found.modes(-(-height // side) * -(-width // side))
+    return {mode.name: modes.count(mode) for mode in (Mode.EXACT, Mode.DCT) if mode in modes}

@@ -28,6 +28,7 @@ from nacre.codec.container import (
     Stream,
 )
 from nacre.codec.image import Opened
+from nacre.codec.lossless import MOST_CARE
 from nacre.codec.refine import EFFORTS, Part, Search
 from nacre.entropy.errors import UsageError
 from nacre.models import zoo
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
 DEFAULT_QUALITY = 60
 DEFAULT_EFFORT = 1
 HIGHEST_EFFORT = max(EFFORTS)
-THOROUGH_EFFORT = 4  # from here on lossless cells are coded as small as can be, at whatever time
+CAREFUL_EFFORT = (
+    2  # from here on more time is taken for cells without loss, and from twice that most
+)
 LOSSLESS = "lossless"  # as a quality
 LOSSLESS_TILE_LOG2 = 12
 
@@ -183,7 +186,7 @@ class Encoder:
             task.quality,
             lambda pixels: self._analysis.with_pixels(task.t, task.area, pixels),
             task.is_alone,
-            task.effort >= THOROUGH_EFFORT,
+            min(task.effort // CAREFUL_EFFORT, MOST_CARE),
         )
         suspects = chooser.suspects() if self.is_adaptive else chooser.nothing()
         is_search = task.effort > 0 and not task.part.search.is_over
@@ -282,7 +285,7 @@ def encode_lossless(
 ) -> bytes:
     """Code a picture so that every sample comes back as it is, hidden ones too; no network is used.
 
-    Takes what `encode` takes; an effort of THOROUGH_EFFORT or more takes many times as long for one to three
+    Takes what `encode` takes; an effort of 4 or more takes many times as long for one to three
     per cent.
     """
     picture = to_picture(image)
@@ -290,11 +293,12 @@ def encode_lossless(
     setup.check_limits(head, None, limits)
     plane = None if picture.alpha is None else Alpha(alpha.to_bytes(picture.alpha))
     coded: list[Coded] = []
+    care = MOST_CARE if effort >= CAREFUL_EFFORT * MOST_CARE else 1
     with setup.memory_errors_named():
         for top in range(0, head.height, head.tile):
             for left in range(0, head.width, head.tile):
                 pixels = picture.pixels[top : top + head.tile, left : left + head.tile]
-                whole = cells.all_exact(len(coded), pixels, effort >= THOROUGH_EFFORT)
+                whole = cells.all_exact(len(coded), pixels, care)
                 shown = cells.read(whole, pixels.shape, head.bit_depth).pixels
                 if not np.array_equal(shown, pixels):
                     raise RuntimeError("the picture does not read back: a fault, please report it")

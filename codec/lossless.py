@@ -1,4 +1,4 @@
-"""Samples to bytes without loss, by well-kept coders: WebP, PNG where a side is too long for it.
+"""Samples to bytes without loss, by well-kept coders: WebP or PNG, whichever takes fewer.
 
 The first byte says which; 16-bit samples are two pictures of 8 bits: the high bytes, and the low bytes less
 the high ones, which are zero where 8 bits were stretched to 16.
@@ -18,11 +18,9 @@ from nacre.entropy.errors import CorruptStream, UnsupportedStream
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 LONGEST_WEBP_SIDE = 16383
+MOST_CARE = 2
 QUICK: dict[str, Any] = {"method": 4, "quality": 80}
-THOROUGH: dict[str, Any] = {
-    "method": 6,
-    "quality": 100,
-}  # 10 to 100 times as long for a per cent or two
+THOROUGH: dict[str, Any] = {"method": 6, "quality": 100}  # 10 to 100 times as long for one per cent
 
 
 class Coder(IntEnum):
@@ -33,22 +31,28 @@ class Coder(IntEnum):
     HALVES = 3  # of 16 bits: length of the first (4 bytes), then each as `to_bytes` gives it
 
 
-def to_bytes(samples: Samples, is_thorough: bool = False) -> bytes:
-    """(H, W, 1 or 3) of uint8 or uint16."""
+def to_bytes(samples: Samples, care: int = 1) -> bytes:
+    """(H, W, 1 or 3) of uint8 or uint16; `care` is 0 to MOST_CARE: how long to look for fewer bytes."""
     if samples.dtype == np.uint16:
         high, low = (samples >> 8).astype(np.uint8), (samples & 255).astype(np.uint8)
-        first, second = (to_bytes(half, is_thorough) for half in (high, low - high))
+        first, second = (to_bytes(half, care) for half in (high, low - high))
         return bytes([Coder.HALVES]) + len(first).to_bytes(4, "little") + first + second
-    image, out = (
-        Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples),
-        io.BytesIO(),
-    )
-    if max(samples.shape[:2]) > LONGEST_WEBP_SIDE or not features.check("webp"):
-        image.save(out, "PNG", optimize=True)
-        return bytes([Coder.PNG]) + out.getvalue()
-    options = THOROUGH if is_thorough else QUICK
-    image.convert("RGB").save(out, "WEBP", lossless=True, **options)
-    return bytes([Coder.WEBP]) + out.getvalue()
+    image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    has_webp = max(samples.shape[:2]) <= LONGEST_WEBP_SIDE and features.check("webp")
+    found = []
+    if has_webp:
+        options = THOROUGH if care == MOST_CARE else QUICK
+        webp = _saved(image.convert("RGB"), "WEBP", lossless=True, **options)
+        found.append(bytes([Coder.WEBP]) + webp)
+    if care or not has_webp:  # smaller for slow gradients alone, and slower
+        found.append(bytes([Coder.PNG]) + _saved(image, "PNG", optimize=True))
+    return min(found, key=len)
+
+
+def _saved(image: Image.Image, format: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    image.save(out, format, **options)
+    return out.getvalue()
 
 
 def from_bytes(data: bytes, shape: tuple[int, int, int], depth: int) -> Samples:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nacre.codec import cells, fill, jpeg, palette
-from nacre.codec.cells import Mode, Modes, Pixels
-from nacre.codec.container import Cells
+from nacre.codec.cells import Modes, Pixels
+from nacre.codec.container import Cells, Mode
 from nacre.codec.refine import Target
 from nacre.codec.tiles import EncodedTile, NotNumbers, Runner, encode_tile
 from nacre.entropy.once import once
@@ -210,11 +210,11 @@ class Chooser:
 
     def __init__(
         self, target: Target, survey: Survey, number: int, quality: int, analyse: Analyse,
-        is_alone: bool, is_thorough: bool,
+        is_alone: bool, care: int,
     ) -> None:  # fmt: skip
         """`analyse` gives y of the tile with other pixels; a tile that `is_alone` needs no latent."""
         self._target, self._survey, self._number, self._quality = target, survey, number, quality
-        self._analyse, self._is_alone, self._is_thorough = analyse, is_alone, is_thorough
+        self._analyse, self._is_alone, self._care = analyse, is_alone, care
         self._step = jpeg.best_step(target.price * survey.pixels.shape[2])
 
     def suspects(self) -> NDArray[np.bool_]:
@@ -296,7 +296,7 @@ class Chooser:
     def _written(self, modes: Modes, shown: Pixels) -> tuple[float, Cells]:
         """Cells with the pixels `shown`, and what they cost."""
         pixels = self._survey.pixels
-        made = cells.write(self._number, modes, shown, self._step, self._is_thorough)
+        made = cells.write(self._number, modes, shown, self._step, self._care)
         patch = cells.read(made, pixels.shape, 8 * pixels.itemsize)
         unit = 1 if pixels.itemsize == 1 else 257
         error = (patch.pixels.astype(np.float32) - pixels) / unit

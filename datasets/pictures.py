@@ -34,6 +34,7 @@ def picture_suffixes() -> set[str]:
     """Suffixes of what Pillow reads, without those that are mostly something else or need a program."""
     Image.init()
     others = {
+        ".ncr",  # our own, once the plug-in is imported
         ".pdf",
         ".mpg",
         ".mpeg",

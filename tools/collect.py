@@ -1,7 +1,7 @@
 """Make shards of training tiles from the photographs in git repositories that a recipe lists.
 
     $ git clone --mirror https://github.com/owner/name clones/owner+name    # each source of the recipe
-    $ python -m nacre.tools.collect tools/recipes/photographs.toml OUT --repositories clones \\
+    $ python -m nacre.tools.collect tools/sources/photographs.toml OUT --repositories clones \\
           --held-out kodak --held-out data/photos-val.tar
 
 OUT/photos-000.tar and so on hold 512x512 AVIF tiles, OUT/summary.json says what came from where.

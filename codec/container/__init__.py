@@ -13,10 +13,12 @@ from nacre.codec.container.payloads import (
     Limits,
     Meta,
     MetaKind,
+    Mode,
+    pack_modes,
 )
 from nacre.codec.container.stream import Stream, read_chunk_sizes, read_head
 
 __all__ = [
     "MAX_QUALITY", "MODEL_ID_BYTES", "VERSION", "Alpha", "Cells", "Coding", "End", "Head", "Latent",
-    "Limits", "Meta", "MetaKind", "Stream", "read_chunk_sizes", "read_head",
+    "Limits", "Meta", "MetaKind", "Mode", "Stream", "pack_modes", "read_chunk_sizes", "read_head",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from dataclasses import astuple, dataclass
 from enum import IntEnum
 from typing import ClassVar
@@ -34,6 +35,14 @@ class Coding(IntEnum):
     CLIP = 1  # kept for clips
     FITTED = 2  # kept for networks that are sent along
     CELLS = 3  # cells alone: no latent, no model
+
+
+class Mode(IntEnum):
+    """Where the pixels of a cell come from."""
+
+    LATENT = 0
+    EXACT = 1  # samples without loss; an encoder may have merged colours before
+    DCT = 2  # a plain transform code
 
 
 class MetaKind(IntEnum):
@@ -221,13 +230,34 @@ class Cells:
         if at >= len(data):
             raise CorruptStream("a CELL chunk without cells")
         side_log2, form = data[at] & 15, data[at] >> 4
-        if not MIN_CELL_LOG2 <= side_log2 <= MAX_CELL_LOG2 or form > 2:
+        if not MIN_CELL_LOG2 <= side_log2 <= MAX_CELL_LOG2 or form > max(Mode):
             raise CorruptStream(
                 f"cells of log2 {side_log2} and form {form} are not of this version"
             )
         packed, at = (b"", at + 1) if form else _sized(data, at + 1)
         exact, at = _sized(data, at)
         return cls(tile, side_log2, form, packed, exact, data[at:])
+
+    def modes(self, count: int) -> bytes:
+        """The mode of each of so many cells, a byte each. Raises CorruptStream."""
+        if self.form:
+            return bytes([self.form]) * count
+        unpacker = zlib.decompressobj(-15)
+        try:
+            modes = unpacker.decompress(self.map, count + 1)
+        except zlib.error as error:
+            raise CorruptStream(f"map of cells: {error}") from error
+        if len(modes) != count or not unpacker.eof or unpacker.unused_data:
+            raise CorruptStream(f"map of cells: not one of {count} cells")
+        if max(modes) > max(Mode):
+            raise CorruptStream(f"map of cells: mode {max(modes)} is not known")
+        return modes
+
+
+def pack_modes(modes: bytes) -> bytes:
+    """The map of cells, of which `Cells.modes` reads back a byte each."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(modes) + packer.flush()
 
 
 def _sized(data: bytes, at: int) -> tuple[bytes, int]:

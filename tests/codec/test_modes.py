@@ -11,8 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from nacre import codec
 from nacre.codec import cells, modes
-from nacre.codec.cells import Mode
-from nacre.codec.container import Coding, Stream, read_head
+from nacre.codec.container import Coding, Mode, Stream, read_head
 from nacre.codec.encoder import Encoder
 from nacre.datasets import odd
 from nacre.entropy.errors import CorruptStream

@@ -50,6 +50,8 @@ def test_pictures_that_need_more_than_pillow_are_known_by_name(judged, name):
 
 @pytest.mark.parametrize("content", [HEIC, JXL])
 def test_and_by_content(judged, content):
+    if set(Image.registered_extensions()) & {".heic", ".jxl"}:
+        pytest.skip("a plug-in that reads them is installed")
     assert judged("noname", content) == Kind.UNREADABLE
 
 

@@ -26,7 +26,7 @@ def test_a_recipe_that_cannot_be_meant_is_refused(tmp_path, text, message):
 
 
 def test_the_recipe_of_the_project_is_whole():
-    recipe = Path(__file__).parents[2] / "tools" / "recipes" / "photographs.toml"
+    recipe = Path(__file__).parents[2] / "tools" / "sources" / "photographs.toml"
     sources = read_recipe(recipe)
     assert len(sources) > 30 and all(source.licence for source in sources)
     assert all(len(blob) >= 7 for source in sources for blob in source.leave_out)
