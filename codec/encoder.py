@@ -190,6 +190,7 @@ class Encoder:
         )
         suspects = chooser.suspects() if self.is_adaptive else chooser.nothing()
         is_search = task.effort > 0 and not task.part.search.is_over
+        way: modes.Way | None = None
         if not suspects.any():
             try:
                 tile = tiles.encode_tile(self._runner, y, task.quality)
@@ -199,7 +200,7 @@ class Encoder:
                 suspects = chooser.badly_shown(way)
             except tiles.NotNumbers:
                 suspects = ~chooser.nothing()
-        if suspects.any() and self.is_adaptive:
+        if way is None or (suspects.any() and self.is_adaptive):
             way = chooser.best(y, suspects)
         if way.tile is None or way.y is None or not is_search:
             return Coded(way.tile, way.cells)

@@ -30,19 +30,13 @@ from nacre.models.config import STRIDE
 
 SIDE = 1 << cells.SIDE_LOG2
 FEW_COLOURS = 64  # in a cell; of the cells of photographs (Kodak) 4 in 100 have fewer
-FEW_NEW = (
-    0.5  # of the pixels unlike those above and before: 1 in 100 have fewer, of screens nearly all
-)
-ROUGH_LUMA, ROUGH_CHROMA = (
-    10000.0,
-    2500.0,
-)  # squared levels from pixel to pixel: none of Kodak has more
+FEW_NEW = 0.5  # of the pixels unlike those above and before; most cells of screens have fewer
+ROUGH_LUMA = 10000.0  # squared levels from pixel to pixel; no cell of Kodak has more
+ROUGH_CHROMA = 2500.0  # the same of red and blue less green
 LEAST_GAIN = 600.0  # bits that a glance must promise before ways are compared, or
 LEAST_SHARE = 0.1  # of what those cells take, where that is less
 LATENT_SHARE = 0.8  # of what the transform code costs, for content that suits the network
-WORST_ERROR = (
-    6.0  # bits a pixel that errors may cost before a cell is looked at; high-rate theory has 2.2
-)
+WORST_ERROR = 6.0  # bits a pixel that errors of a cell may cost; high-rate theory has 2.2
 FLAT_WEIGHT = 8.0  # of errors in cells of one colour: that white paper is not quite white is seen
 MOST_HOPE = 2.5  # times too high that an estimate of lossless bits may be
 CHUNK_BYTES = 14  # framing of CELL, about
