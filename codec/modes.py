@@ -36,8 +36,11 @@ ROUGH_CHROMA = 2500.0  # the same of red and blue less green
 LEAST_GAIN = 600.0  # bits that a glance must promise before ways are compared, or
 LEAST_SHARE = 0.1  # of what those cells take, where that is less
 LATENT_SHARE = 0.8  # of what the transform code costs, for content that suits the network
-WORST_ERROR = 6.0  # bits a pixel that errors of a cell may cost; high-rate theory has 2.2
+# What errors of a cell may cost, in bits a pixel: high-rate theory has 2.2, and a network that codes at every
+# quality has an end, so that its best qualities are looked at only where they are worse than 35 dB.
+WORST_ERROR, WORST_MSE = 6.0, 20.0
 FLAT_WEIGHT = 8.0  # of errors in cells of one colour: that white paper is not quite white is seen
+MOST_OF_TILE = 0.5  # from here on the transform code is tried for all of a tile
 MOST_HOPE = 2.5  # times too high that an estimate of lossless bits may be
 CHUNK_BYTES = 14  # framing of CELL, about
 
@@ -230,7 +233,9 @@ class Chooser:
     def badly_shown(self, way: Way) -> NDArray[np.bool_]:
         """(rows, columns) cells whose errors cost more than they should at this quality."""
         assert way.errors is not None
-        return _summed(way.errors, SIDE, self._survey.shape) > WORST_ERROR * SIDE**2
+        lmbda = self._target.price * self._survey.pixels.shape[2]
+        worst = (WORST_ERROR + WORST_MSE * lmbda) * SIDE**2
+        return _summed(way.errors, SIDE, self._survey.shape) > worst
 
     def best(self, y: Tensor, suspects: NDArray[np.bool_]) -> Way:
         """The cheapest of: the latent alone, each cell in the way that seems best, all cells in one way."""
@@ -268,7 +273,7 @@ class Chooser:
         lowest = min((way.cost for way in found), default=np.inf)
         if min(ratio, 1.0) * exact.sum() < MOST_HOPE * lowest or not found:
             found.append(self._way(np.full(self._survey.shape, Mode.EXACT, np.uint8)))
-        if transformed.sum() < 1.2 * lowest:
+        if transformed.sum() < 1.2 * lowest and suspects.mean() > MOST_OF_TILE:
             found.append(self._way(np.full(self._survey.shape, Mode.DCT, np.uint8)))
         return min(found, key=lambda way: way.cost)
 

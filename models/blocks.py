@@ -60,7 +60,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.leave(self.mix(F.leaky_relu(self.enter(x), 0.1)))
         value, gate = self.widen(x).chunk(2, 1)  # (B, 2C, h, w) each
-        product = F.hardtanh(value * F.relu(gate), -self.limit, self.limit)
+        product = value * F.relu(gate)
+        product = F.hardtanh(product, -self.limit, self.limit, inplace=True)
         return x + self.narrow(product)
 
 
