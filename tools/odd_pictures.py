@@ -20,17 +20,12 @@ from nacre import codec
 from nacre.codec.encoder import DEFAULT_EFFORT
 from nacre.datasets import odd
 from nacre.datasets.pictures import Pixels
+from nacre.tools.evaluate.metrics import EQUAL_DB, psnr_db
 
 QUALITIES = (30, 60, 90, 100)
 SEED = 2026  # another one than that of training
 SIDE = 256
-EQUAL_DB = 99.0  # stands for no error at all
 JPEG_QUALITIES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 93, 95, 97, 98, 99, 100)
-
-
-def psnr_db(a: Pixels, b: Pixels) -> float:
-    mse = float(np.square(a.astype(np.float64) - b).mean())
-    return EQUAL_DB if mse == 0 else min(EQUAL_DB, float(10 * np.log10(255**2 / mse)))
 
 
 def saved(image: Image.Image, format: str, **options: Any) -> bytes:

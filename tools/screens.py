@@ -30,7 +30,8 @@ from nacre.codec.encoder import DEFAULT_EFFORT
 from nacre.datasets.pictures import Pixels
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.bdrate import Curve, bd_rate
-from nacre.tools.odd_pictures import psnr_db, saved
+from nacre.tools.evaluate.metrics import psnr_db
+from nacre.tools.odd_pictures import saved
 
 SIZE = (1000, 760)
 PHOTO = Path(__file__).parent / "demo" / "beacon-street.png"

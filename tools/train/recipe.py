@@ -23,9 +23,7 @@ class Data:
 
     pictures: tuple[str, ...]  # folders and .tar shards
     held_out: tuple[str, ...] = ()
-    synthetic_share: float = (
-        0.05  # of the crops that are rendered text, drawings, screens, odd pictures
-    )
+    synthetic_share: float = 0.05  # of the crops that are rendered: the two kinds below
     synthetic_pictures: int = 96  # text, drawings and screens
     odd_pictures: int = 24  # dithers, patterns, noise and the like
     shrink_share: float = 0.25  # of the batches that are cut larger and shrunk
