@@ -35,6 +35,10 @@ ROUGH_LUMA = 10000.0  # squared levels from pixel to pixel; no cell of Kodak has
 ROUGH_CHROMA = 2500.0  # the same of red and blue less green
 LEAST_GAIN = 600.0  # bits that a glance must promise before ways are compared, or
 LEAST_SHARE = 0.1  # of what those cells take, where that is less
+DRAWN_SHARE = (
+    0.45  # of the cells of a tile, with few colours or pixels that repeat; Kodak has 0.37 at most
+)
+WORTH = 0.05  # of what a photograph takes, that a glance must promise; pictures of Kodak promise 0.04 at most
 LATENT_SHARE = 0.8  # of what the transform code costs, for content that suits the network
 # What errors of a cell may cost, in bits a pixel: high-rate theory has 2.2, and a network that codes at every
 # quality has an end, so that its best qualities are looked at only where they are worse than 35 dB.
@@ -115,7 +119,14 @@ class Survey:
         if few.any() and self.pixels.dtype == np.uint8:
             latent = LATENT_SHARE * self.transform_cost(few, price, step)
             gain = latent - self.exact_bits[few]
-            if gain[gain > 0].sum() > min(LEAST_GAIN, LEAST_SHARE * few.size * latent.mean()):
+            promised = gain[gain > 0].sum()
+            is_enough = promised > min(LEAST_GAIN, LEAST_SHARE * few.size * latent.mean())
+            if (
+                is_enough and few.mean() < DRAWN_SHARE
+            ):  # a photograph: comparing takes longer than coding
+                everywhere = self.transform_cost(np.ones_like(few), price, step)
+                is_enough = promised > WORTH * LATENT_SHARE * everywhere.sum()
+            if is_enough:
                 found[few] |= gain > 0
         elif few.any():
             found |= few
