@@ -8,21 +8,21 @@ if TYPE_CHECKING:
     from nacre.codec.describe import Info as Info
     from nacre.codec.describe import info as info
     from nacre.codec.encoder import encode as encode
-    from nacre.codec.goals import GoalError as GoalError
-    from nacre.codec.goals import encode_to as encode_to
-    from nacre.codec.image import CutFileWarning as CutFileWarning
-    from nacre.codec.image import Opened as Opened
-    from nacre.codec.image import Region as Region
-    from nacre.codec.image import decode as decode
+    from nacre.codec.search.goals import GoalError as GoalError
+    from nacre.codec.search.goals import encode_to as encode_to
+    from nacre.codec.decoder import CutFileWarning as CutFileWarning
+    from nacre.codec.decoder import Opened as Opened
+    from nacre.codec.region import Region as Region
+    from nacre.codec.decoder import decode as decode
 
 _HOMES = {
     "encode": "nacre.codec.encoder",
-    "encode_to": "nacre.codec.goals",
-    "GoalError": "nacre.codec.goals",
-    "decode": "nacre.codec.image",
-    "CutFileWarning": "nacre.codec.image",
-    "Opened": "nacre.codec.image",
-    "Region": "nacre.codec.image",
+    "encode_to": "nacre.codec.search.goals",
+    "GoalError": "nacre.codec.search.goals",
+    "decode": "nacre.codec.decoder",
+    "CutFileWarning": "nacre.codec.decoder",
+    "Opened": "nacre.codec.decoder",
+    "Region": "nacre.codec.region",
     "info": "nacre.codec.describe",
     "Info": "nacre.codec.describe",
 }

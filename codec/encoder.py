@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Integral
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from typing_extensions import Unpack
 
-from nacre.codec import alpha, cells, fill, memory, modes, refine, setup, strips, tiles
+from nacre.codec import alpha, checksums, fill, memory, strips, tiles
+from nacre.codec.areas import Area, grid, positions
+from nacre.codec.bodies import stored
 from nacre.codec.colour import Picture, to_picture
 from nacre.codec.container import (
     MAX_QUALITY,
@@ -27,12 +29,16 @@ from nacre.codec.container import (
     Meta,
     Stream,
 )
-from nacre.codec.image import Opened
+from nacre.codec.decoder import Opened
+from nacre.codec.limits import check_limits
 from nacre.codec.lossless import MOST_CARE
-from nacre.codec.refine import EFFORTS, Part, Search
+from nacre.codec.run import Run, RunOptions, memory_errors_named
+from nacre.codec.search import modes
+from nacre.codec.search.progress import Budget, Progress
+from nacre.codec.search.refine import EFFORTS, refine_tile
+from nacre.codec.search.target import Target, searched_positions
 from nacre.entropy.errors import UsageError
-from nacre.models import zoo
-from nacre.models.config import STRIDE
+from nacre.entropy.walk import Planes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,9 +46,7 @@ if TYPE_CHECKING:
 DEFAULT_QUALITY = 60
 DEFAULT_EFFORT = 1
 HIGHEST_EFFORT = max(EFFORTS)
-CAREFUL_EFFORT = (
-    2  # from here on more time is taken for cells without loss, and from twice that most
-)
+CAREFUL_EFFORT = 2  # from here on more time goes into lossless cells, and from twice that the most
 LOSSLESS = "lossless"  # as a quality
 LOSSLESS_TILE_LOG2 = 12
 
@@ -55,13 +59,10 @@ def encode(
     time_budget: float | None = None,
     roi: NDArray[Any] | None = None,
     goes_on: Callable[[float], bool] | None = None,
-    model: str | Path = zoo.DEFAULT,
-    device: str = "cpu",
-    precision: str = "float32",
     strip: bool = False,
     exact: bool = False,
     lossless: bool = False,
-    limits: Limits = Limits(),
+    **options: Unpack[RunOptions],
 ) -> bytes:
     """Code a picture: a PIL image, an array (H, W) or (H, W, 1 to 4) of uint8 or uint16, or a tensor
     (1 to 4, H, W).
@@ -69,15 +70,18 @@ def encode(
     Two channels are grey and transparency, four are colour and transparency, which is kept without loss.
 
     `quality` is 1..100, 100 the best that the model can do. `effort` is 0..9: how long to search for
-    symbols that cost less; `time_budget` ends the search after so many seconds, and takes the highest
-    effort unless one is given. `roi` (H, W) says how much errors weigh at each pixel, 1 as usual.
-    `goes_on` is told the share of the search that is done, and ends it when it returns False; the file
-    is as good as was found until then.
-    `model` is an embedded model's name or the path of a weights file. `precision` is "float32" or
-    "bfloat16", of the networks; the file decodes alike. `strip` drops ICC, EXIF and XMP, which are kept
-    otherwise. `lossless` (or `quality="lossless"`) keeps every sample as it is. Colours under full transparency
-    are not kept, unless `exact` says so or the file is lossless.
+    symbols of a lower Lagrangian cost; `time_budget` ends the search after so many seconds, and takes the
+    highest effort unless one is given. `roi` (H, W) says how much errors weigh at each pixel, 1 as usual.
+    `goes_on` is told the progress of the search in 0..1, and ends it when it returns False; the file
+    is as good as the best found until then.
+    `strip` drops ICC, EXIF and XMP, which are kept otherwise. `lossless` (or `quality="lossless"`) keeps every
+    sample as it is. Colours under full transparency are not kept, unless `exact` says so or the file is
+    lossless.
     Float tensors are in [0, 1]. An array may be a memory map: rows are read as they are coded.
+
+    Options, which every function of the codec takes: `model` is an installed model's name or the path of a
+    weights file; `device` is torch's; `precision` is "float32" or "bfloat16", of the networks, and the file
+    decodes alike; `limits` bound pixels and memory.
 
     Raises UsageError, ImageError, WeightsError or LimitError.
     """
@@ -85,15 +89,13 @@ def encode(
         quality, lossless = MAX_QUALITY, True
     if lossless:
         check(quality, effort or 0)
+        limits = options.get("limits", Limits())
         return encode_lossless(image, effort=effort or 0, strip=strip, limits=limits)
-    search = Search(time_budget, goes_on)
+    budget = Budget(time_budget, goes_on)
     if effort is None:
         effort = DEFAULT_EFFORT if time_budget is None else HIGHEST_EFFORT
-    encoder = Encoder(
-        image, roi=roi, model=model, device=device, precision=precision, strip=strip, exact=exact,
-        limits=limits,
-    )  # fmt: skip
-    return encoder.encode(check(quality, effort), effort, Part(search))
+    encoder = Encoder(image, roi=roi, strip=strip, exact=exact, **options)
+    return encoder.encode(check(quality, effort), effort, Progress(budget))
 
 
 class Encoder:
@@ -104,32 +106,25 @@ class Encoder:
         image: Image.Image | NDArray[Any] | Tensor,
         *,
         roi: NDArray[Any] | None = None,
-        model: str | Path = zoo.DEFAULT,
-        device: str = "cpu",
-        precision: str = "float32",
         strip: bool = False,
         exact: bool = False,
-        limits: Limits = Limits(),
+        **options: Unpack[RunOptions],
     ) -> None:
         self._picture = picture = _visible(to_picture(image), exact)
-        self._runner = setup.runner(zoo.load_model(model), device, precision)
+        self._run, self._options = Run.to_encode(options), options
+        self._stride = self._run.network.reach.stride
         self.height, self.width = picture.pixels.shape[:2]
-        self._options: dict[str, Any] = {
-            "model": model,
-            "device": device, "precision": precision, "limits": limits,
-        }  # fmt: skip
         self._metadata = _metadata(picture, strip)
         self._plane = None if picture.alpha is None else Alpha(alpha.to_bytes(picture.alpha))
         self.is_adaptive = True  # whether cells may be coded in another way
         self._surveys: dict[int, modes.Survey] = {}
-        self._limits = limits
         self._check_limits(0)
         self._has_roi = roi is not None
         self._roi = None if roi is None else _checked(roi, (self.height, self.width))
         if picture.alpha is not None and not exact:
             seen = (picture.alpha > 0).astype(np.float32)
             self._roi = seen if self._roi is None else seen * self._roi
-        self._analysis = strips.Analysis(self._runner, picture.pixels)
+        self._analysis = strips.BlockAnalysis(self._run, picture.pixels)
 
     @property
     def pixels(self) -> strips.Pixels:
@@ -143,32 +138,39 @@ class Encoder:
         return plane + sum(len(block.data) for block in self._metadata)
 
     def decode(self, data: bytes) -> strips.Pixels:
-        """What a file of this picture shows, (H, W, 1 or 3)."""
+        """(H, W, 1 or 3) the samples in a file of this picture."""
         return Opened(data, **self._options).picture().pixels
 
     def encode(
-        self, quality: int, effort: int = 0, part: Part | None = None, trade: float = 1.0
+        self, quality: int, effort: int = 0, progress: Progress | None = None, trade: float = 1.0
     ) -> bytes:
         """A file. `trade` is how much errors weigh against bits, 1 as the model was trained for."""
         check(quality, effort)
         self._check_limits(effort)
         if self._has_roi and not effort:
             raise UsageError("a region of interest needs an effort of 1 or more")
-        head, whole = self._head(quality), part or Part(Search())
+        head, whole = self._head(quality), progress or Progress(Budget())
         coded: list[Coded] = []
-        with torch.inference_mode(False), torch.no_grad(), setup.memory_errors_named():
-            t = setup.level(quality, self._runner.device)
-            areas = list(tiles.areas(self.width, self.height, head.tile))
-            side, bands = head.tile // STRIDE, self._analysis.bands(t, head.tile // STRIDE)
-            for y in (y for band in bands for y in band.split(side, 3)):
-                number = len(coded)
-                own = whole.part(number / len(areas), (number + 1) / len(areas))
-                task = _Task(number, areas[number], t, quality, effort, own, trade, len(areas) == 1)
-                coded.append(self._coded(task, y))
-                if len(areas) > 1:
-                    del y
-                    memory.give_back_freed()
+        with torch.inference_mode(False), torch.no_grad(), memory_errors_named():
+            t = self._run.level(quality)
+            areas, side = self._areas(head), head.tile // self._stride
+            for band in self._analysis.bands(t, side):
+                for left in range(0, strips.size_of(band)[1], side):
+                    number = len(coded)
+                    own = whole.section(number / len(areas), (number + 1) / len(areas))
+                    is_alone = len(areas) == 1
+                    task = _Task(number, areas[number], t, quality, effort, own, trade, is_alone)
+                    columns = slice(left, left + side)
+                    coded.append(self._coded(task, strips.window(band, slice(None), columns)))
+                    if not is_alone:
+                        memory.give_back_freed()
+                del band
         return self._file(head, coded)
+
+    def _areas(self, head: Head) -> list[Area]:
+        """The entropy tiles."""
+        height, width = (positions(side, self._stride) for side in (self.height, self.width))
+        return list(grid(width, height, head.tile // self._stride))
 
     def _file(self, head: Head, coded: list[Coded]) -> bytes:
         """The file of all tiles; without a latent where no tile has one."""
@@ -176,8 +178,8 @@ class Encoder:
             head = replace(head, coding=Coding.CELLS, model=b"")
         return _assembled(head, self._metadata, self._plane, coded)
 
-    def _coded(self, task: _Task, y: Tensor) -> Coded:
-        """A tile of y (1, M, h, w), its cells as they cost least."""
+    def _coded(self, task: _Task, analysed: Planes) -> Coded:
+        """A tile of planes (1, C, h, w) that come from pixels, its cells as they cost least."""
         target = self._target(task.area, task.t, task.trade)
         chooser = modes.Chooser(
             target,
@@ -189,24 +191,26 @@ class Encoder:
             min(task.effort // CAREFUL_EFFORT, MOST_CARE),
         )
         suspects = chooser.suspects() if self.is_adaptive else chooser.nothing()
-        is_search = task.effort > 0 and not task.part.search.is_over
+        is_search = task.effort > 0 and not task.progress.budget.is_over
         way: modes.Way | None = None
-        if not suspects.any():
-            try:
-                tile = tiles.encode_tile(self._runner, y, task.quality)
+        planes: Planes | None = None
+        try:
+            planes = tiles.complete(self._run, analysed, task.t)
+            if not suspects.any():
+                tile = tiles.encode_tile(self._run, planes, task.quality)
                 if not is_search:
                     return Coded(tile, None)
-                way = chooser.plain(y, tile)
+                way = chooser.plain(planes, tile)
                 suspects = chooser.badly_shown(way)
-            except tiles.NotNumbers:
-                suspects = ~chooser.nothing()
+        except tiles.NotNumbers:
+            planes, suspects = None, ~chooser.nothing()
         if way is None or (suspects.any() and self.is_adaptive):
-            way = chooser.best(y, suspects)
-        if way.tile is None or way.y is None or not is_search:
+            way = chooser.best(planes, suspects)
+        if way.tile is None or way.planes is None or not is_search:
             return Coded(way.tile, way.cells)
         effort, cost = EFFORTS[task.effort], way.cost_of_latent
-        tile = refine.refine_tile(
-            way.target, way.y, task.quality, effort, task.part, way.tile, cost
+        tile = refine_tile(
+            way.target, way.planes, task.quality, effort, task.progress, way.tile, cost
         )
         return Coded(tile, way.cells)
 
@@ -219,33 +223,31 @@ class Encoder:
             self._surveys[task.number] = survey
         return survey
 
-    def _pixels_of(self, area: tiles.Area) -> strips.Pixels:
-        rows = slice(area.top * STRIDE, area.bottom * STRIDE)  # or to the picture's edge
-        return self.pixels[rows, area.left * STRIDE : area.right * STRIDE]
+    def _pixels_of(self, area: Area) -> strips.Pixels:
+        return self.pixels[area.pixels(self._stride)]
 
     def _check_limits(self, effort: int) -> None:
-        config = self._runner.model.config
-        height, width = (-(-side // STRIDE) for side in (self.height, self.width))
-        window = refine.window_size(height, width, config) if effort else 0
-        setup.check_limits(self._head(1), config, self._limits, window)
+        network = self._run.network
+        height, width = (positions(side, self._stride) for side in (self.height, self.width))
+        coarsest = max(plane.stride for plane in network.planes.values())
+        searched = searched_positions(height, width, network.reach, coarsest) if effort else 0
+        check_limits(self._head(1), network.reach, self._run.limits, searched)
 
     def _head(self, quality: int) -> Head:
-        return _head(self._picture, quality, self._runner.model.id)
+        return _head(self._picture, quality, self._run.model.id)
 
-    def _target(self, area: tiles.Area, t: Tensor, trade: float) -> refine.Target:
-        """What a tile is to show."""
+    def _target(self, area: Area, t: Tensor, trade: float) -> Target:
+        """The picture that a tile is to show."""
         pixels = self._pixels_of(area)
         weight = None
         if self._roi is not None:
-            rows = slice(area.top * STRIDE, area.bottom * STRIDE)
-            columns = slice(area.left * STRIDE, area.right * STRIDE)
-            weight = torch.from_numpy(self._roi[rows, columns].copy())
-            weight = weight.to(self._runner.device)[None, None]
-        return refine.Target(
-            self._runner,
-            255 * strips.samples(pixels, self._runner.device),
+            weight = torch.from_numpy(self._roi[area.pixels(self._stride)].copy())
+            weight = weight.to(self._run.device)[None, None]
+        return Target(
+            self._run,
+            255 * strips.samples(pixels, self._run.device),
             t,
-            self._runner.model.config.lmbda(float(t)) * trade / pixels.shape[2],
+            float(self._run.network.lmbda(t)) * trade / pixels.shape[2],
             strips.PEAKS[8 * pixels.itemsize] // 255,
             weight,
         )
@@ -256,11 +258,11 @@ class _Task:
     """A tile that is to be coded."""
 
     number: int
-    area: tiles.Area
+    area: Area
     t: Tensor  # (1,) the quality as the networks know it
     quality: int
     effort: int
-    part: Part
+    progress: Progress
     trade: float
     is_alone: bool
 
@@ -274,7 +276,8 @@ class Coded:
 
     @property
     def checksum(self) -> int:
-        return tiles.checksum(self.tile.decoded.checksum if self.tile else 0, self.cells)
+        of_symbols = self.tile.decoded.checksum if self.tile else 0
+        return checksums.tile_checksum(of_symbols, self.cells)
 
 
 def encode_lossless(
@@ -291,19 +294,11 @@ def encode_lossless(
     """
     picture = to_picture(image)
     head = replace(_head(picture, MAX_QUALITY, b"", Coding.CELLS), tile_log2=LOSSLESS_TILE_LOG2)
-    setup.check_limits(head, None, limits)
+    check_limits(head, None, limits)
     plane = None if picture.alpha is None else Alpha(alpha.to_bytes(picture.alpha))
-    coded: list[Coded] = []
     care = MOST_CARE if effort >= CAREFUL_EFFORT * MOST_CARE else 1
-    with setup.memory_errors_named():
-        for top in range(0, head.height, head.tile):
-            for left in range(0, head.width, head.tile):
-                pixels = picture.pixels[top : top + head.tile, left : left + head.tile]
-                whole = cells.all_exact(len(coded), pixels, care)
-                shown = cells.read(whole, pixels.shape, head.bit_depth).pixels
-                if not np.array_equal(shown, pixels):
-                    raise RuntimeError("the picture does not read back: a fault, please report it")
-                coded.append(Coded(None, whole))
+    with memory_errors_named():
+        coded = [Coded(None, found) for found in stored.write(picture.pixels, head.tile, care)]
     return _assembled(head, _metadata(picture, strip), plane, coded)
 
 
@@ -316,7 +311,7 @@ def _assembled(
         for part in (found.tile.parts if found.tile and head.coding == Coding.LATENT else ())
     )
     own = tuple(found.cells for found in coded if found.cells is not None)
-    end = End(setup.file_checksum(head, plane, [found.checksum for found in coded]))
+    end = End(checksums.file_checksum(head, plane, [found.checksum for found in coded]))
     return Stream(head, metadata, latents, end, plane, own).to_bytes()
 
 

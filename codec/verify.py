@@ -54,7 +54,7 @@ def verify(data: Bytes, *, model: str | Path | None = None, limits: Limits = Lim
 def _parse(data: Bytes, head: Head, model: str | Path | None, limits: Limits) -> None:
     import warnings
 
-    from nacre.codec.image import CutFileWarning, Opened
+    from nacre.codec.decoder import CutFileWarning, Opened
 
     zoo.model_of_stream(head.model, model)
     with warnings.catch_warnings():

@@ -18,11 +18,11 @@ from nacre.entropy.tables import ESCAPE_BITS, MAX_SYMBOL, TOTAL, Tables
 ESCAPE_SIZE = 1 << ESCAPE_BITS
 ESCAPE_FREQUENCIES = np.full(ESCAPE_SIZE, TOTAL // ESCAPE_SIZE, np.int64)
 
-Symbols = NDArray[np.int32]
-Rows = NDArray[np.uint8]
+SymbolArray = NDArray[np.int32]
+TableRows = NDArray[np.uint8]
 
 
-def _groups(rows: Rows, tables: Tables) -> Iterator[tuple[int, NDArray[np.intp]]]:
+def _groups(rows: TableRows, tables: Tables) -> Iterator[tuple[int, NDArray[np.intp]]]:
     """Every coded row that occurs, upwards, with the positions of its elements in order."""
     order = np.argsort(rows, kind="stable")
     ends = np.cumsum(np.bincount(rows, minlength=tables.rows))
@@ -32,14 +32,14 @@ def _groups(rows: Rows, tables: Tables) -> Iterator[tuple[int, NDArray[np.intp]]
             yield row, order[start:end]
 
 
-class Encoder:
+class SymbolEncoder:
     """Collects symbols in the order in which they will be decoded; `finish` codes them in reverse."""
 
     def __init__(self, stack: Callable[[], Stack] = new_stack) -> None:
         self._stack = stack
-        self._pending: list[tuple[Symbols, Rows, Tables]] = []
+        self._pending: list[tuple[SymbolArray, TableRows, Tables]] = []
 
-    def push(self, symbols: Symbols, rows: Rows, tables: Tables) -> None:
+    def push(self, symbols: SymbolArray, rows: TableRows, tables: Tables) -> None:
         """(n,) symbols of at most MAX_SYMBOL in magnitude, zero where the row is not coded."""
         self._pending.append((symbols, rows, tables))
 
@@ -50,9 +50,9 @@ class Encoder:
         return stack.to_bytes()
 
 
-def _push(stack: Stack, symbols: Symbols, rows: Rows, tables: Tables) -> None:
-    coded: list[tuple[Symbols, int]] = []
-    escaped: list[Symbols] = []
+def _push(stack: Stack, symbols: SymbolArray, rows: TableRows, tables: Tables) -> None:
+    coded: list[tuple[SymbolArray, int]] = []
+    escaped: list[SymbolArray] = []
     for row, where in _groups(rows, tables):
         values, radius = symbols[where], int(tables.radius[row])
         beyond = np.abs(values) > radius
@@ -65,13 +65,13 @@ def _push(stack: Stack, symbols: Symbols, rows: Rows, tables: Tables) -> None:
         stack.push(indices, tables.of_row(row))
 
 
-class Decoder:
-    """Reads what an `Encoder` wrote, in the order in which it was pushed."""
+class SymbolDecoder:
+    """Reads the code of a `SymbolEncoder`, in the order in which it was pushed."""
 
     def __init__(self, data: bytes, stack: Callable[[bytes], Stack] = new_stack) -> None:
         self._stack = stack(data)
 
-    def pull(self, rows: Rows, tables: Tables) -> Symbols:
+    def pull(self, rows: TableRows, tables: Tables) -> SymbolArray:
         """(n,) symbols for (n,) rows; any bytes give some symbols, `finish` tells whether they are right."""
         symbols = np.zeros(len(rows), np.int32)
         escaped: list[tuple[NDArray[np.intp], int]] = []

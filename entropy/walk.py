@@ -1,79 +1,107 @@
-"""The order in which the symbols of a latent are coded, and what each step may look at.
+"""The walk over all planes of a latent, in the order of a schedule: the only place where symbols meet means.
 
-Training, encoder and decoder run `walk`; none of them holds an order of its own, so they cannot
-disagree. The walk does not know where symbols come from: it asks for those of each step.
+Training, encoder, decoder and search run `walk`; none of them holds an order of its own, so they cannot
+disagree. The walk does not know where symbols come from: it asks for the symbols of each turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-STEPS = 4  # each codes one position of every 2x2 block, another one for each group of channels
-PHASE = ((0, 2), (3, 1))  # the turn of a position in its block: the diagonal first
-MAX_MAGNITUDE = 8  # larger magnitudes look the same to the scale network
+from nacre.entropy.schedule import Schedule, Turn
+
+Planes = dict[str, Tensor]  # by name, (B, C, h, w) each
 
 
 class Prior(Protocol):
-    """What is known about the symbols of a step."""
+    """The knowledge that one walk over a latent runs on; made for one walk and used once."""
 
-    def mean(self, y_hat: Tensor, step: int) -> Tensor:
-        """(B, M, h, w) float, in quantisation steps, from what is decoded so far (zero elsewhere)."""
+    schedule: Schedule
+    shapes: Mapping[str, torch.Size]  # (B, C, h, w) of every plane
 
-    def rows(self, magnitudes: Tensor, step: int) -> Tensor:
-        """(B, M, h, w) table rows, from integers alone: min(|symbol|, MAX_MAGNITUDE), zero elsewhere.
+    def mean(self, turn: int, known: Planes) -> Tensor:
+        """(B, C, h, w) float, in quantisation steps, for the channels of the turn.
 
-        While training: log2 of the scale instead, which is what a row stands for.
+        `known` has mean plus symbol where a plane is decoded, zero elsewhere.
         """
+
+    def rows(self, turn: int, seen: Planes) -> Tensor:
+        """(B, C, h, w) table rows for the channels of the turn.
+
+        `seen` has the symbols where a plane is decoded, zero elsewhere. While coding they are whole
+        numbers, and rows must come from them by exact arithmetic alone. While training a row is log2 of the
+        scale, a float; `seen` then carries gradients.
+        """
+
+    def settle(self, turn: int, known: Planes) -> Planes:
+        """`known` after a turn, for latent residual prediction; unchanged by most priors."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the walk: the elements `where` are to be given, as their mean plus a symbol."""
+    """One turn of a walk: the elements `where` are wanted, as their mean plus a symbol."""
 
-    number: int  # 0..STEPS - 1
-    where: Tensor  # (1, M, h, w) bool
-    mean: Tensor  # (B, M, h, w) float; machines may differ in the last bits
-    rows: Tensor  # (B, M, h, w) equal on every machine; nothing else selects a table
+    number: int  # index of the turn in the schedule
+    turn: Turn
+    where: Tensor  # (1, C, h, w) bool
+    mean: Tensor  # (B, C, h, w) float; machines may differ in the last bits
+    rows: Tensor  # (B, C, h, w) equal on every machine; nothing else selects a table
+
+    def of(self, planes: Mapping[str, Tensor]) -> Tensor:
+        """(B, C, h, w) the channels of this turn in planes of the same shapes."""
+        return planes[self.turn.plane][:, self.turn.slice]
+
+    def put(self, planes: Planes, values: Tensor) -> None:
+        """Replace the elements of this turn by `values` (B, C, h, w), without changing the tensor held."""
+        whole = planes[self.turn.plane]
+        own = torch.where(self.where, values, whole[:, self.turn.slice])
+        channels = self.turn.channels
+        if len(channels) == whole.shape[1]:
+            planes[self.turn.plane] = own
+        else:
+            parts = (whole[:, : channels.start], own, whole[:, channels.stop :])
+            planes[self.turn.plane] = torch.cat(parts, 1)
 
 
-@lru_cache(maxsize=4)
-def step_masks(channels: int, height: int, width: int, device: torch.device) -> tuple[Tensor, ...]:
-    """STEPS masks (1, channels, height, width), of which each element is in exactly one."""
-    with torch.inference_mode(False):  # they are kept, and serve training too
-        phase = torch.tensor(PHASE, device=device)
-        rows, columns = (torch.arange(n, device=device) % 2 for n in (height, width))
-        group = torch.arange(channels, device=device) * STEPS // channels
-        turn = (phase[rows][:, columns] + group[:, None, None]) % STEPS
-        return tuple((turn == k)[None] for k in range(STEPS))
+Steps = Generator[Step, Tensor, Planes]
 
 
-def walk(prior: Prior, shape: torch.Size, device: torch.device) -> Generator[Step, Tensor, Tensor]:
-    """Yield the steps of a latent of `shape` (B, M, h, w) in stream order; returns y_hat.
+def walk(prior: Prior, device: torch.device) -> Steps:
+    """Yield the steps of a latent in stream order; returns its planes, mean plus symbol.
 
-    Each step is answered with (B, M, h, w) symbols, of which those in `where` are used.
+    Each step is answered with (B, C, h, w) symbols, of which those in `where` are used.
     """
-    y_hat = torch.zeros(shape, device=device)
-    magnitudes = torch.zeros(shape, device=device)
-    for k, where in enumerate(step_masks(shape[1], shape[2], shape[3], device)):
-        mean, rows = prior.mean(y_hat, k), prior.rows(magnitudes, k)
-        symbols = yield Step(k, where, mean, rows)
-        y_hat = torch.where(where, symbols + mean, y_hat)
-        seen = symbols.detach().round().abs().clamp(max=MAX_MAGNITUDE)
-        magnitudes = torch.where(where, seen, magnitudes)
-    return y_hat
+    known, seen = zeros(prior.shapes, device), zeros(prior.shapes, device)
+    for number, turn in enumerate(prior.schedule):
+        height, width = prior.shapes[turn.plane][2:]
+        where = turn.where(height, width, device)
+        step = Step(number, turn, where, prior.mean(number, known), prior.rows(number, seen))
+        symbols = yield step
+        step.put(known, symbols + step.mean)
+        step.put(seen, symbols)
+        known = prior.settle(number, known)
+    return known
 
 
-def drive(steps: Generator[Step, Tensor, Tensor], answer: Callable[[Step], Tensor]) -> Tensor:
-    """Run a walk to its end, answering each step with `answer`; returns y_hat."""
+def drive(steps: Steps, answer: Callable[[Step], Tensor]) -> Planes:
+    """Run a walk to its end, answering each step with `answer`; returns its planes."""
     step = next(steps)
     while True:
         try:
             step = steps.send(answer(step))
         except StopIteration as end:
-            return end.value
+            found: Planes = end.value
+            return found
+
+
+def zeros(shapes: Mapping[str, torch.Size], device: torch.device) -> Planes:
+    """Planes of these shapes, float32."""
+    return {
+        plane: torch.zeros(shape, dtype=torch.float32, device=device)
+        for plane, shape in shapes.items()
+    }

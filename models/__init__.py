@@ -1,1 +1,1 @@
-"""Networks: transforms, priors, the exact scale branch, and the weights that are shipped."""
+"""Networks: model families, the parts that they are made of, and their weights. No bytes of pictures."""

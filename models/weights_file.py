@@ -1,7 +1,13 @@
-"""Weights on disk: one safetensors file that holds all that coding with a model needs.
+"""Weights on disk: one safetensors file that holds everything that coding with a model needs.
 
-Networks are float16, everything that parsing depends on is integers. The model id, which every
-coded file carries, is the start of the SHA-256 of this file.
+    __metadata__["nacre"]           JSON: {"name": ..., "family": ..., "config": {...}}
+    network.*                       parameters of the networks, float16
+    tables.PLANE.radius             int32 (rows,)
+    tables.PLANE.frequencies        int32, the tables of all coded rows one after the other
+    tables.PLANE.coded_from         int32 (1,)
+    all others                      integers of the family
+
+The model id, which every coded file carries, is the start of the SHA-256 of this file.
 """
 
 from __future__ import annotations
@@ -10,85 +16,70 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
+from torch import Tensor
 
 from nacre.entropy.errors import WeightsError
 from nacre.entropy.tables import Tables
-from nacre.entropy.walk import STEPS
-from nacre.models.config import HYPER_STRIDE, ImageConfig
-from nacre.models.image import ImageModel
-from nacre.models.scales import ROWS, IntegerScales
+from nacre.entropy.walk import Step, drive, walk
+from nacre.models import family as families
+from nacre.models.family import Arrays, CodingModel, Family, Integers, Network
+from nacre.models.parts.unfilled import unfilled
 
 ID_BYTES = 8
-QUALITIES = 100
-KEY = "nacre"  # the only one, since safetensors writes several in no fixed order
-NETWORK, SCALES, TABLES = "network.", "scales.", "tables."
-
-Array = NDArray[np.generic]
-
-
-@dataclass(frozen=True)
-class CodingTables:
-    """What turns the model's numbers into bits."""
-
-    y: Tables  # rows of the scale network
-    z: Tables  # rows of their own
-    z_rows: NDArray[np.uint8]  # (QUALITIES, Z) the table row of each channel of z at each quality
+KEY = "nacre"  # the only metadata, since safetensors writes several in no fixed order
+NETWORK, TABLES = "network.", "tables."
+FIRST_FAMILY = "nacre"  # of files that name none: they are older than families
+PROBE = 4  # positions a side of the tile that proves that parts fit together
 
 
-@dataclass(frozen=True)
-class CodingModel:
-    """A model that is ready to code: networks in evaluation mode, exact scales, tables, identity."""
-
-    name: str
-    id: bytes
-    network: ImageModel
-    scales: IntegerScales
-    tables: CodingTables
-
-    @property
-    def config(self) -> ImageConfig:
-        return self.network.config
-
-
-def integer_hash(arrays: Mapping[str, Array]) -> str:
-    """SHA-256 of the integer part: what parsing depends on, and nothing else."""
+def integer_hash(arrays: Arrays) -> str:
+    """SHA-256 of the integer part, on which parsing depends: integers of the family, and tables."""
     digest = hashlib.sha256()
-    for key in sorted(k for k in arrays if k.startswith((SCALES, TABLES))):
+    for key in sorted(k for k in arrays if not k.startswith(NETWORK)):
         array = arrays[key]
         digest.update(f"{key} {array.dtype.str} {array.shape}".encode() + array.tobytes())
     return digest.hexdigest()
 
 
-def pack(network: ImageModel, scales: IntegerScales, tables: CodingTables) -> dict[str, Array]:
+def pack(
+    network: Network, integers: Integers, tables: Mapping[str, Tables]
+) -> dict[str, NDArray[Any]]:
     """The arrays of a weights file."""
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for key, value in network.state_dict().items():
         arrays[NETWORK + key] = value.detach().to(torch.float16).contiguous().numpy()
-    for key, numbers in scales.to_arrays().items():
-        arrays[SCALES + key] = numbers
-    for key, family in (("y", tables.y), ("z", tables.z)):
-        arrays[f"{TABLES}{key}.radius"] = family.radius.astype(np.int32)
-        arrays[f"{TABLES}{key}.frequencies"] = family.frequencies.astype(np.int32)
-        arrays[f"{TABLES}{key}.coded_from"] = np.array([family.coded_from], np.int32)
-    arrays[f"{TABLES}z.rows"] = tables.z_rows
+    arrays.update(integers.to_arrays())
+    for plane, of_plane in tables.items():
+        arrays[f"{TABLES}{plane}.radius"] = of_plane.radius.astype(np.int32)
+        arrays[f"{TABLES}{plane}.frequencies"] = of_plane.frequencies.astype(np.int32)
+        arrays[f"{TABLES}{plane}.coded_from"] = np.array([of_plane.coded_from], np.int32)
     return arrays
 
 
 def write_weights(
-    path: Path, name: str, network: ImageModel, scales: IntegerScales, tables: CodingTables
+    path: Path,
+    name: str,
+    family: str,
+    network: Network,
+    integers: Integers,
+    tables: Mapping[str, Tables],
 ) -> bytes:
     """Write a weights file, whole or not at all; returns the model id."""
-    metadata = {KEY: json.dumps({"name": name, "config": asdict(network.config)})}
-    data = save(pack(network, scales, tables), metadata)
-    unpack(data)  # what is written can be read
+    described = {
+        "name": name,
+        "family": family,
+        "config": families.config_values(network.config),
+    }
+    data = save(pack(network, integers, tables), {KEY: json.dumps(described)})
+    unpack(data)  # a file that cannot be read is never written
     partial = path.with_name(path.name + ".part")
     partial.write_bytes(data)
     os.replace(partial, path)
@@ -99,19 +90,25 @@ def model_id(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()[:ID_BYTES]
 
 
-def read_metadata(data: bytes) -> tuple[str, ImageConfig]:
-    """Name and configuration; raises WeightsError unless this is a weights file of nacre."""
+def read_metadata(data: bytes) -> tuple[str, Family, Any]:
+    """Name, family and configuration; raises WeightsError unless this is a weights file of nacre."""
     try:
         size = int.from_bytes(data[:8], "little")
         described = json.loads(json.loads(data[8 : 8 + size])["__metadata__"][KEY])
-        return str(described["name"]), ImageConfig(**described["config"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        name, values = str(described["name"]), dict(described["config"])
+        family = families.find(str(described.get("family", FIRST_FAMILY)))
+        return name, family, family.configure(values)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError("not a weights file of nacre") from error
 
 
-def unpack(data: bytes) -> CodingModel:
-    """Undo `write_weights`. Raises WeightsError when anything is missing, damaged or not exact."""
-    name, config = read_metadata(data)
+def unpack(data: bytes, is_known: bool = False) -> CodingModel:
+    """Undo `write_weights`. Raises WeightsError when anything is missing, damaged or not exact.
+
+    Nothing is allocated for the sizes that the configuration claims: arrays of the file become the
+    parameters, and have to fit. A file that `is_known`, by its hash, was tried before.
+    """
+    name, family, config = read_metadata(data)
     try:
         arrays = load(data)
         if any(
@@ -119,49 +116,71 @@ def unpack(data: bytes) -> CodingModel:
             for a in arrays.values()
         ):
             raise WeightsError("weights: a number is not finite")
-        scales = IntegerScales.from_arrays(_part(arrays, SCALES))
-        _check_shapes(scales, config)
-        network = ImageModel(config)
-        state = {
-            k: torch.from_numpy(a.astype(np.float32)) for k, a in _part(arrays, NETWORK).items()
-        }
-        network.load_state_dict(state, strict=True)
-        tables = _tables(_part(arrays, TABLES), config)
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        network = _network(family, config, arrays)
+        others = {key: array for key, array in arrays.items() if not key.startswith(NETWORK)}
+        integers = family.integers(config, others)
+        tables = {plane: _tables(others, plane) for plane in network.planes}
+        model = CodingModel(name, model_id(data), family.name, network, integers, tables)
+        if not is_known:
+            _prove_that_it_codes(model)
+    except (
+        SafetensorError, KeyError, TypeError, ValueError, RuntimeError, IndexError, ArithmeticError,
+    ) as error:  # fmt: skip
         raise WeightsError(f"weights: {str(error).splitlines()[0]}") from error
-    network = network.eval().requires_grad_(False)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return CodingModel(name, model_id(data), network, scales, tables)
+    return model
 
 
-def _check_shapes(scales: IntegerScales, config: ImageConfig) -> None:
-    """Run the scale network once: RuntimeError or WeightsError unless it is one of this configuration."""
-    side = HYPER_STRIDE
-    hyper = scales.hyper(torch.zeros(config.hyper, 1, 1))
-    for step in range(STEPS):
-        rows = scales.rows(hyper, torch.zeros(config.latent, side, side), step)
-        if rows.shape != (config.latent, side, side):
-            raise WeightsError(
-                f"weights: the scale network gives rows of shape {tuple(rows.shape)}"
-            )
+def _network(family: Family, config: Any, arrays: Arrays) -> Network:
+    """Built without memory of its own; the arrays of the file are put in."""
+    with unfilled():
+        network = family.build(config)
+    wanted = network.state_dict()
+    own = {k.removeprefix(NETWORK): a for k, a in arrays.items() if k.startswith(NETWORK)}
+    if own.keys() != wanted.keys():
+        different = sorted(own.keys() ^ wanted.keys())[0]
+        raise WeightsError(f"weights: {NETWORK}{different} is missing, or is not of this family")
+    state: dict[str, Tensor] = {}
+    for key, array in own.items():
+        if array.shape != tuple(wanted[key].shape):
+            raise WeightsError(f"weights: {NETWORK}{key} is of shape {array.shape}")
+        found = torch.from_numpy(array.astype(np.float32))
+        # Not `contiguous`: it leaves the strides of pointwise kernels, by which convolutions choose their path.
+        is_kernel = found.ndim == 4
+        state[key] = found.to(memory_format=torch.channels_last) if is_kernel else found
+    network.load_state_dict(state, strict=True, assign=True)
+    return network.eval().requires_grad_(False)
 
 
-def _part(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    return {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
-
-
-def _tables(arrays: Mapping[str, Array], config: ImageConfig) -> CodingTables:
-    y, z = (
-        Tables(
-            arrays[f"{key}.radius"].astype(np.int64),
-            arrays[f"{key}.frequencies"].astype(np.int64),
-            int(arrays[f"{key}.coded_from"][0]),
-        )
-        for key in ("y", "z")
+def _tables(arrays: Arrays, plane: str) -> Tables:
+    radius, frequencies, coded_from = (
+        np.asarray(arrays[f"{TABLES}{plane}.{part}"])
+        for part in ("radius", "frequencies", "coded_from")
     )
-    rows = arrays["z.rows"].astype(np.uint8)
-    if y.rows != ROWS:
-        raise WeightsError(f"weights: {y.rows} table rows, not {ROWS}")
-    if rows.shape != (QUALITIES, config.hyper) or int(rows.max()) >= z.rows:
-        raise WeightsError("weights: the rows of z do not fit its tables")
-    return CodingTables(y, z, rows)
+    for part in (radius, frequencies, coded_from):
+        if not np.issubdtype(part.dtype, np.integer) or part.ndim != 1:
+            raise WeightsError(f"weights: the tables of {plane} are not lists of integers")
+    return Tables(radius.astype(np.int64), frequencies.astype(np.int64), int(coded_from[0]))
+
+
+def _prove_that_it_codes(model: CodingModel) -> None:
+    """Walk over a small tile of zeros: every part has to fit, and every row to have a table."""
+    shapes = model.network.shapes(PROBE, PROBE)
+    for plane, tables in model.tables.items():
+        rows = len(model.network.rows()[plane].scales)
+        if tables.rows != rows:
+            raise WeightsError(f"weights: {tables.rows} table rows of plane {plane}, not {rows}")
+
+    def answer(step: Step) -> Tensor:
+        plane = step.turn.plane
+        wanted = (1, len(step.turn.channels), *shapes[plane][2:])
+        if step.mean.shape != wanted or step.rows.shape != wanted:
+            raise WeightsError(f"weights: means and rows of plane {plane} are not of shape {wanted}")
+        if step.rows.dtype != torch.uint8 or int(step.rows.max()) >= model.tables[plane].rows:
+            raise WeightsError(f"weights: a row of plane {plane} has no table")
+        return torch.zeros_like(step.mean)
+
+    for quality in range(1, families.QUALITIES + 1, families.QUALITIES - 1):
+        with torch.inference_mode():
+            prior = model.prior(shapes, quality)
+            known = drive(walk(prior, torch.device("cpu")), answer)
+            model.network.synthesise(prior.shown(known), families.level(quality))

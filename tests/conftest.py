@@ -12,7 +12,7 @@ from nacre.codec.threads import wait_asleep
 
 wait_asleep()  # before torch: the machine may be busy with other things
 
-from nacre.codec import modes  # noqa: E402
+from nacre.codec.search import modes  # noqa: E402
 from nacre.models.zoo import load_model  # noqa: E402
 
 HERE = Path(__file__).parent

@@ -172,7 +172,7 @@ LEAST_WEIGHT = 1 / 16  # of errors where a mask is black
 
 def _wanted(args: Namespace) -> dict[str, Any]:
     """What `encode_to` is to reach; empty for a quality."""
-    from nacre.codec.goals import likeness_goal
+    from nacre.codec.search.goals import likeness_goal
 
     found = {name: getattr(args, name) for name in ("bpp", "psnr", "ssim")}
     wanted = {name: value for name, value in found.items() if value is not None}

@@ -1,7 +1,12 @@
-"""List the models of this installation.
+"""List, add and remove the models of this installation.
 
 nacre models
 nacre models --json
+nacre models add weights.safetensors
+nacre models add https://example.org/wavelet.safetensors --sha256 1a2b...
+nacre models remove wavelet
+
+Added models lie in a folder of the user; the environment variable NACRE_MODELS names another one.
 """
 
 from __future__ import annotations
@@ -9,27 +14,54 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser, Namespace
 
+from nacre.entropy.errors import UsageError
 from nacre.models import zoo
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "action", nargs="?", choices=("list", "add", "remove"), default="list", help="(default: list)"
+    )
+    parser.add_argument(
+        "source", nargs="?", metavar="FILE_OR_URL", help="weights to add, or the name of a model to remove"
+    )
+    parser.add_argument("--sha256", help="the hash that an added file must have")
+    parser.add_argument("--name", help="another name for an added model than its own")
     parser.add_argument(
         "--json", action="store_true", help="a JSON list, with the whole card of each model"
     )
 
 
 def run(args: Namespace) -> int:
+    if (args.action == "list") == bool(args.source):
+        raise UsageError("nacre models, nacre models add FILE_OR_URL or nacre models remove NAME")
+    if args.action == "list":
+        return _list(args.json)
+    from nacre.models import install
+
+    if args.action == "remove":
+        install.remove(args.source)
+        print(f"removed {args.source}")
+    else:
+        name = install.add(args.source, args.sha256, args.name)
+        print(f"added {name} ({zoo.card(name)['sha256'][:16]})")
+    return 0
+
+
+def _list(as_json: bool) -> int:
     cards = [{"name": name, **zoo.card(name)} for name in zoo.names()]
-    if args.json:
+    if as_json:
         print(json.dumps(cards, indent=2))
         return 0
     print(
-        f"{'name':12} {'parameters':>12} {'kMAC/px encode':>15} {'decode':>7} {'steps':>6}  weights (SHA-256)"
+        f"{'name':12} {'family':10} {'parameters':>12} {'kMAC/px encode':>15} {'decode':>7} {'turns':>6}  "
+        "weights (SHA-256)"
     )
     for card in cards:
-        cost = card["kmac_per_pixel"]
+        cost = card.get("kmac_per_pixel", {})
         print(
-            f"{card['name']:12} {card['parameters']:>12,} {cost['encode']:>15} {cost['decode']:>7} "
-            f"{card['sequential_steps']:>6}  {card['sha256'][:16]}"
+            f"{card['name']:12} {card.get('family', '-'):10} {card.get('parameters', 0):>12,} "
+            f"{cost.get('encode', '-'):>15} {cost.get('decode', '-'):>7} {card.get('turns', '-'):>6}  "
+            f"{card['sha256'][:16]}"
         )
     return 0

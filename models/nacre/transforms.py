@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nacre.models.blocks import Block, Down, Precise, QualityTable, Up
-from nacre.models.config import ImageConfig
+from nacre.models.nacre.config import NacreConfig
+from nacre.models.parts.blocks import Block, Down, Precise, QualityTable, Up
 
 PIXEL_BLOCK = 8  # everything runs at this stride or coarser
 MIDDLE = 0.5  # of the range of x
@@ -16,10 +16,10 @@ MIDDLE = 0.5  # of the range of x
 GAIN_MIDDLE, GAIN_SLOPE = 2.28, 3.4
 
 
-class Analysis(nn.Module):
+class AnalysisTransform(nn.Module):
     """x (B, 3, H, W) in [0, 1], sides multiples of 16, and t (B,) to y (B, M, H/16, W/16)."""
 
-    def __init__(self, c: ImageConfig) -> None:
+    def __init__(self, c: NacreConfig) -> None:
         super().__init__()
         self.stride8 = nn.Sequential(
             Down(3, c.width8, PIXEL_BLOCK), *[Block(c.width8) for _ in range(c.blocks8)]
@@ -37,7 +37,7 @@ class Analysis(nn.Module):
         return self.at_quality(self.at_any_quality(x), t)
 
     def at_any_quality(self, x: Tensor) -> Tensor:
-        """(B, width8, H/8, W/8): what a picture is at all qualities."""
+        """(B, width8, H/8, W/8): the features that all qualities share."""
         features: Tensor = self.stride8(x - MIDDLE)
         return features
 
@@ -48,10 +48,10 @@ class Analysis(nn.Module):
         return y
 
 
-class Synthesis(nn.Module):
+class SynthesisTransform(nn.Module):
     """y_hat (B, M, h, w), the hyper features (B, context, h, w) and t (B,) to x_hat, unclamped."""
 
-    def __init__(self, c: ImageConfig) -> None:
+    def __init__(self, c: NacreConfig) -> None:
         super().__init__()
         self.ungain = QualityTable(c.latent, c.knots, -GAIN_SLOPE, -GAIN_MIDDLE)
         self.enter = Precise(c.latent + c.context, c.width16)
@@ -73,7 +73,7 @@ class Synthesis(nn.Module):
 
 
 @torch.no_grad()
-def start_linear(analysis: Analysis, synthesis: Synthesis, x: Tensor) -> None:
+def start_linear(analysis: AnalysisTransform, synthesis: SynthesisTransform, x: Tensor) -> None:
     """Start as a linear transform codec: principal components of the blocks of x (B, 3, H, W).
 
     Training from here passes in 300 steps what random weights need more than 1,000 for.

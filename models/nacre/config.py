@@ -1,4 +1,4 @@
-"""The shape of an image model: plain numbers, saved with the weights."""
+"""The shape of a model of the default family: plain numbers, saved with the weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ HYPER_STRIDE = 4  # positions of the latent a side for one of the hyper-latent
 
 
 @dataclass(frozen=True)
-class ImageConfig:
+class NacreConfig:
     """Widths are channels, blocks are counts. Nothing is ever guessed from the shape of a weight."""
 
     width8: int = 128  # transforms at stride 8
@@ -28,7 +28,3 @@ class ImageConfig:
         0.0012  # at quality 1; loss = bits per pixel + lambda * MSE on the 0..255 scale
     )
     lambda_max: float = 1.0901  # at quality 100
-
-    def lmbda(self, t: float) -> float:
-        """The lambda of a quality t in [0, 1]; geometric."""
-        return self.lambda_min * (self.lambda_max / self.lambda_min) ** t

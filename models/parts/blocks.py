@@ -55,7 +55,8 @@ class Block(nn.Module):
         self.narrow = pointwise(2 * channels, channels)
         for last in (self.leave, self.narrow):
             nn.init.normal_(last.weight, std=RESIDUAL_START)
-            last.bias.data.zero_()  # type: ignore[union-attr]
+            assert last.bias is not None
+            nn.init.zeros_(last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.leave(self.mix(F.leaky_relu(self.enter(x), 0.1)))
@@ -97,12 +98,18 @@ class QualityTable(nn.Module):
 
     def __init__(self, channels: int, knots: int, slope: float = 0.0, middle: float = 0.0) -> None:
         super().__init__()
-        at = torch.linspace(-0.5, 0.5, knots)
-        self.log = nn.Parameter((middle + at * slope)[:, None].repeat(1, channels))
+        self.log = nn.Parameter(torch.empty(knots, channels))
+        at = torch.linspace(-0.5, 0.5, knots, device="cpu")[:, None]
+        with torch.no_grad():
+            self.log.copy_((middle + at * slope).expand(knots, channels))
 
     def forward(self, t: Tensor) -> Tensor:
+        return torch.exp(self.logarithm(t))
+
+    def logarithm(self, t: Tensor) -> Tensor:
+        """(B, C, 1, 1) the natural logarithm of the factors."""
         last = self.log.shape[0] - 1
         position = t.clamp(0, 1) * last
         low = position.floor().clamp(max=last - 1).long()
         part = (position - low)[:, None]
-        return torch.exp(self.log[low] * (1 - part) + self.log[low + 1] * part)[:, :, None, None]
+        return (self.log[low] * (1 - part) + self.log[low + 1] * part)[:, :, None, None]

@@ -21,12 +21,12 @@ from torch import Tensor
 from nacre.codec import cells, fill, jpeg, palette
 from nacre.codec.cells import Modes, Pixels
 from nacre.codec.container import Cells, Mode
-from nacre.codec.refine import Target
-from nacre.codec.tiles import EncodedTile, NotNumbers, Runner, encode_tile
+from nacre.codec.run import Run
+from nacre.codec.search.target import Target
+from nacre.codec.tiles import EncodedTile, NotNumbers, complete, encode_tile
 from nacre.entropy.once import once
 from nacre.entropy.tables import MAX_RADIUS
-from nacre.entropy.walk import Step
-from nacre.models.config import STRIDE
+from nacre.entropy.walk import Planes, Step
 
 SIDE = 1 << cells.SIDE_LOG2
 FEW_COLOURS = 64  # in a cell; of the cells of photographs (Kodak) 4 in 100 have fewer
@@ -53,7 +53,7 @@ BITS_NONZERO, BITS_DOUBLING, BITS_BLOCK = 4.3, 0.8, 3.0
 LUMA = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 
 Floats = NDArray[np.float64]
-Analyse = Callable[[Pixels], Tensor]  # pixels of the tile to its y
+Analyse = Callable[[Pixels], Planes]  # pixels of the tile to the planes that come from them
 
 
 class Survey:
@@ -172,30 +172,47 @@ _DCT = _dct_matrix()
 
 
 class BitCount:
-    """Rounds symbols for `encode_tile` and adds up what they cost at each position of the latent."""
+    """Rounds symbols for `encode_tile` and adds up the bits that they cost at each position of the latent.
 
-    def __init__(self, runner: Runner, y: Tensor) -> None:
-        self._y = y
-        self._costs = torch.from_numpy(runner.model.tables.y.costs).to(y.device)
-        self.bits = torch.zeros(y.shape[2:], device=y.device)  # (h, w)
+    Planes of a coarser stride, a hyper-latent for one, are not counted: they serve all cells around.
+    """
+
+    def __init__(self, run: Run, planes: Planes) -> None:
+        network = run.network
+        self._planes, self._stride = planes, network.reach.stride
+        self._counted = {k for k, plane in network.planes.items() if plane.stride == self._stride}
+        device = run.device
+        self._costs = {
+            name: torch.from_numpy(run.model.tables[name].costs).to(device)
+            for name in self._counted
+        }
+        size = planes[next(iter(self._counted))].shape[2:]
+        self.bits = torch.zeros(size, dtype=torch.float32, device=device)  # (h, w)
 
     def choose(self, step: Step) -> Tensor:
-        symbols = (self._y - step.mean).round()
-        at = symbols.clamp(-MAX_RADIUS - 1, MAX_RADIUS + 1) + (MAX_RADIUS + 1)
-        cost = self._costs[step.rows.to(self._y.device).long(), at.long()]
-        self.bits += torch.where(step.where & torch.isfinite(cost), cost, 0.0).sum((0, 1))
+        target = step.of(self._planes)
+        symbols = (target - step.mean).round()
+        if step.turn.plane in self._counted:
+            at = symbols.clamp(-MAX_RADIUS - 1, MAX_RADIUS + 1) + (MAX_RADIUS + 1)
+            cost = self._costs[step.turn.plane][step.rows.to(target.device).long(), at.long()]
+            self.bits += torch.where(step.where & torch.isfinite(cost), cost, 0.0).sum((0, 1))
         return symbols
 
     def of_cells(self, shape: tuple[int, ...]) -> Floats:
         """(rows, columns)"""
-        return _summed(self.bits, SIDE // STRIDE, shape)
+        if SIDE % self._stride == 0:
+            return _summed(self.bits, SIDE // self._stride, shape)
+        spread = self.bits / self._stride**2  # over the pixels of a position
+        spread = spread.repeat_interleave(self._stride, 0).repeat_interleave(self._stride, 1)
+        return _summed(spread, SIDE, shape)
 
 
 def _summed(plane: Tensor, side: int, shape: tuple[int, ...]) -> Floats:
     """(rows, columns) sums of (h, w) over squares."""
     height, width = shape[0] * side, shape[1] * side
     whole = np.zeros((height, width))
-    whole[: plane.shape[0], : plane.shape[1]] = plane.cpu().numpy()[:height, :width]
+    inside = plane.cpu().numpy()[:height, :width]
+    whole[: inside.shape[0], : inside.shape[1]] = inside
     return whole.reshape(shape[0], side, shape[1], side).sum((1, 3))
 
 
@@ -206,7 +223,7 @@ class Way:
     cost: float  # bits and what errors cost
     cost_of_latent: float  # the same without the cells
     modes: Modes
-    y: Tensor | None
+    planes: Planes | None  # of the latent, not rounded
     tile: EncodedTile | None
     cells: Cells | None
     target: Target  # of which errors under cells cost nothing
@@ -220,7 +237,7 @@ class Chooser:
         self, target: Target, survey: Survey, number: int, quality: int, analyse: Analyse,
         is_alone: bool, care: int,
     ) -> None:  # fmt: skip
-        """`analyse` gives y of the tile with other pixels; a tile that `is_alone` needs no latent."""
+        """`analyse` gives the planes of the tile with other pixels; a tile that `is_alone` needs no latent."""
         self._target, self._survey, self._number, self._quality = target, survey, number, quality
         self._analyse, self._is_alone, self._care = analyse, is_alone, care
         self._step = jpeg.best_step(target.price * survey.pixels.shape[2])
@@ -228,14 +245,14 @@ class Chooser:
     def suspects(self) -> NDArray[np.bool_]:
         return self._survey.suspects(self._target.price, self._step)
 
-    def plain(self, y: Tensor, tile: EncodedTile) -> Way:
+    def plain(self, planes: Planes, tile: EncodedTile) -> Way:
         """All from the latent."""
-        return self._plain(y, tile, self._target.errors(tile.decoded))
+        return self._plain(planes, tile, self._target.errors(tile.decoded))
 
-    def _plain(self, y: Tensor, tile: EncodedTile, errors: Tensor) -> Way:
+    def _plain(self, planes: Planes, tile: EncodedTile, errors: Tensor) -> Way:
         modes = np.zeros(self._survey.shape, np.uint8)
         cost = float(tile.bits + errors.sum())
-        return Way(cost, cost, modes, y, tile, None, self._target, errors)
+        return Way(cost, cost, modes, planes, tile, None, self._target, errors)
 
     def nothing(self) -> NDArray[np.bool_]:
         """No cell."""
@@ -248,21 +265,26 @@ class Chooser:
         worst = (WORST_ERROR + WORST_MSE * lmbda) * SIDE**2
         return _summed(way.errors, SIDE, self._survey.shape) > worst
 
-    def best(self, y: Tensor, suspects: NDArray[np.bool_]) -> Way:
-        """The cheapest of: the latent alone, each cell in the way that seems best, all cells in one way."""
+    def best(self, planes: Planes | None, suspects: NDArray[np.bool_]) -> Way:
+        """The cheapest of: the latent alone, each cell in the way that seems best, all cells in one way.
+
+        Without `planes`, for which the networks give no numbers, no cell can stay with the latent.
+        """
         self._target = self._for_eyes()
         found: list[Way] = []
         exact = self._survey.exact_bits
         transformed = np.full(self._survey.shape, np.inf)
         latent = np.full(self._survey.shape, np.inf)
         try:
-            counter = BitCount(self._target.runner, y)
-            tile = encode_tile(self._target.runner, y, self._quality, choose=counter.choose)
+            if planes is None:
+                raise NotNumbers("the networks give no numbers for this tile")
+            counter = BitCount(self._target.run, planes)
+            tile = encode_tile(self._target.run, planes, self._quality, counter.choose)
             errors = self._target.errors(tile.decoded)
             latent = counter.of_cells(self._survey.shape) + _summed(
                 errors, SIDE, self._survey.shape
             )
-            found.append(self._plain(y, tile, errors))
+            found.append(self._plain(planes, tile, errors))
         except NotNumbers:
             suspects = np.ones_like(suspects)
         if self._survey.pixels.dtype == np.uint8:
@@ -298,10 +320,11 @@ class Chooser:
         target = self._weighed(1.0 - is_own)  # errors under cells are for nothing
         if self._is_alone and is_own.all():
             return Way(cost, 0.0, modes, None, None, made, target)
-        y = self._analyse(fill.fill(pixels, is_own))
-        tile = encode_tile(target.runner, y, self._quality)
+        analysed = self._analyse(fill.fill(pixels, is_own))
+        planes = complete(target.run, analysed, target.t)
+        tile = encode_tile(target.run, planes, self._quality)
         cost_of_latent = target.cost(tile)
-        return Way(cost + cost_of_latent, cost_of_latent, modes, y, tile, made, target)
+        return Way(cost + cost_of_latent, cost_of_latent, modes, planes, tile, made, target)
 
     def _written(self, modes: Modes, shown: Pixels) -> tuple[float, Cells]:
         """Cells with the pixels `shown`, and what they cost."""

@@ -19,7 +19,7 @@ from PIL import Image
 
 from nacre.codec.container import MAX_QUALITY
 from nacre.codec.encoder import DEFAULT_EFFORT, HIGHEST_EFFORT, Encoder, check
-from nacre.codec.refine import Part, Search
+from nacre.codec.search.progress import Budget, Progress
 from nacre.codec.strips import PEAKS, samples
 from nacre.entropy.errors import NacreError, UsageError
 
@@ -127,7 +127,7 @@ def encode_to(
 
     Raises GoalError when no quality gets there, and what `encode` raises.
     """
-    search = Search(time_budget, goes_on)
+    budget = Budget(time_budget, goes_on)
     if sum(wanted is not None for wanted in (size, bpp, psnr, ssim)) != 1:
         raise UsageError("one of size, bpp, psnr and ssim is wanted")
     if effort is None:
@@ -137,11 +137,11 @@ def encode_to(
     if size is not None or bpp is not None:
         goal = size_goal(encoder, size=size, bpp=bpp)
         try:
-            return arrive(encoder, goal, effort, search)
+            return arrive(encoder, goal, effort, budget)
         except GoalError:  # drawings that cost least without loss: then coarser, as photographs are
             encoder.is_adaptive = False
-            return arrive(encoder, goal, effort, search)
-    return arrive(encoder, likeness_goal(psnr=psnr, ssim=ssim), effort, search)
+            return arrive(encoder, goal, effort, budget)
+    return arrive(encoder, likeness_goal(psnr=psnr, ssim=ssim), effort, budget)
 
 
 def size_goal(encoder: Encoder, *, size: float | None = None, bpp: float | None = None) -> Goal:
@@ -172,7 +172,7 @@ def likeness_goal(*, psnr: float | None = None, ssim: float | None = None) -> Go
 
 
 def arrive(
-    encoder: Encoder, goal: Goal, effort: int = QUICK_EFFORT, search: Search | None = None
+    encoder: Encoder, goal: Goal, effort: int = QUICK_EFFORT, budget: Budget | None = None
 ) -> Reached:
     """The file that arrives at the goal: a size is never passed, a likeness always reached.
 
@@ -180,12 +180,12 @@ def arrive(
     a goal may be missed by one; so it is when the search is stopped. Raises GoalError when no quality gets
     there, and UsageError.
     """
-    whole = Part(search or Search())
+    whole = Progress(budget or Budget())
     probes: list[Probe] = []
     if effort > QUICK_EFFORT:
-        _approach(encoder, goal, QUICK_EFFORT, QUICK_PROBES, probes, whole.part(0, QUICK_SHARE))
+        _approach(encoder, goal, QUICK_EFFORT, QUICK_PROBES, probes, whole.section(0, QUICK_SHARE))
     quick = list(probes)
-    own = whole.part(QUICK_SHARE if quick else 0, 1)
+    own = whole.section(QUICK_SHARE if quick else 0, 1)
     _approach(encoder, goal, effort, MOST_PROBES - 1 - len(quick), probes, own)
     good = [p for p in probes[len(quick) :] if goal.allows(p.value)]
     good = good or [p for p in quick if goal.allows(p.value)]
@@ -210,7 +210,7 @@ def arrive(
 
 
 def _approach(
-    encoder: Encoder, goal: Goal, effort: int, most: int, probes: list[Probe], part: Part
+    encoder: Encoder, goal: Goal, effort: int, most: int, probes: list[Probe], progress: Progress
 ) -> None:
     """Add up to `most` probes at an effort, until one arrives; those of another effort say where to begin.
 
@@ -219,7 +219,7 @@ def _approach(
     own: list[Probe] = []
     anchor: int | None = None  # the quality that is kept, once only the trade is left to look for
     while len(own) < most:
-        if part.search.is_over and any(goal.allows(p.value) for p in probes):
+        if progress.budget.is_over and any(goal.allows(p.value) for p in probes):
             return
         if anchor is None and effort:
             anchor = _anchor(own, goal)
@@ -229,7 +229,7 @@ def _approach(
             if own:
                 return
             at = min(probes, key=lambda p: abs(p.value - goal.middle)).at
-        now = part.part(1 - 0.5 ** len(own), 1 - 0.5 ** (len(own) + 1))
+        now = progress.section(1 - 0.5 ** len(own), 1 - 0.5 ** (len(own) + 1))
         own.append(_probe(encoder, goal, at, effort, now, anchor))
         probes.append(own[-1])
         if goal.low <= own[-1].value <= goal.high:
@@ -241,11 +241,11 @@ def _probe(
     goal: Goal,
     at: float,
     effort: int,
-    part: Part | None,
+    progress: Progress | None,
     anchor: int | None = None,
 ) -> Probe:
     quality = min(max(round(at), 1), MAX_QUALITY) if anchor is None else anchor
-    data = encoder.encode(quality, effort, part, TRADE ** (at - quality))
+    data = encoder.encode(quality, effort, progress, TRADE ** (at - quality))
     return Probe(at, quality, goal.measure(encoder, data), data)
 
 

@@ -1,19 +1,19 @@
-"""What the decoder knows about the latent before it reads it: hyper-latent and mean context."""
+"""Hyperprior and mean context: the networks behind the means of y."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from nacre.entropy.walk import STEPS
-from nacre.models.blocks import STEP_LIMIT, Block, Down, Precise, QualityTable, Up
-from nacre.models.config import ImageConfig
+from nacre.models.nacre.config import NacreConfig
+from nacre.models.nacre.scales import STEPS
+from nacre.models.parts.blocks import STEP_LIMIT, Block, Down, Precise, Up
 
 
 class HyperAnalysis(nn.Sequential):
     """h_a: y (B, M, h, w), sides multiples of 4, to z (B, Z, h/4, w/4)."""
 
-    def __init__(self, c: ImageConfig) -> None:
+    def __init__(self, c: NacreConfig) -> None:
         width = c.hyper_analysis_width
         super().__init__(
             Precise(c.latent, width),
@@ -26,7 +26,7 @@ class HyperAnalysis(nn.Sequential):
 class HyperSynthesis(nn.Sequential):
     """h_s: z_hat (B, Z, h, w) to features (B, context, 4h, 4w) for the mean context and g_s."""
 
-    def __init__(self, c: ImageConfig) -> None:
+    def __init__(self, c: NacreConfig) -> None:
         super().__init__(
             Up(c.hyper, c.hyper_width), Block(c.hyper_width), Up(c.hyper_width, c.context)
         )
@@ -40,7 +40,7 @@ class MeanContext(nn.Module):
     Differs: it gives means only; scales have a network of their own, on integers (scales.py).
     """
 
-    def __init__(self, c: ImageConfig) -> None:
+    def __init__(self, c: NacreConfig) -> None:
         super().__init__()
         widths = [c.context + (c.latent if k else 0) for k in range(STEPS)]
         self.enter = nn.ModuleList([Precise(width, c.context) for width in widths])
@@ -53,10 +53,3 @@ class MeanContext(nn.Module):
         """features (B, context, h, w), y_hat (B, M, h, w) with zeros where not decoded; (B, M, h, w)"""
         known = torch.cat([features, y_hat], 1) if step else features
         return self.leave[step](self.shared(self.enter[step](known)))
-
-
-class HyperScale(QualityTable):
-    """The scale of z for each channel and quality: (B,) to (B, Z, 1, 1). Export makes it rows."""
-
-    def __init__(self, c: ImageConfig) -> None:
-        super().__init__(c.hyper, c.knots)

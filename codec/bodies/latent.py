@@ -1,0 +1,108 @@
+"""Coding LATENT: entropy tiles of a still latent, with or without cells of other modes over its pixels."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nacre.codec import cells, checksums, memory, strips, tiles
+from nacre.codec.areas import grid, positions
+from nacre.codec.bodies.stored import stored_rows
+from nacre.codec.container import Head, Stream
+from nacre.codec.limits import check_limits
+from nacre.codec.region import Region
+from nacre.codec.run import Run
+from nacre.codec.strips import Pixels
+from nacre.entropy.errors import CorruptStream
+from nacre.entropy.schedule import layer_count
+from nacre.entropy.walk import Planes
+
+
+class LatentBody:
+    """The tiles that a region and the halo around it need."""
+
+    def __init__(self, head: Head, region: Region, options: Mapping[str, Any]) -> None:
+        self._head, self._region = head, region
+        self._run = Run.to_decode(head.model, options)
+        self._reach = reach = self._run.network.reach
+        check_limits(head, reach, self._run.limits)
+        if head.tile % reach.stride:
+            raise CorruptStream(f"tiles of {head.tile} pixels do not fit a stride of {reach.stride}")
+        self._window = region.area(head, reach.stride, reach.halo)
+        height, width = (positions(side, reach.stride) for side in (head.height, head.width))
+        every = enumerate(grid(width, height, head.tile // reach.stride))
+        self.tiles = {number: area for number, area in every if area.meets(self._window)}
+
+    def require_all_layers(self, stream: Stream) -> None:
+        layers = layer_count(self._run.network.schedule)
+        for tile, parts in _parts(stream).items():
+            if parts[-1].last != layers - 1:
+                raise CorruptStream(f"tile {tile} has {parts[-1].last + 1} layers, not {layers}")
+
+    def rows(self, stream: Stream, expected: int | None) -> Iterator[Pixels]:
+        region, window, head, stride = self._region, self._window, self._head, self._reach.stride
+        left = region.x - window.left * stride
+        at = window.top * stride - region.y  # of the block's first row, in the region
+        blocks = strips.synthesise(
+            self._run,
+            self._bands(stream, expected),
+            (window.height, window.width),
+            self._run.level(head.quality),
+            head.colours,
+            head.bit_depth,
+        )
+        found = {chunk.tile: chunk for chunk in stream.cells}
+        size = (head.height, head.width, head.colours)
+        overlay = cells.Overlay(found, size, head.tile, head.bit_depth)
+        for pixels in blocks:
+            first, last = max(0, -at), min(len(pixels), region.height - at)
+            if first < last:
+                own = pixels[first:last, left : left + region.width]
+                overlay.put(own, region.y + at + first, region.x)
+                yield own
+            at += len(pixels)
+
+    def parse(self, stream: Stream, expected: int | None) -> None:
+        for _ in self._bands(stream, expected):
+            pass
+        for _ in stored_rows({c.tile: c for c in stream.cells}, self._head, self._region):
+            pass
+
+    def _bands(self, stream: Stream, expected: int | None) -> Iterator[Planes]:
+        """Rows of tiles, one row of them after the other, cut to the window."""
+        parts = _parts(stream)
+        found: dict[int, int] = {}
+        for _, row in itertools.groupby(self.tiles.items(), key=lambda item: item[1].top):
+            band: strips.Band | None = None
+            for tile, area in row:
+                decoded = tiles.decode_tile(
+                    self._run, parts[tile], area.height, area.width, self._head.quality
+                )
+                found[tile] = decoded.checksum
+                rows, columns = area.inside(self._window)
+                if band is None:
+                    band = strips.Band.empty(rows.stop - rows.start, self._window.width)
+                at = area.left + columns.start - self._window.left
+                band.put(at, strips.window(decoded.shown, rows, columns))
+                del decoded
+            if len(found) == len(self.tiles):
+                of_cells = {chunk.tile: chunk for chunk in stream.cells}
+                checksums.compare(self._head, stream.alpha, found, of_cells, expected)
+            assert band is not None
+            if band.height < self._window.height:
+                memory.give_back_freed()
+            yield band.planes
+            del band  # before the next one is made
+
+
+def _parts(stream: Stream) -> dict[int, list[tiles.TilePart]]:
+    """The coded layers of each tile, in order."""
+    parts: dict[int, list[tiles.TilePart]] = {}
+    for latent in stream.latents:
+        part = tiles.TilePart(latent.first, latent.last, latent.data)
+        parts.setdefault(latent.tile, []).append(part)
+    return parts
+
+
+BODY = LatentBody

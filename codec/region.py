@@ -1,0 +1,37 @@
+"""A part of a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nacre.codec.areas import Area
+from nacre.codec.container import Head
+from nacre.entropy.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle in pixels, as the pixels lie in the file: its orientation is not applied."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def check(self, head: Head) -> None:
+        """Raises UsageError unless the region is inside the picture."""
+        inside = self.x >= 0 and self.y >= 0 and self.width >= 1 and self.height >= 1
+        if not inside or self.x + self.width > head.width or self.y + self.height > head.height:
+            raise UsageError(
+                f"region {self.x},{self.y},{self.width},{self.height} is not inside {head.width}x{head.height}"
+            )
+
+    def area(self, head: Head, stride: int, halo: int = 0) -> Area:
+        """The positions of a latent that the region and a halo of so many positions need."""
+        height, width = (-(-side // stride) for side in (head.height, head.width))
+        return Area(
+            max(0, self.y // stride - halo),
+            min(height, -(-(self.y + self.height) // stride) + halo),
+            max(0, self.x // stride - halo),
+            min(width, -(-(self.x + self.width) // stride) + halo),
+        )

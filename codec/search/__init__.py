@@ -1,0 +1,1 @@
+"""Searches of the encoder: cheaper symbols, the coding mode of cells, and the quality that reaches a goal."""

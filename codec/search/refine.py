@@ -1,0 +1,69 @@
+"""Rate-distortion optimised quantisation: symbols of a lower Lagrangian cost, in a file for any decoder.
+
+The cost is bits + lambda * squared error, as in training, for the picture at hand. `anneal` moves the latent
+before it is rounded, `Descent` moves symbols while they are coded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nacre.codec.search.anneal import anneal
+from nacre.codec.search.descent import Descent
+from nacre.codec.search.progress import Progress
+from nacre.codec.search.target import Target
+from nacre.codec.tiles import EncodedTile, encode_tile
+from nacre.entropy.walk import Planes
+
+ANNEALING = 0.9  # of the time; descent is the rest
+
+
+@dataclass(frozen=True)
+class Effort:
+    """The work of a level of effort."""
+
+    iterations: int  # of annealing
+    rounds: int  # of descent, for each turn of the walk; 0 is one gradient for all of them
+
+
+EFFORTS = {
+    1: Effort(0, 0),
+    2: Effort(0, 2),
+    3: Effort(0, 4),
+    4: Effort(0, 8),
+    5: Effort(60, 4),
+    6: Effort(100, 4),
+    7: Effort(200, 4),
+    8: Effort(400, 4),
+    9: Effort(800, 4),
+}
+
+
+def refine_tile(
+    target: Target,
+    planes: Planes,
+    quality: int,
+    effort: Effort,
+    progress: Progress,
+    plain: EncodedTile,
+    cost: float,
+) -> EncodedTile:
+    """Code all planes (1, C, h, w) of a tile, never at a higher Lagrangian cost than `plain`.
+
+    `plain` is the tile with every symbol just rounded, and `cost` its cost.
+    """
+    run = target.run
+    best = found = plain
+    lowest = cost
+    if effort.iterations:
+        annealing, progress = progress.section(0, ANNEALING), progress.section(ANNEALING, 1)
+        planes = anneal(target, planes, effort.iterations, annealing)
+        found = encode_tile(run, planes, quality)
+        if (cost := target.cost(found)) < lowest:
+            best, lowest = found, cost
+    if progress.at(0) < 1:
+        descent = Descent(target, planes, found.decoded, effort.rounds, progress)
+        found = encode_tile(run, planes, quality, descent.choose)
+        if target.cost(found) < lowest:
+            best = found
+    return best

@@ -1,0 +1,132 @@
+"""The picture that a tile is to show, and the Lagrangian cost of showing it: bits + lambda * squared error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nacre.codec import strips
+from nacre.codec.areas import Span, spans
+from nacre.codec.run import Run
+from nacre.codec.tiles import DecodedTile, EncodedTile, finite
+from nacre.entropy.walk import Planes
+from nacre.models.family import Reach
+
+WINDOW_PIXELS = 768  # a side, without the halo
+ANNEALING_HALO = 128  # pixels around a window that is annealed
+
+
+@dataclass(frozen=True)
+class Target:
+    """The samples of a tile, and the price of an error."""
+
+    run: Run
+    x: Tensor  # (1, C, H, W), 0..255; H and W of the latent at most
+    t: Tensor  # (1,)
+    price: float  # bits for a squared level of one sample
+    fineness: int = 1  # of the samples: steps to a level
+    weight: Tensor | None = None  # (1, 1, H, W) of each pixel's error
+
+    @property
+    def reach(self) -> Reach:
+        return self.run.network.reach
+
+    def error(self, x_hat: Tensor, top: int, left: int, is_shown: bool = False) -> Tensor:
+        """Bits that the errors of x_hat (1, 3, h, w), unclamped, cost at that place in pixels."""
+        return self.error_map(x_hat, top, left, is_shown).sum()
+
+    def error_map(self, x_hat: Tensor, top: int, left: int, is_shown: bool = False) -> Tensor:
+        """(h, w) the same for each pixel; cut where the picture ends."""
+        bottom, right = top + x_hat.shape[2], left + x_hat.shape[3]
+        x = self.x[..., top:bottom, left:right]
+        x_hat = x_hat[..., : x.shape[2], : x.shape[3]]
+        if x.shape[1] == 1:
+            x_hat = x_hat.mean(1, keepdim=True)
+        levels = x_hat.clamp(0, 1) * 255
+        if is_shown:
+            levels = (levels * self.fineness).round() / self.fineness
+        squares = (levels - x).square().sum(1)
+        if self.weight is not None:
+            squares = squares * self.weight[:, 0, top:bottom, left:right]
+        return squares[0] * self.price
+
+    def cost(self, tile: EncodedTile) -> float:
+        """The Lagrangian cost in bits, of a tile by itself."""
+        return float(tile.bits + self.errors(tile.decoded).sum())
+
+    def errors(self, decoded: DecodedTile) -> Tensor:
+        """(H, W) bits that the errors at each pixel of a tile cost, decoded by itself.
+
+        Raises NotNumbers.
+        """
+        out = torch.zeros(self.x.shape[2:], dtype=torch.float32, device=self.x.device)
+        stride, halo = self.reach.stride, self.reach.halo
+        size = strips.size_of(decoded.shown)
+        for row, column in windows(size, window_side(self.reach), halo):
+            x_hat = self.synthesis(around(decoded.shown, row, column))
+            x_hat = finite(x_hat[:, :, row.core_pixels(stride), column.core_pixels(stride)])
+            top, left = row.start * stride, column.start * stride
+            found = self.error_map(x_hat, top, left, is_shown=True)
+            out[top : top + found.shape[0], left : left + found.shape[1]] = found
+        return out
+
+    def gradient(self, shown: Planes, moved: frozenset[str]) -> Planes:
+        """For the planes `moved`: bits that errors would cost more if a value were higher by one step."""
+        out = {name: torch.empty_like(shown[name]) for name in sorted(moved)}
+        stride, halo = self.reach.stride, self.reach.halo
+        for row, column in windows(strips.size_of(shown), window_side(self.reach), 2 * halo):
+            with torch.enable_grad():
+                held = around(shown, row, column)
+                leaves = {name: held[name].detach().clone().requires_grad_() for name in out}
+                x_hat = self.synthesis({**held, **leaves})
+                top, bottom = _seen(row, halo, stride)
+                left, right = _seen(column, halo, stride)
+                x_hat = x_hat[:, :, top:bottom, left:right]
+                error = self.error(x_hat, row.low * stride + top, column.low * stride + left)
+                found = torch.autograd.grad(error, list(leaves.values()))
+            for name, gradient in zip(leaves, found, strict=True):
+                own = gradient[..., row.core, column.core]
+                out[name][..., row.start : row.end, column.start : column.end] = own
+        return out
+
+    def synthesis(self, shown: Planes) -> Tensor:
+        with self.run.computing():
+            return self.run.network.synthesise(shown, self.t)
+
+
+def window_side(reach: Reach) -> int:
+    """Positions of a window a side, without the halo."""
+    return max(1, WINDOW_PIXELS // reach.stride)
+
+
+def annealing_halo(reach: Reach, coarsest: int) -> int:
+    """Positions around a window that is annealed: whole ones of the plane with the largest stride."""
+    step = max(1, coarsest // reach.stride)
+    return -(-max(1, ANNEALING_HALO // reach.stride) // step) * step
+
+
+def searched_positions(height: int, width: int, reach: Reach, coarsest: int) -> int:
+    """Positions that a search works on at once, of a latent of that size."""
+    side = window_side(reach) + 2 * max(2 * reach.halo, annealing_halo(reach, coarsest))
+    return min(height, side) * min(width, side)
+
+
+def windows(size: tuple[int, int], core: int, halo: int) -> Iterator[tuple[Span, Span]]:
+    """Rows and columns of windows over a latent of that size."""
+    for row in spans(size[0], core, halo):
+        for column in spans(size[1], core, halo):
+            yield row, column
+
+
+def around(planes: Planes, row: Span, column: Span) -> Planes:
+    """A window of planes that have one size, with its halo."""
+    return strips.window(planes, slice(row.low, row.high), slice(column.low, column.high))
+
+
+def _seen(span: Span, halo: int, stride: int) -> tuple[int, int]:
+    """First and last pixel, from `low` on, that a change in the span's own positions can reach."""
+    first, last = max(span.low, span.start - halo), min(span.high, span.end + halo)
+    return (first - span.low) * stride, (last - span.low) * stride

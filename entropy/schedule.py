@@ -1,0 +1,160 @@
+'''The order of coding as data: a schedule is a tuple of turns, and each turn codes some elements of one plane.
+
+A plane is a tensor of symbols (C, h, w). A turn takes a range of its channels and, for each group of them, a
+pattern: a tile of rows that repeats over the plane, in which "#" is coded in this turn and "." is not.
+
+    whole            checkerboard             quarters, of one group of channels
+    turn 1           turn 1   turn 2          turn 1   turn 2   turn 3   turn 4
+      #                #.       .#              #.       ..       .#       ..
+                       .#       #.              ..       .#       ..       #.
+
+With four groups of channels, `quarters` gives each group another quarter in each turn, so that every turn sees
+something of every position around it:
+
+    group            turn 1   turn 2   turn 3   turn 4
+    channels 0..C/4    #.       ..       .#       ..
+                       ..       .#       ..       #.
+    next quarter       ..       #.       ..       .#
+                       #.       ..       .#       ..
+    next quarter       .#       ..       #.       ..
+                       ..       #.       ..       .#
+    last quarter       ..       .#       ..       #.
+                       .#       ..       #.       ..
+
+A layer is a part of the file that can be read without the layers behind it; several turns may share one.
+
+>>> [turn.layer for turn in quarters("y", 8, first_layer=1)]
+[1, 2, 3, 4]
+>>> check((whole("z", 4), *checkerboard("y", range(0, 6))), {"z": 4, "y": 6})
+>>> check(checkerboard("y", range(0, 6))[:1], {"y": 6})
+Traceback (most recent call last):
+    ...
+ValueError: schedule: channel 0 of plane 'y' is not coded exactly once at every position
+'''
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from math import lcm
+
+import torch
+from torch import Tensor
+
+Pattern = tuple[str, ...]
+WHOLE: Pattern = ("#",)
+CHECKERBOARD: tuple[Pattern, ...] = (("#.", ".#"), (".#", "#."))
+QUARTERS: tuple[Pattern, ...] = (("#.", ".."), ("..", ".#"), (".#", ".."), ("..", "#."))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Elements of one plane that are coded together."""
+
+    plane: str
+    channels: range
+    layer: int = 0
+    patterns: tuple[Pattern, ...] = (WHOLE,)  # one for each group; groups are as equal as they can be
+
+    @property
+    def slice(self) -> slice:
+        """The channels, as an index."""
+        return slice(self.channels.start, self.channels.stop)
+
+    @property
+    def is_whole(self) -> bool:
+        """True when every position of the channels is coded in this turn."""
+        return all("." not in row for pattern in self.patterns for row in pattern)
+
+    def pattern_of(self, channel: int) -> Pattern:
+        """The pattern of a channel, counted from the start of the range."""
+        return self.patterns[channel * len(self.patterns) // len(self.channels)]
+
+    def where(self, height: int, width: int, device: torch.device) -> Tensor:
+        """(1, C, height, width) bool: the elements of this turn."""
+        return _where(self, height, width, device)
+
+
+Schedule = tuple[Turn, ...]
+
+
+@lru_cache(maxsize=16)
+def _where(turn: Turn, height: int, width: int, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # masks are kept, and serve training too
+        planes = []
+        for pattern in turn.patterns:
+            cells = torch.tensor([[c == "#" for c in row] for row in pattern], device=device)
+            rows = torch.arange(height, device=device) % cells.shape[0]
+            columns = torch.arange(width, device=device) % cells.shape[1]
+            planes.append(cells[rows][:, columns])
+        count, groups = len(turn.channels), len(turn.patterns)
+        group = torch.arange(count, device=device) * groups // count
+        return torch.stack(planes)[group][None]
+
+
+def whole(plane: str, channels: int, layer: int = 0) -> Turn:
+    """One turn for all of a plane."""
+    return Turn(plane, range(channels), layer)
+
+
+def checkerboard(plane: str, channels: range, layers: tuple[int, int] = (0, 0)) -> Schedule:
+    """Two turns. Source: He et al., arXiv:2103.15306."""
+    return tuple(
+        Turn(plane, channels, layer, (pattern,))
+        for layer, pattern in zip(layers, CHECKERBOARD, strict=True)
+    )
+
+
+def quarters(plane: str, channels: int, first_layer: int = 0) -> Schedule:
+    """Four turns, each a layer of its own; four groups of channels take the quarters in turn.
+
+    Source: the four-step context of DCVC-DC, arXiv:2302.14402.
+    """
+    groups = range(len(QUARTERS))
+    return tuple(
+        Turn(plane, range(channels), first_layer + k, tuple(QUARTERS[(k - g) % 4] for g in groups))
+        for k in groups
+    )
+
+
+def layer_count(schedule: Schedule) -> int:
+    return schedule[-1].layer + 1
+
+
+def planes_of(schedule: Schedule) -> tuple[str, ...]:
+    """The planes in the order in which they are first coded."""
+    return tuple(dict.fromkeys(turn.plane for turn in schedule))
+
+
+def check(schedule: Schedule, channels: Mapping[str, int]) -> None:
+    """Raises ValueError unless every element of every plane is coded exactly once, in rising layers."""
+    layers = [turn.layer for turn in schedule]
+    if not layers or layers[0] or any(b - a not in (0, 1) for a, b in zip(layers, layers[1:])):  # noqa: B905
+        raise ValueError(f"schedule: layers {layers} do not rise from 0 one by one")
+    for plane, count in channels.items():
+        turns = [turn for turn in schedule if turn.plane == plane]
+        passed: set[tuple[Pattern, ...]] = set()
+        for channel in range(count):
+            own = [t for t in turns if channel in t.channels]
+            patterns = tuple(t.pattern_of(channel - t.channels.start) for t in own)
+            if patterns not in passed and not _covers_once(patterns):
+                raise ValueError(
+                    f"schedule: channel {channel} of plane {plane!r} is not coded exactly once at every "
+                    "position"
+                )
+            passed.add(patterns)
+    for turn in schedule:
+        if turn.channels.stop > channels.get(turn.plane, 0) or not turn.channels:
+            raise ValueError(f"schedule: {turn.channels} are no channels of plane {turn.plane!r}")
+
+
+def _covers_once(patterns: tuple[Pattern, ...]) -> bool:
+    """Whether every position is in exactly one of the patterns."""
+    height = lcm(*(len(p) for p in patterns))
+    width = lcm(*(len(p[0]) for p in patterns))
+    return all(
+        sum(p[y % len(p)][x % len(p[0])] == "#" for p in patterns) == 1
+        for y in range(height)
+        for x in range(width)
+    )

@@ -1,0 +1,236 @@
+"""The contracts of a model family: what the codec, the training and the export ask of a network.
+
+A family is a package under `models/` with a `FAMILY`, or one that is registered or installed with an entry
+point in the group "nacre.families". docs/families.md builds one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nacre.entropy.errors import WeightsError
+from nacre.entropy.schedule import Schedule, check
+from nacre.entropy.tables import Tables
+from nacre.entropy.walk import Planes, Prior
+from nacre.models.parts.rate import Coded, estimate
+from nacre.models.parts.rows import Rows
+
+QUALITIES = 100
+Shapes = Mapping[str, torch.Size]
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The shape of one plane of the latent."""
+
+    channels: int
+    stride: int  # pixels a side for one position
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the codec must know of a network to run it in blocks, and to judge how much memory that takes.
+
+    Bytes are for each pixel at float32; `python -m nacre.tools.benchmark` measures them.
+    """
+
+    stride: int  # pixels a side for one position of the planes of `analyse` and `synthesise`
+    halo: int  # positions that these two look beyond a position, on each side
+    block_bytes: float  # activations, of the pixels of a block
+    band_bytes: float  # planes, of the pixels of a row of entropy tiles
+    tile_bytes: float  # of the pixels of an entropy tile while it is coded
+    search_bytes: float  # of the pixels of a window of a search by gradient
+
+
+class LivePrior(Prior, Protocol):
+    """A prior that also says what the synthesis works on."""
+
+    def shown(self, known: Planes) -> Planes:
+        """The planes for `Network.synthesise`, of one size (B, C, h, w), at the stride of the reach.
+
+        A plane of `known` that the synthesis reads directly keeps its name, so that a search can follow
+        the gradient of the picture to its symbols.
+        """
+
+
+class Network(nn.Module, ABC):
+    """The networks of a model in floats. Qualities t are (B,) in [0, 1]; pixels x are (B, 3, H, W) in [0, 1]."""
+
+    config: Any  # a frozen dataclass of plain numbers
+    reach: Reach
+    planes: Mapping[str, Plane]
+    schedule: Schedule
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """The part of the analysis that all qualities share; sides of x are multiples of the stride."""
+        return x
+
+    @abstractmethod
+    def analyse(self, prepared: Tensor, t: Tensor) -> Planes:
+        """The planes that come from pixels, not rounded, at the stride of the reach."""
+
+    def complete(self, planes: Planes, t: Tensor) -> Planes:
+        """All planes of a tile: with those that are computed from other planes, as a hyper-latent is."""
+        return planes
+
+    @abstractmethod
+    def prior(self, shapes: Shapes, t: Tensor) -> LivePrior:
+        """The prior in floats, for training and search; its rows are log2 of the scale."""
+
+    @abstractmethod
+    def synthesise(self, shown: Planes, t: Tensor) -> Tensor:
+        """(B, 3, H, W) of the planes that `shown` gave, not clamped to [0, 1]."""
+
+    @abstractmethod
+    def lmbda(self, t: Tensor) -> Tensor:
+        """(B,) the weight of the MSE on the 0..255 scale against bits per pixel."""
+
+    @abstractmethod
+    def rows(self) -> Mapping[str, Rows]:
+        """The kind of table rows of every plane."""
+
+    @abstractmethod
+    def quantise(self, run: Callable[[], object]) -> Integers:
+        """The integer part of a trained network; `run` passes calibration pictures through `forward`."""
+
+    def start(self, x: Tensor) -> None:
+        """Better weights than random ones to train from, given crops x; none by default."""
+        return None
+
+    def multiplications(self) -> dict[str, float]:
+        """Thousands of multiply-accumulates for one pixel, of "encode" and "decode"; empty if unknown."""
+        return {}
+
+    def forward(self, x: Tensor, t: Tensor, hard: bool = False) -> Coded:
+        """The pass of training: see `estimate`, which says in which direction each estimate errs."""
+        return estimate(self, x, t, hard)
+
+    def parameter_count(self) -> int:
+        return sum(p.numel() for p in self.parameters())
+
+    def shapes(self, height: int, width: int) -> dict[str, torch.Size]:
+        """(1, C, h, w) of every plane, for a tile of so many positions of the reach."""
+        pixels = height * self.reach.stride, width * self.reach.stride
+        return {
+            name: torch.Size((1, plane.channels, *(-(-side // plane.stride) for side in pixels)))
+            for name, plane in self.planes.items()
+        }
+
+
+class Integers(Protocol):
+    """The integer part of a model: table rows that are equal on every machine."""
+
+    def prior(self, network: Any, shapes: Shapes, quality: int) -> LivePrior:
+        """The prior for coding: means of the network in floats, rows by exact arithmetic on the CPU."""
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """For the weights file."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """An architecture: how its networks and their integer part are made."""
+
+    name: str
+    config: type[Any]  # a frozen dataclass of plain numbers, all with defaults
+    network: Callable[[Any], Network]
+    integers: Callable[[Any, Arrays], Integers]  # of a configuration and what `to_arrays` gave
+
+    def configure(self, values: Mapping[str, Any]) -> Any:
+        """The configuration with these fields; raises WeightsError for unknown ones and wrong types."""
+        known = {f.name: type(getattr(self.config(), f.name)) for f in fields(self.config)}
+        for key, value in values.items():
+            kind = known.get(key)
+            is_number = isinstance(value, int) and not isinstance(value, bool) and kind is float
+            if kind is None or not (type(value) is kind or is_number):
+                raise WeightsError(f"family {self.name}: {key} = {value!r} is not in its configuration")
+        return self.config(**values)
+
+    def build(self, config: Any) -> Network:
+        """A network with new weights, on the current device. Raises WeightsError for an impossible shape."""
+        try:
+            network = self.network(config)
+            check(network.schedule, {name: p.channels for name, p in network.planes.items()})
+        except (ValueError, TypeError, RuntimeError, ArithmeticError, IndexError) as error:
+            raise WeightsError(f"family {self.name}: {str(error).splitlines()[0]}") from error
+        return network
+
+
+@dataclass(frozen=True)
+class CodingModel:
+    """A model that is ready to code: networks in evaluation mode, integers, tables, identity."""
+
+    name: str
+    id: bytes
+    family: str
+    network: Network
+    integers: Integers
+    tables: Mapping[str, Tables]  # by plane
+
+    def prior(self, shapes: Shapes, quality: int) -> LivePrior:
+        return self.integers.prior(self.network, shapes, quality)
+
+
+def level(quality: int, device: torch.device | str = "cpu") -> Tensor:
+    """(1,) a quality of 1..QUALITIES as networks know it, in [0, 1]."""
+    value = (quality - 1) / (QUALITIES - 1)
+    return torch.tensor([value], dtype=torch.float32, device=device)
+
+
+_registered: dict[str, Family] = {}
+NAME = re.compile(r"[a-z][a-z0-9_-]*")
+GROUP = "nacre.families"
+
+
+def register(family: Family) -> Family:
+    """Make a family known to this process; returns it."""
+    _registered[family.name] = family
+    return family
+
+
+def find(name: str) -> Family:
+    """The family of that name: registered, in this package, or installed. Raises WeightsError."""
+    if name not in _registered:
+        found = _in_package(name) or _installed(name)
+        if found is None:
+            raise WeightsError(f"no model family is called {name!r}")
+        register(found)
+    return _registered[name]
+
+
+def _in_package(name: str) -> Family | None:
+    if not NAME.fullmatch(name):
+        return None
+    module = f"nacre.models.{name.replace('-', '_')}"
+    try:
+        return getattr(importlib.import_module(module), "FAMILY", None)
+    except ModuleNotFoundError as error:
+        if error.name != module:  # one of its own imports is missing
+            raise
+        return None
+
+
+def _installed(name: str) -> Family | None:
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            found: Family = point.load()
+            return found
+    return None
+
+
+def config_values(config: Any) -> dict[str, Any]:
+    """The fields of a configuration, for a weights file or a recipe."""
+    return asdict(config)

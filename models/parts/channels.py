@@ -1,0 +1,61 @@
+"""Rows by channel: planes whose table is fixed by the channel and the quality, as a hyper-latent's is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nacre.entropy.errors import WeightsError
+from nacre.models.parts.blocks import QualityTable
+
+RowTable = NDArray[np.uint8]  # (qualities, C)
+
+
+class ChannelScales(QualityTable):
+    """The scale of a plane for each channel and quality, in floats, for training: (B,) to (B, C, 1, 1)."""
+
+    def log2_scale(self, t: Tensor, shape: torch.Size) -> Tensor:
+        """(B, C, h, w) rows of a float prior."""
+        return (self.logarithm(t) / math.log(2)).expand(shape)
+
+
+def rows_of_channels(table: RowTable, quality: int, shape: torch.Size) -> Tensor:
+    """(1, C, h, w) uint8 rows of a plane at a quality of 1..; `shape` is the plane's."""
+    rows = torch.from_numpy(table[quality - 1])
+    return rows[None, :, None, None].expand(shape)
+
+
+def read_row_table(
+    arrays: Mapping[str, NDArray[Any]], plane: str, qualities: int, channels: int
+) -> RowTable:
+    """The array `tables.PLANE.rows` of a weights file. Raises WeightsError."""
+    key = row_table_key(plane)
+    found = arrays.get(key)
+    if found is None or found.dtype != np.uint8 or found.shape != (qualities, channels):
+        raise WeightsError(f"weights: {key} is not ({qualities}, {channels}) bytes")
+    if int(found.max()) >= len(arrays[f"tables.{plane}.radius"]):
+        raise WeightsError(f"weights: {key} names a row that has no table")
+    return np.asarray(found)
+
+
+def row_table_key(plane: str) -> str:
+    return f"tables.{plane}.rows"
+
+
+def band_rows(qualities: int, channels: int, bands: int) -> RowTable:
+    """Rows for which each channel has a table of its own in each of some bands of quality."""
+    band = np.minimum(np.arange(qualities) * bands // max(qualities - 1, 1), bands - 1)
+    return (band[:, None] * channels + np.arange(channels)).astype(np.uint8)
+
+
+def band_scales(scales: ChannelScales, bands: int) -> tuple[float, ...]:
+    """The standard deviation of each of these rows: that of the channel in the middle of the band."""
+    with torch.inference_mode():
+        middles = (torch.arange(bands, dtype=torch.float32) + 0.5) / bands
+        return tuple(scales(middles)[..., 0, 0].flatten().tolist())

@@ -1,0 +1,93 @@
+"""Bits in floats, for training and search: what symbols cost under a Gaussian, and the pass of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from nacre.entropy.walk import Planes, Step, drive, walk
+from nacre.models.parts.rows import LOG2_MAX, LOG2_MIN
+
+if TYPE_CHECKING:
+    from nacre.models.family import Network
+
+LIKELIHOOD_FLOOR = 1e-9  # keeps the logarithm finite; 30 bits
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A picture and what it costs."""
+
+    x_hat: Tensor  # (B, 3, H, W), not clamped
+    bits_of: Mapping[str, Tensor]  # (B,) by plane
+
+    @property
+    def bits(self) -> Tensor:
+        """(B,)"""
+        return torch.stack(list(self.bits_of.values())).sum(0)
+
+
+def gaussian_bits(x: Tensor, scale: Tensor) -> Tensor:
+    """Bits of each x under a zero-mean Gaussian integrated over [x - 1/2, x + 1/2].
+
+    Source: Balle et al., arXiv:1802.01436.
+    """
+    magnitude, width = x.abs(), 0.5**0.5 / scale
+    upper = torch.erfc((magnitude - 0.5) * width) - torch.erfc((magnitude + 0.5) * width)
+    return -torch.log2((0.5 * upper).clamp_min(LIKELIHOOD_FLOOR))
+
+
+def scale_of(log2_scale: Tensor) -> Tensor:
+    """The standard deviation that the row of a float prior stands for, in the range that tables have."""
+    return torch.exp2(log2_scale.clamp(LOG2_MIN, LOG2_MAX))
+
+
+def straight_through(x: Tensor) -> Tensor:
+    """Rounded, with the gradient of x."""
+    return x + (x.round() - x).detach()
+
+
+def value_free(x: Tensor) -> Tensor:
+    """Zero, with the gradient of x."""
+    return x - x.detach()
+
+
+def estimate(network: Network, x: Tensor, t: Tensor, hard: bool = False) -> Coded:
+    """x (B, 3, H, W) in [0, 1], at qualities t (B,) in [0, 1]; sides are multiples of every plane's stride.
+
+    The picture is the one that a decoder shows: symbols are rounded (straight through). Bits are estimated
+    with uniform noise in place of rounding: an upper bound on the expected bits of symbols that are rounded
+    after the same noise (dithered quantisation), but no bound for plain rounding, which costs less where
+    symbols are nearly always zero. When `hard`, bits are those of the rounded symbols under the Gaussian;
+    a file takes less by what fitted tables win (some 0.7 %), and more by its framing.
+    """
+    planes = network.complete(network.analyse(network.prepare(x), t), t)
+    prior = network.prior({name: plane.shape for name, plane in planes.items()}, t)
+    residual: Planes = {name: torch.zeros_like(plane) for name, plane in planes.items()}
+    log2_scale: Planes = {name: torch.zeros_like(plane) for name, plane in planes.items()}
+
+    def answer(step: Step) -> Tensor:
+        difference = step.of(planes) - step.mean
+        step.put(residual, difference)
+        step.put(log2_scale, step.rows)
+        return straight_through(difference)
+
+    known = drive(walk(prior, x.device), answer)
+    # The bits of all turns at once, from the assembled planes: cheaper than turn by turn.
+    bits_of = {
+        name: _bits(residual[name], scale_of(log2_scale[name]), hard).sum((1, 2, 3))
+        for name in planes
+    }
+    return Coded(network.synthesise(prior.shown(known), t), bits_of)
+
+
+def _bits(residual: Tensor, scale: Tensor, hard: bool) -> Tensor:
+    disturbed = residual.round() if hard else residual + torch.rand_like(residual) - 0.5
+    bits = gaussian_bits(disturbed, scale.detach())
+    # Scales learn from whole symbols, which they are used on: noise makes symbols that are nearly always
+    # zero look wider. Transforms and means get the smooth gradient.
+    return bits + value_free(gaussian_bits(residual.detach().round(), scale))
