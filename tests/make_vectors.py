@@ -25,7 +25,7 @@ from nacre.models.config import ImageConfig
 from nacre.models.image import ImageModel
 from nacre.models.transforms import start_linear
 from nacre.models.weights_file import write_weights
-from nacre.tools.train import export
+from nacre.tools.export import export
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "vectors"
