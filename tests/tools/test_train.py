@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from nacre.models.zoo import load_model
 from nacre.tools.cli import main
 from nacre.tools.train.checkpoint import FILE, Checkpoint, network_state
 from nacre.tools.train.recipe import Recipe, read_recipe
-from nacre.tools.train.trainer import relative_loss
+from nacre.tools.train.trainer import Options, Place, Trainer, relative_loss
 
 RECIPE = """
 [data]
@@ -260,3 +261,41 @@ def test_a_picture_to_train_on_may_be_any(place):
     Image.new("L", (200, 200), 90).save("pictures/grey.png")
     Path("pictures/bad.png").write_bytes(b"no")
     assert train("run", "--steps", "2").step == 2
+
+
+def noise_of(monkeypatch, rank: int, folder: str, steps: int) -> list[float]:
+    """Train as one of two processes, without the other; a number of the noise of each step."""
+    found, forward = [], ImageModel.forward
+
+    def spied(self, x, t, hard=False):
+        if not hard:
+            state = torch.get_rng_state()
+            found.append(float(torch.rand(1)))
+            torch.set_rng_state(state)
+        return forward(self, x, t, hard)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageModel, "forward", spied)
+        patch.setattr(torch.nn.parallel, "DistributedDataParallel", lambda model: model)
+        patch.setattr(torch.distributed, "broadcast", lambda *_: None)
+        options = Options(Path(folder), step_limit=steps, say=lambda _: None)
+        Trainer(read_recipe(Path("tiny.toml")), options, Place(torch.device("cpu"), rank, 2)).run()
+    return found
+
+
+def test_after_a_resume_every_process_has_the_noise_that_it_would_have_had(place, monkeypatch):
+    whole = {rank: noise_of(monkeypatch, rank, f"whole{rank}", 4) for rank in (0, 1)}
+    assert len({*whole[0], *whole[1]}) == 8  # each process and each step has its own
+    first = noise_of(monkeypatch, 0, "run", 2)
+    shutil.copytree("run", "other")
+    assert first + noise_of(monkeypatch, 0, "run", 2) == whole[0]
+    assert noise_of(monkeypatch, 1, "other", 2) == whole[1][2:]
+
+
+def test_a_checkpoint_that_holds_the_state_of_a_generator_is_resumed(place):
+    """As all did that were written before noise was derived from the step."""
+    train("run", "--steps", "2")
+    path = Path("run") / FILE
+    stored = torch.load(path, weights_only=True)
+    torch.save({**stored, "torch_rng": torch.get_rng_state()}, path)
+    assert train("run", "--steps", "1").step == 3
