@@ -1,4 +1,4 @@
-"""Pictures decoded once into one file of bytes, which later runs map into memory."""
+"""A store of decoded pictures: one file of bytes, written once and mapped into memory by later runs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nacre.datasets.pictures import Count, Pixels, read_pictures
+from nacre.datasets.pictures import Count, Pixels, candidates, read_pictures
+from nacre.entropy.errors import UsageError
+
+VERSION = 2  # of what is stored; in 1 a 16-bit picture shifted all pictures behind it
 
 
 @dataclass(frozen=True)
 class PixelStore:
-    """All pixels of all pictures, one after the other, each (H, W, 3)."""
+    """The pixels of all pictures, one picture after the other, each (H, W, 3)."""
 
     pixels: NDArray[np.uint8]  # (sum of H * W * 3,), mapped from disk
     sizes: NDArray[np.int64]  # (N, 2) height and width
-    summary: str  # what was read and skipped
+    summary: str  # how many files were read and skipped
 
     @property
     def megapixels(self) -> float:
@@ -29,51 +32,71 @@ class PixelStore:
 
 
 def _fingerprint(sources: Sequence[str | Path], min_side: int) -> str:
-    """Changes when a source is another, or was written again."""
-    parts = [str(min_side)]
-    for source in map(Path, sources):
-        inside = (
-            sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
-        )
-        parts += [
-            f"{p.resolve()} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in inside if p.exists()
-        ]
+    """A digest of the files that a store is made from: their paths, sizes and times of change."""
+    parts = [str(VERSION), str(min_side)]
+    for path in candidates(sources):
+        status = path.stat()
+        parts.append(f"{path.resolve()} {status.st_size} {status.st_mtime_ns}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def open_store(sources: Sequence[str | Path], min_side: int, folder: Path) -> PixelStore:
-    """The pictures of `sources`, decoded into `folder` unless that was done before.
+    """Map the store of these sources in `folder`; decode the pictures first if there is no whole one.
 
     Raises UsageError when there is no picture.
     """
     base = folder / f"pixels-{_fingerprint(sources, min_side)}"
-    index = base.with_suffix(".json")
-    if not index.exists():
+    store = _open(base)
+    if store is None:
         _decode_all(sources, min_side, base)
-    described = json.loads(index.read_text())
-    sizes = np.array(described["sizes"], np.int64).reshape(-1, 2)
-    pixels = np.memmap(base.with_suffix(".u8"), np.uint8, "r")
-    return PixelStore(pixels, sizes, described["summary"])
+        store = _open(base)
+    if store is None:
+        raise UsageError(f"{base}.u8 was changed while it was read: start again")
+    return store
+
+
+def _open(base: Path) -> PixelStore | None:
+    """None unless there is an index and as many bytes as the pictures in it have."""
+    try:
+        described = json.loads(base.with_suffix(".json").read_text())
+        sizes = np.array(described["sizes"], np.int64).reshape(-1, 2)
+        pixels = np.memmap(base.with_suffix(".u8"), np.uint8, "r")
+        summary = str(described["summary"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    is_whole = len(pixels) == 3 * int(sizes.prod(1).sum())
+    return PixelStore(pixels, sizes, summary) if is_whole else None
 
 
 def _decode_all(sources: Sequence[str | Path], min_side: int, base: Path) -> None:
-    """Pixels first, the index last and by renaming: an interrupted run leaves nothing that is trusted."""
+    """Write the pixels, then the index, each under another name first: only a whole store has an index."""
     base.parent.mkdir(parents=True, exist_ok=True)
     count, sizes = Count(), []
     partial = base.with_suffix(f".part{os.getpid()}")
-    with partial.open("wb") as file:
-        for picture in read_pictures(sources, min_side, count):
-            file.write(np.ascontiguousarray(picture).tobytes())
-            sizes.append(picture.shape[:2])
-    os.replace(partial, base.with_suffix(".u8"))
-    described = {"summary": str(count), "sizes": sizes}
-    partial.write_text(json.dumps(described))
-    os.replace(partial, base.with_suffix(".json"))
+    try:
+        with partial.open("wb") as file:
+            for picture in read_pictures(sources, min_side, count):
+                file.write(_samples(picture).tobytes())
+                sizes.append(picture.shape[:2])
+        os.replace(partial, base.with_suffix(".u8"))
+        partial.write_text(json.dumps({"summary": str(count), "sizes": sizes}))
+        os.replace(partial, base.with_suffix(".json"))
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _samples(picture: Pixels) -> Pixels:
+    """(3 * H * W,) the samples of a picture; crops are found by counting them, so no other kind may enter."""
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+        raise UsageError(
+            f"a picture of {picture.dtype} {picture.shape}, not of 8 bits and (height, width, 3)"
+        )
+    return np.ascontiguousarray(picture).ravel()
 
 
 def store_of(pictures: Sequence[Pixels]) -> PixelStore:
-    """Pictures that are in memory already."""
+    """A store of pictures that are in memory already."""
     sizes = np.array([p.shape[:2] for p in pictures], np.int64).reshape(-1, 2)
-    flat = [np.ascontiguousarray(p).ravel() for p in pictures]
+    flat = [_samples(p) for p in pictures]
     pixels = np.concatenate(flat) if flat else np.zeros(0, np.uint8)
     return PixelStore(pixels, sizes, f"{len(pictures)} pictures")

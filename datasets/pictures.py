@@ -1,9 +1,13 @@
-"""Every picture in folders and tar shards, decoded; what cannot be read is skipped and counted."""
+"""Reads every picture in folders and tar shards as RGB of 8 bits; counts the files that it skips."""
 
 from __future__ import annotations
 
+import hashlib
 import io
+import lzma
 import tarfile
+import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nacre.codec.colour import to_picture
+from nacre.codec.colour import to_8_bits, to_picture
+from nacre.codec.fill import fill
 from nacre.entropy.errors import UsageError
 
 Pixels = NDArray[np.uint8]
@@ -20,18 +25,25 @@ Pixels = NDArray[np.uint8]
 
 @dataclass
 class Count:
-    """What became of the files that were found."""
+    """How many files were read, and how many were skipped for which reason."""
 
     read: int = 0
     too_small: int = 0
     unreadable: int = 0
+    repeated: int = 0  # the same bytes as an earlier file
 
     def __str__(self) -> str:
-        return f"{self.read} pictures, {self.unreadable} unreadable and {self.too_small} too small skipped"
+        return (
+            f"{self.read} pictures; skipped: {self.unreadable} unreadable, "
+            f"{self.too_small} too small, {self.repeated} repeated"
+        )
 
 
 def picture_suffixes() -> set[str]:
-    """Suffixes of what Pillow reads, without those that are mostly something else or need a program."""
+    """Suffixes of the formats that Pillow reads.
+
+    Left out: formats that need another program, and suffixes that mostly belong to other kinds of files.
+    """
     Image.init()
     others = {
         ".ncr",  # our own, once the plug-in is imported
@@ -52,49 +64,98 @@ def picture_suffixes() -> set[str]:
     } - others
 
 
-def files(sources: Sequence[str | Path]) -> Iterator[tuple[str, bytes]]:
-    """Name and content of every file that may be a picture, in a fixed order.
+def candidates(sources: Sequence[str | Path]) -> list[Path]:
+    """The picture files and tar shards of the sources, in a fixed order.
 
-    A source is a tar shard (.tar) or a folder, which may hold both. Raises UsageError when one is missing.
+    A source is a file or a folder, which is searched with all folders below it. Raises UsageError when a
+    source is missing.
     """
-    known = picture_suffixes()
+    known = {*picture_suffixes(), ".tar"}
+    found: list[Path] = []
     for source in map(Path, sources):
         if source.is_dir():
-            inside = sorted(p for p in source.rglob("*") if p.suffix.lower() in {*known, ".tar"})
+            inside = (p for p in source.rglob("*") if p.suffix.lower() in known)
+            found += sorted(p for p in inside if p.is_file())
         elif source.is_file():
-            inside = [source]
+            found.append(source)
         else:
             raise UsageError(f"no folder or shard {source}")
-        for path in inside:
-            if path.suffix.lower() == ".tar":
-                yield from _members(path, known)
-            else:
-                yield str(path), path.read_bytes()
+    return found
 
 
-def _members(path: Path, known: set[str]) -> Iterator[tuple[str, bytes]]:
+def files(sources: Sequence[str | Path], count: Count) -> Iterator[bytes]:
+    """The bytes of every file and shard member that may be a picture; equal ones once.
+
+    Raises UsageError when a source is missing or a shard is damaged.
+    """
+    known, seen = picture_suffixes(), set()
+    for path in candidates(sources):
+        is_shard = path.suffix.lower() == ".tar"
+        for data in _members(path, known) if is_shard else _content(path, count):
+            digest = hashlib.sha256(data).digest()
+            if digest in seen:
+                count.repeated += 1
+                continue
+            seen.add(digest)
+            yield data
+
+
+def _content(path: Path, count: Count) -> Iterator[bytes]:
+    try:
+        yield path.read_bytes()
+    except OSError:
+        count.unreadable += 1
+
+
+def _members(path: Path, known: set[str]) -> Iterator[bytes]:
+    """Members of a shard; of several with one name the last, as when tar unpacks the shard.
+
+    `tarfile` takes a header that is cut or damaged for the end of the archive. So the end must be marked,
+    by a block of zeros, as every program that writes tar files does.
+    """
     try:
         with tarfile.open(path) as tar:
-            for member in tar:
-                content = tar.extractfile(member) if member.isfile() else None
-                if content is not None and Path(member.name).suffix.lower() in known:
-                    yield f"{path}/{member.name}", content.read()
-    except (tarfile.TarError, EOFError) as error:
+            last = {member.name: member for member in tar}
+            file = tar.fileobj
+            assert file is not None
+            file.seek(tar.offset)
+            if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise tarfile.ReadError(f"damaged or cut at byte {tar.offset}")
+            for member in last.values():
+                if not member.isfile() or Path(member.name).suffix.lower() not in known:
+                    continue
+                content = tar.extractfile(member)
+                assert content is not None
+                yield content.read()
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise UsageError(f"{path} is not a whole tar file: {error}") from error
 
 
-def read_pictures(sources: Sequence[str | Path], min_side: int, count: Count) -> Iterator[Pixels]:
-    """uint8 arrays (H, W, 3) with both sides at least `min_side`; `count` tells of the rest.
+def rgb8(image: Image.Image) -> Pixels:
+    """(H, W, 3) uint8: what the encoder would code of the picture, rounded to 8 bits.
 
-    Raises UsageError when not one picture was found.
+    16-bit samples and floats are rounded, grey is repeated, palettes, CMYK and CIELAB are converted.
+    Transparency is left out: its colours stay as they are, and pixels that are hidden altogether get a
+    smooth continuation of the visible ones, as in the encoder. The orientation is not applied: pixels lie
+    as in the file. Raises ImageError.
     """
-    import warnings
+    picture = to_picture(image)
+    pixels = to_8_bits(picture.pixels)
+    if picture.alpha is not None:
+        pixels = to_8_bits(fill(pixels, picture.alpha == 0))
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
 
-    for _, data in files(sources):
+
+def read_pictures(sources: Sequence[str | Path], min_side: int, count: Count) -> Iterator[Pixels]:
+    """uint8 arrays (H, W, 3) with both sides at least `min_side`; adds to `count`.
+
+    Raises UsageError when there is no picture, a source is missing or a shard is damaged.
+    """
+    for data in files(sources, count):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                pixels = to_picture(Image.open(io.BytesIO(data))).pixels
+                pixels = rgb8(Image.open(io.BytesIO(data)))
         except Exception:  # ours, or whatever a reader of Pillow raises
             count.unreadable += 1
             continue
@@ -102,6 +163,6 @@ def read_pictures(sources: Sequence[str | Path], min_side: int, count: Count) ->
             count.too_small += 1
             continue
         count.read += 1
-        yield np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+        yield pixels
     if not count.read:
         raise UsageError(f"no picture to train on in {', '.join(map(str, sources))}: {count}")

@@ -25,7 +25,9 @@ from nacre.models.config import ImageConfig
 from nacre.models.image import ImageModel
 from nacre.models.transforms import start_linear
 from nacre.models.weights_file import write_weights
-from nacre.tools.train import export
+from nacre.tools.export.calibration import quantise_on
+from nacre.tools.export.fitting import fit
+from nacre.tools.export.samples import sample_all
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "vectors"
@@ -70,11 +72,8 @@ def make_weights(path: Path) -> None:
     model.load_state_dict({k: v.half().float() for k, v in model.state_dict().items()})
     model.eval().requires_grad_(False)
     singles = list(x.split(1))
-    scales = export.quantise_on(model, singles)
-    samples = [
-        export.sample(model, scales, one, t) for one in singles for t in export.CALIBRATION_T
-    ]
-    write_weights(path, "tiny", model, scales, export.fit(model, samples))
+    scales = quantise_on(model, singles)
+    write_weights(path, "tiny", model, scales, fit(model, sample_all(model, scales, singles)))
 
 
 def with_metadata(image: Image.Image) -> Image.Image:

@@ -38,7 +38,7 @@ def run(args: Namespace) -> int:
     for path in (args.output, args.output.with_suffix(".json")):
         if path.exists() and not args.force:
             raise NacreError(f"{path} exists; --force overwrites it")
-    from nacre.tools.train.export import export_run
+    from nacre.tools.export.export import export_run
 
     print(export_run(args.run_folder, args.output, args.name, args.pictures, args.average))
     return 0

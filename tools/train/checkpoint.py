@@ -16,6 +16,7 @@ from nacre.models.weights_file import NETWORK
 
 State = dict[str, Tensor]
 FILE = "checkpoint.pt"
+RETIRED = {"torch_rng"}  # fields of earlier checkpoints that nothing needs any more
 
 
 @dataclass
@@ -35,7 +36,6 @@ class Checkpoint:
     ema: State
     optimiser: dict[str, Any]
     crops_rng: Tensor
-    torch_rng: Tensor
     start: str = "linear"  # what the weights came from
     warm_from: int = 0  # step at which the optimiser was new
     fall: dict[str, int] | None = None
@@ -50,7 +50,8 @@ class Checkpoint:
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
         try:
-            return cls(**torch.load(path, map_location="cpu", weights_only=True))
+            stored = torch.load(path, map_location="cpu", weights_only=True)
+            return cls(**{key: stored[key] for key in stored if key not in RETIRED})
         except (OSError, RuntimeError, ValueError, TypeError, EOFError, KeyError) as error:
             raise WeightsError(
                 f"{path} is no checkpoint of nacre: {str(error).splitlines()[0]}"

@@ -1,126 +1,97 @@
-"""A recipe: everything that decides a training run, read from TOML and kept in its checkpoints."""
+"""A recipe: all choices that decide a training run, read from TOML and kept in its checkpoints."""
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 from nacre.entropy.errors import UsageError
 from nacre.models.config import ImageConfig
+from nacre.tools.train import model_section
+from nacre.tools.train.sections import Section, read_section
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-
-@dataclass(frozen=True)
-class Data:
-    """What is trained on and what is held out."""
-
-    pictures: tuple[str, ...]  # folders and .tar shards
-    held_out: tuple[str, ...] = ()
-    synthetic_share: float = 0.05  # of the crops that are rendered: the two kinds below
-    synthetic_pictures: int = 96  # text, drawings and screens
-    odd_pictures: int = 24  # dithers, patterns, noise and the like
-    shrink_share: float = 0.25  # of the batches that are cut larger and shrunk
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Minutes = Annotated[float, Meta(ge=0)]
+Source = Annotated[str, Meta(min_length=1)]
 
 
-@dataclass(frozen=True)
-class Steps:
-    """How a step is made."""
+class Data(Section, frozen=True):
+    """The pictures to train on and to measure on."""
 
-    batch: int = 8  # crops of a step, over all processes
-    crop: int = 192  # pixels a side, a multiple of 64
-    learning_rate: float = 6e-4
-    warmup_steps: int = 50  # with a new optimiser
-    clip_norm: float = 1.0
-    quality_power: float = 2.0  # qualities are drawn as u ** power, u uniform in 0..1: 1 is evenly
-    ema: float = 0.999  # decay of the running average of the weights, which is what is exported
-    linear_start: bool = True  # from principal components; only without weights to start from
-    seed: int = 0
+    pictures: Annotated[tuple[Source, ...], Meta(min_length=1)]  # folders and .tar shards
+    held_out: tuple[Source, ...] = ()
+    synthetic_share: Share = 0.05  # of the crops that are rendered, of the two kinds below together
+    synthetic_pictures: Count = 96  # text, drawings and screens
+    odd_pictures: Count = 24  # dithers, patterns, noise and the like
+    shrink_share: Share = 0.25  # of the batches that are cut larger and shrunk
 
 
-@dataclass(frozen=True)
-class Routine:
-    """What happens beside training."""
+class Steps(Section, frozen=True):
+    """The optimisation."""
 
-    checkpoint_minutes: float = 5.0
-    evaluate_minutes: float = 15.0
-    log_steps: int = 50
+    batch: Positive = 8  # crops of a step, over all processes
+    crop: Annotated[int, Meta(ge=64, multiple_of=64)] = 192  # pixels a side
+    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 6e-4
+    warmup_steps: Positive = 50  # with a new optimiser
+    clip_norm: Annotated[float, Meta(gt=0)] = 1.0
+    quality_power: Annotated[float, Meta(gt=0, le=10)] = 2.0  # t = u ** power, u uniform in 0..1
+    ema: Annotated[float, Meta(ge=0, lt=1)] = (
+        0.999  # decay of the average weights, which are exported
+    )
+    linear_start: bool = (
+        True  # from principal components; without effect if there are other weights
+    )
+    seed: Count = 0
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Routine(Section, frozen=True):
+    """Intervals of checkpoints, evaluations and log lines."""
+
+    checkpoint_minutes: Minutes = 5.0
+    evaluate_minutes: Minutes = 15.0
+    log_steps: Positive = 50
+
+
+class Recipe(Section, frozen=True):
     name: str
     data: Data
-    model: ImageConfig = field(default_factory=ImageConfig)
-    steps: Steps = field(default_factory=Steps)
-    routine: Routine = field(default_factory=Routine)
+    model: ImageConfig = ImageConfig()
+    steps: Steps = Steps()
+    routine: Routine = Routine()
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self))
+        return msgspec.json.encode(self).decode()
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        return _recipe(json.loads(text), "checkpoint")
+        return _recipe(msgspec.json.decode(text), "checkpoint")
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read a recipe; raises UsageError that names what is wrong in it."""
+    """Read a recipe; raises UsageError that names the file, the field, its value and the fault."""
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
-    recipe = _recipe({"name": path.stem, **raw}, str(path))
-    if recipe.steps.crop % 64 or recipe.steps.crop < 64:
-        raise UsageError(f"{path}: crop is {recipe.steps.crop}, not a multiple of 64")
-    if recipe.steps.batch < 1:
-        raise UsageError(f"{path}: batch is {recipe.steps.batch}, not 1 or more")
-    return recipe
+    return _recipe({"name": path.stem, **raw}, str(path))
 
 
-def _recipe(raw: dict[str, Any], where: str) -> Recipe:
-    sections = {"data": Data, "model": ImageConfig, "steps": Steps, "routine": Routine}
-    _check(raw, {"name", *sections}, where)
-    if "data" not in raw:
-        raise UsageError(f"{where}: section [data] is missing")
-    made = {
-        key: _section(kind, raw[key], f"{where} [{key}]")
-        for key, kind in sections.items()
-        if key in raw
-    }
-    return Recipe(str(raw["name"]), **made)
-
-
-def _section(kind: type, raw: Any, where: str) -> Any:
-    if not isinstance(raw, dict):
-        raise UsageError(f"{where} is not a section")
-    known = {f.name: f for f in fields(kind)}
-    _check(raw, set(known), where)
-    values = {}
-    for key, value in raw.items():
-        value = tuple(value) if isinstance(value, list) else value
-        wanted: Any = {"int": int, "float": (int, float), "bool": bool, "str": str}.get(
-            str(known[key].type), tuple
-        )
-        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-            raise UsageError(f"{where}: {key} is {value!r}, not {known[key].type}")
-        values[key] = value
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise UsageError(f"{where}: {error}") from error
-
-
-def _check(raw: dict[str, Any], known: set[str], where: str) -> None:
-    unknown = set(raw) - known
-    if unknown:
-        raise UsageError(
-            f"{where}: {', '.join(sorted(unknown))} not known; there is {', '.join(sorted(known))}"
-        )
+def _recipe(raw: dict[str, Any], file: str) -> Recipe:
+    """The section of the model is read apart: it is checked by the model's own configuration."""
+    others = {key: value for key, value in raw.items() if key != model_section.NAME}
+    recipe = read_section(Recipe, others, file)
+    model = model_section.read_model(raw.get(model_section.NAME, {}), file)
+    return msgspec.structs.replace(recipe, model=model)

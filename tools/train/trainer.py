@@ -26,6 +26,7 @@ from nacre.entropy.errors import UsageError, WeightsError
 from nacre.models.image import Coded, ImageModel
 from nacre.models.transforms import start_linear
 from nacre.tools.train.checkpoint import FILE, Checkpoint, Fall, network_state
+from nacre.tools.train.noise import noise_seed
 from nacre.tools.train.recipe import Recipe
 
 EVALUATED_T = (0.0, 0.25, 0.5, 0.75, 1.0)  # qualities, as the networks know them
@@ -104,7 +105,7 @@ class Trainer:
             )
         options.folder.mkdir(parents=True, exist_ok=True)
         self.crops, self.held_out = self._open_data()
-        torch.manual_seed(recipe.steps.seed + place.rank)
+        torch.manual_seed(recipe.steps.seed)
         self.model = ImageModel(recipe.model)
         self.step, self.seconds, self.start = 0, 0.0, "linear"
         self.fall: Fall | None = None
@@ -167,7 +168,6 @@ class Trainer:
             self.fall = Fall(**found.fall) if found.fall else None
             self.history = found.history
             self.crops.rng.set_state(found.crops_rng)
-            torch.set_rng_state(found.torch_rng)
             self._say(f"resumed at step {self.step} after {self.seconds / 3600:.2f} hours")
             return found
         if self.options.init is not None:
@@ -214,6 +214,7 @@ class Trainer:
         # Every batch spans the qualities, so that its gradient is of all of them.
         even = torch.arange(steps.batch) + torch.rand(steps.batch, generator=self.crops.rng)
         t = ((even / steps.batch) ** steps.quality_power)[mine].to(place.device)
+        torch.manual_seed(noise_seed(steps.seed, place.rank, self.step))  # of the device, too
         with place.autocast():
             coded = self._parallel(x, t)
         bpp, mse = rate_and_error(coded, x)
@@ -332,7 +333,6 @@ class Trainer:
             ema=self.ema.state_dict(),
             optimiser=self.optimiser.state_dict(),
             crops_rng=self.crops.rng.get_state(),
-            torch_rng=torch.get_rng_state(),
             start=self.start,
             warm_from=self._warm_from,
             fall=asdict(self.fall) if self.fall else None,

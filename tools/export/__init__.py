@@ -1,0 +1,1 @@
+"""Export: a trained network to the weights that code."""

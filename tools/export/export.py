@@ -1,0 +1,74 @@
+"""Exports a run: writes its averaged weights with exact scales and fitted tables, and the model card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+
+from nacre.datasets.memory import open_store
+from nacre.entropy.walk import STEPS
+from nacre.models.image import ImageModel, multiplications
+from nacre.models.weights_file import integer_hash, pack, write_weights
+from nacre.tools.export.averaging import Shares, averaged
+from nacre.tools.export.calibration import quantise_on
+from nacre.tools.export.fitting import fit
+from nacre.tools.export.pictures import spread
+from nacre.tools.export.rate import measure
+from nacre.tools.export.samples import sample_all
+from nacre.tools.train.checkpoint import FILE, Checkpoint, State
+from nacre.tools.train.recipe import Recipe
+
+CALIBRATION_SHARE = 3  # one of so many training pictures calibrates the scale network
+MEASURED_PICTURES = 10  # held out
+
+
+def export_run(folder: Path, output: Path, name: str, count: int, others: Shares = ()) -> str:
+    """Export the running average of a run's weights; write the card beside it; return what to print.
+
+    Tables are fitted to `count` training pictures. `others` are weights to average the run's with.
+    """
+    found = Checkpoint.load(folder / FILE)
+    recipe = Recipe.from_json(found.recipe)
+    network = _network(recipe, averaged(found.ema, others))
+    pictures = spread(open_store(recipe.data.pictures, recipe.steps.crop, folder), count)
+    scales = quantise_on(network, pictures[::CALIBRATION_SHARE])
+    tables = fit(network, sample_all(network, scales, pictures))
+    write_weights(output, name, network, scales, tables)
+    report = "no held-out pictures: nothing was measured"
+    if recipe.data.held_out:
+        store = open_store(recipe.data.held_out, recipe.steps.crop, folder)
+        unseen = sample_all(network, scales, spread(store, MEASURED_PICTURES))
+        report = str(measure(network, tables, unseen))
+    card = {
+        "sha256": hashlib.sha256(output.read_bytes()).hexdigest(),
+        "integer_sha256": integer_hash(pack(network, scales, tables)),
+        "parameters": network.parameter_count(),
+        "kmac_per_pixel": {
+            side: round(value, 1) for side, value in multiplications(network).items()
+        },
+        "sequential_steps": STEPS,
+        "license": "Apache-2.0",
+        "data": list(recipe.data.pictures),
+        "training": {
+            "start": found.start,
+            "steps": found.step,
+            "hours": round(found.seconds / 3600, 2),
+            "recipe": json.loads(found.recipe)["steps"],
+            "averaged_with": [[path.name, share] for path, share in others],
+        },
+        "export": report,
+        "results": [] if others else found.history[-1:],  # measured before averaging
+    }
+    output.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+    return f"{output}: {report}"
+
+
+def _network(recipe: Recipe, state: State) -> ImageModel:
+    """The network with its weights rounded to half precision, as the file holds them."""
+    network = ImageModel(recipe.model)
+    network.load_state_dict({key: value.half().float() for key, value in state.items()})
+    network.eval().requires_grad_(False)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
