@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nacre.codec.decoder import CutFileWarning as CutFileWarning
+    from nacre.codec.decoder import Opened as Opened
+    from nacre.codec.decoder import decode as decode
     from nacre.codec.describe import Info as Info
     from nacre.codec.describe import info as info
     from nacre.codec.encoder import encode as encode
+    from nacre.codec.region import Region as Region
     from nacre.codec.search.goals import GoalError as GoalError
     from nacre.codec.search.goals import encode_to as encode_to
-    from nacre.codec.decoder import CutFileWarning as CutFileWarning
-    from nacre.codec.decoder import Opened as Opened
-    from nacre.codec.region import Region as Region
-    from nacre.codec.decoder import decode as decode
 
 _HOMES = {
     "encode": "nacre.codec.encoder",

@@ -82,7 +82,10 @@ class Span:
     def coarser(self, factor: int) -> Span:
         """The span in a plane of a stride that is `factor` times as large."""
         return Span(
-            self.start // factor, -(-self.end // factor), self.low // factor, -(-self.high // factor)
+            self.start // factor,
+            -(-self.end // factor),
+            self.low // factor,
+            -(-self.high // factor),
         )
 
 

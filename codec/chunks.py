@@ -60,12 +60,20 @@ def write_varint(value: int) -> bytes:
     return bytes(out)
 
 
-def read_varint(data: memoryview | FileBytes | bytes, at: int, what: str) -> tuple[int, int]:
-    """Undo `write_varint`; returns the value and the position after it. Longer spellings are refused."""
+def read_varint(
+    data: memoryview | FileBytes | bytes,
+    at: int,
+    what: str,
+    too_short: type[StreamError] = CorruptStream,
+) -> tuple[int, int]:
+    """Undo `write_varint`; returns the value and the position after it. Longer spellings are refused.
+
+    Raises CorruptStream, and `too_short` where the data end inside the number.
+    """
     value = 0
     for i in range(VARINT_MAX_BYTES):
         if at + i >= len(data):
-            raise TruncatedStream(f"{what}: the file ends inside a number")
+            raise too_short(f"{what}: the data end inside a number")
         byte = data[at + i]
         value |= (byte & 127) << 7 * i
         if byte < 128:
@@ -121,7 +129,7 @@ def read_chunks(data: Bytes) -> Iterator[Chunk]:
         if not (kind.isascii() and kind.isalpha()):
             raise CorruptStream(f"chunk type {kind!r} is not four letters")
         name = kind.decode()
-        size, start = read_varint(view, at + TYPE_BYTES, name)
+        size, start = read_varint(view, at + TYPE_BYTES, name, TruncatedStream)
         end = start + size
         if end + CRC_BYTES > len(view):
             raise TruncatedStream(

@@ -306,7 +306,7 @@ def _assembled(
     head: Head, metadata: tuple[Meta, ...], plane: Alpha | None, coded: list[Coded]
 ) -> bytes:
     latents = tuple(
-        Latent(part.first, part.last, number, part.data)
+        Latent(number, part.first, part.last, part.data)
         for number, found in enumerate(coded)
         for part in (found.tile.parts if found.tile and head.coding == Coding.LATENT else ())
     )

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from nacre.codec.run import Run
-from nacre.entropy.coder import SymbolDecoder, SymbolEncoder, TableRows, SymbolArray
+from nacre.entropy.coder import SymbolArray, SymbolDecoder, SymbolEncoder, TableRows
 from nacre.entropy.errors import CorruptStream
 from nacre.entropy.schedule import Schedule, layer_count, planes_of
 from nacre.entropy.tables import MAX_SYMBOL, Tables

@@ -1,4 +1,4 @@
-'''The order of coding as data: a schedule is a tuple of turns, and each turn codes some elements of one plane.
+"""The order of coding as data: a schedule is a tuple of turns, and each turn codes some elements of one plane.
 
 A plane is a tensor of symbols (C, h, w). A turn takes a range of its channels and, for each group of them, a
 pattern: a tile of rows that repeats over the plane, in which "#" is coded in this turn and "." is not.
@@ -30,13 +30,14 @@ A layer is a part of the file that can be read without the layers behind it; sev
 Traceback (most recent call last):
     ...
 ValueError: schedule: channel 0 of plane 'y' is not coded exactly once at every position
-'''
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from math import lcm
 
 import torch
@@ -55,7 +56,9 @@ class Turn:
     plane: str
     channels: range
     layer: int = 0
-    patterns: tuple[Pattern, ...] = (WHOLE,)  # one for each group; groups are as equal as they can be
+    patterns: tuple[Pattern, ...] = (
+        WHOLE,
+    )  # one for each group; groups are as equal as they can be
 
     @property
     def slice(self) -> slice:
@@ -130,7 +133,7 @@ def planes_of(schedule: Schedule) -> tuple[str, ...]:
 def check(schedule: Schedule, channels: Mapping[str, int]) -> None:
     """Raises ValueError unless every element of every plane is coded exactly once, in rising layers."""
     layers = [turn.layer for turn in schedule]
-    if not layers or layers[0] or any(b - a not in (0, 1) for a, b in zip(layers, layers[1:])):  # noqa: B905
+    if not layers or layers[0] or any(b - a not in (0, 1) for a, b in pairwise(layers)):
         raise ValueError(f"schedule: layers {layers} do not rise from 0 one by one")
     for plane, count in channels.items():
         turns = [turn for turn in schedule if turn.plane == plane]

@@ -45,7 +45,7 @@ class Reach:
     Bytes are for each pixel at float32; `python -m nacre.tools.benchmark` measures them.
     """
 
-    stride: int  # pixels a side for one position of the planes of `analyse` and `synthesise`
+    stride: int  # pixels a side for one position of the planes of `analyse` and `synthesise`; 1, 2, 4, ... 64
     halo: int  # positions that these two look beyond a position, on each side
     block_bytes: float  # activations, of the pixels of a block
     band_bytes: float  # planes, of the pixels of a row of entropy tiles
@@ -65,7 +65,7 @@ class LivePrior(Prior, Protocol):
 
 
 class Network(nn.Module, ABC):
-    """The networks of a model in floats. Qualities t are (B,) in [0, 1]; pixels x are (B, 3, H, W) in [0, 1]."""
+    """The networks of a model in floats. Qualities t (B,) and pixels x (B, 3, H, W) are in [0, 1]."""
 
     config: Any  # a frozen dataclass of plain numbers
     reach: Reach
@@ -154,8 +154,13 @@ class Family:
             kind = known.get(key)
             is_number = isinstance(value, int) and not isinstance(value, bool) and kind is float
             if kind is None or not (type(value) is kind or is_number):
-                raise WeightsError(f"family {self.name}: {key} = {value!r} is not in its configuration")
-        return self.config(**values)
+                raise WeightsError(
+                    f"family {self.name}: {key} = {value!r} is not in its configuration"
+                )
+        try:
+            return self.config(**values)
+        except (ValueError, TypeError) as error:
+            raise WeightsError(f"family {self.name}: {error}") from error
 
     def build(self, config: Any) -> Network:
         """A network with new weights, on the current device. Raises WeightsError for an impossible shape."""

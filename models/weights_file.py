@@ -174,7 +174,9 @@ def _prove_that_it_codes(model: CodingModel) -> None:
         plane = step.turn.plane
         wanted = (1, len(step.turn.channels), *shapes[plane][2:])
         if step.mean.shape != wanted or step.rows.shape != wanted:
-            raise WeightsError(f"weights: means and rows of plane {plane} are not of shape {wanted}")
+            raise WeightsError(
+                f"weights: means and rows of plane {plane} are not of shape {wanted}"
+            )
         if step.rows.dtype != torch.uint8 or int(step.rows.max()) >= model.tables[plane].rows:
             raise WeightsError(f"weights: a row of plane {plane} has no table")
         return torch.zeros_like(step.mean)

@@ -21,9 +21,7 @@ from nacre import codec
 from nacre.codec import encoder, tiles
 from nacre.codec.colour import ImageWarning
 from nacre.codec.container import Head, Stream
-from nacre.models.config import ImageConfig
-from nacre.models.image import ImageModel
-from nacre.models.transforms import start_linear
+from nacre.models.nacre import NacreConfig, NacreNetwork
 from nacre.models.weights_file import write_weights
 from nacre.tools.export.calibration import quantise_on
 from nacre.tools.export.fitting import fit
@@ -32,7 +30,7 @@ from nacre.tools.export.samples import sample_all
 HERE = Path(__file__).parent
 FOLDER = HERE / "vectors"
 PHOTO = HERE.parent / "tools" / "demo" / "beacon-street.png"
-CONFIG = ImageConfig(
+CONFIG = NacreConfig(
     width8=16, width16=24, latent=32, hyper=8, hyper_analysis_width=16, hyper_width=16, context=16,
     scale_width=8, blocks8=1, blocks16=1, knots=2,
 )  # fmt: skip
@@ -48,12 +46,12 @@ def pictures() -> torch.Tensor:
     )
 
 
-def train(model: ImageModel, x: torch.Tensor, steps: int = 150) -> None:
+def train(model: NacreNetwork, x: torch.Tensor, steps: int = 150) -> None:
     """Enough for the scales to follow the symbols."""
     optimiser = torch.optim.Adam(model.parameters(), 3e-3)
     for _ in range(steps):
         t = torch.rand(len(x))
-        lmbda = torch.tensor([model.config.lmbda(float(v)) for v in t])
+        lmbda = model.lmbda(t)
         coded = model(x, t)
         mse = (coded.x_hat - x).square().mean((1, 2, 3)) * 255**2
         loss = ((coded.bits / 128**2 + lmbda * mse) / (60 * lmbda).sqrt().clamp(min=0.3)).mean()
@@ -66,8 +64,8 @@ def train(model: ImageModel, x: torch.Tensor, steps: int = 150) -> None:
 def make_weights(path: Path) -> None:
     torch.manual_seed(0)
     torch.use_deterministic_algorithms(True)
-    model, x = ImageModel(CONFIG), pictures()
-    start_linear(model.analysis, model.synthesis, x)
+    model, x = NacreNetwork(CONFIG), pictures()
+    model.start(x)
     train(model, x)
     model.load_state_dict({k: v.half().float() for k, v in model.state_dict().items()})
     model.eval().requires_grad_(False)

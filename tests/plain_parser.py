@@ -188,10 +188,13 @@ def checksums(data: bytes, weights: Path) -> tuple[int, int]:
     parts, cells = defaultdict(dict), {}
     for kind, payload in found:
         if kind == "LATN":
-            tile, at = varint(payload, 1)
-            parts[tile][payload[0] & 15] = (payload[0] >> 4, payload[at:])
+            tile, at = varint(payload, 0)
+            first, at = varint(payload, at)
+            more, at = varint(payload, at)
+            parts[tile][first] = (first + more, payload[at:])
         if kind == "CELL":
             cells[varint(payload, 0)[0]] = payload
+    assert tile_log2 < 16  # no flags
     model, side = Model(weights), (1 << tile_log2) // 16
     rows, columns = -(-height // 16), -(-width // 16)
     tiles = [

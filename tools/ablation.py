@@ -18,8 +18,8 @@ from torch import Tensor
 
 from nacre.datasets.crops import Crops
 from nacre.datasets.memory import open_store, store_of
-from nacre.models.image import ImageModel
-from nacre.models.scales import ScaleNet
+from nacre.models.nacre import NacreNetwork
+from nacre.models.nacre.scales import ScaleNet
 from nacre.tools.train.checkpoint import FILE, Checkpoint
 from nacre.tools.train.recipe import Recipe
 from nacre.tools.train.trainer import middles
@@ -35,17 +35,17 @@ class BlindScaleNet(ScaleNet):
         return super().forward(hyper, torch.zeros_like(magnitudes), step)
 
 
-def load(found: Checkpoint, recipe: Recipe, blind: bool) -> ImageModel:
-    model = ImageModel(recipe.model)
+def load(found: Checkpoint, recipe: Recipe, blind: bool) -> NacreNetwork:
+    model = NacreNetwork(recipe.model.config)
     if blind:
-        model.scales = BlindScaleNet(recipe.model)
+        model.scales = BlindScaleNet(recipe.model.config)
     model.load_state_dict(found.ema)
     model.requires_grad_(False)
     model.scales.requires_grad_(True)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def train(model: ImageModel, crops: Crops, seconds: float) -> int:
+def train(model: NacreNetwork, crops: Crops, seconds: float) -> int:
     """Adam on the bits of y, the rate falling to zero over the time; returns the steps made."""
     optimiser = torch.optim.Adam(model.scales.parameters(), LEARNING_RATE)
     start, steps = time.monotonic(), 0
@@ -53,7 +53,7 @@ def train(model: ImageModel, crops: Crops, seconds: float) -> int:
         for group in optimiser.param_groups:
             group["lr"] = LEARNING_RATE * (1 - share)
         x = crops.cut(crops.draw(BATCH, CROP), CROP)
-        bits = model(x, torch.rand(BATCH), hard=True).bits_y
+        bits = model(x, torch.rand(BATCH), hard=True).bits_of["y"]
         optimiser.zero_grad(set_to_none=True)
         (bits.mean() / CROP**2).backward()
         optimiser.step()
@@ -62,7 +62,7 @@ def train(model: ImageModel, crops: Crops, seconds: float) -> int:
 
 
 @torch.inference_mode()
-def bits(model: ImageModel, held_out: Tensor) -> list[float]:
+def bits(model: NacreNetwork, held_out: Tensor) -> list[float]:
     """Bits of everything, summed over the held-out pictures, at each quality."""
     return [
         sum(float(model(x, torch.tensor([t]), hard=True).bits) for x in held_out.split(1))

@@ -28,7 +28,9 @@ class LatentBody:
         self._reach = reach = self._run.network.reach
         check_limits(head, reach, self._run.limits)
         if head.tile % reach.stride:
-            raise CorruptStream(f"tiles of {head.tile} pixels do not fit a stride of {reach.stride}")
+            raise CorruptStream(
+                f"tiles of {head.tile} pixels do not fit a stride of {reach.stride}"
+            )
         self._window = region.area(head, reach.stride, reach.halo)
         height, width = (positions(side, reach.stride) for side in (head.height, head.width))
         every = enumerate(grid(width, height, head.tile // reach.stride))

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 from enum import IntEnum
 from typing import ClassVar
 
-from nacre.codec.chunks import read_varint, write_varint
+from nacre.codec.chunks import VARINT_MAX_BYTES, read_varint, write_varint
 from nacre.entropy.errors import CorruptStream, UnsupportedStream
 
 VERSION = 2
@@ -67,7 +67,8 @@ class Head:
     )
     channels: int = 3  # u8, low half    1 grey, 2 with transparency, 3 colour, 4 with transparency
     bit_depth: int = 8  #     high half   bits a sample, less one: 8 or 16
-    tile_log2: int = 10  # u8   side of an entropy tile, log2 of pixels
+    tile_log2: int = 10  # u8, low half   side of an entropy tile, log2 of pixels
+    flags: int = 0  #     high half  reserved, zero
     orientation: int = 1  # u8, high half  1..8 as in EXIF
     coding: Coding = Coding.LATENT  #     low half
     version: int = VERSION  # u8
@@ -103,6 +104,8 @@ class Head:
             raise UnsupportedStream(
                 f"{self.channels} channels of {self.bit_depth} bits: this version reads 1 to 4 of 8 or 16"
             )
+        if self.flags:
+            raise UnsupportedStream(f"flags {self.flags:#x} are not known to this version")
         size = MODEL_ID_BYTES if self.coding == Coding.LATENT else 0
         need(len(self.model) == size, "the model id", self.model.hex() or "none", f"{size} bytes")
 
@@ -130,7 +133,8 @@ class Head:
             self.channels | self.bit_depth - 1 << 4,
         )
         fixed = self.LAYOUT.pack(
-            self.version, coding, self.width, self.height, samples, self.quality, self.tile_log2
+            self.version, coding, self.width, self.height, samples, self.quality,
+            self.tile_log2 | self.flags << 4,
         )
         return fixed + self.model
 
@@ -140,12 +144,12 @@ class Head:
             cls(1, 1, 1, bytes(8), version=data[0])
         if len(data) < cls.LAYOUT.size:
             raise CorruptStream(f"file head: {len(data)} bytes, {cls.LAYOUT.size} or more wanted")
-        version, coding, width, height, samples, quality, tile_log2 = cls.LAYOUT.unpack_from(data)
+        version, coding, width, height, samples, quality, tile = cls.LAYOUT.unpack_from(data)
         if coding & 15 not in list(Coding):
             raise UnsupportedStream(f"coding {coding & 15} is not read by this version")
         return cls(
-            width, height, quality, data[cls.LAYOUT.size :], samples & 15, (samples >> 4) + 1, tile_log2,
-            coding >> 4, Coding(coding & 15), version,
+            width, height, quality, data[cls.LAYOUT.size :], samples & 15, (samples >> 4) + 1, tile & 15,
+            tile >> 4, coding >> 4, Coding(coding & 15), version,
         )  # fmt: skip
 
 
@@ -187,23 +191,22 @@ class Latent:
     """Payload of LATN: some layers of one tile, coded together; the coded bytes take the rest."""
 
     TYPE: ClassVar = b"LATN"
-    first: int  # u8, low half    0 has the hyper-latent, and what a picture can do with
-    last: int  #     high half   the layers from `first` to `last`, both included
+    START_BYTES: ClassVar = 3 * VARINT_MAX_BYTES  # of a payload: all but the coded bytes
     tile: int  # varint, in raster order
+    first: int  # varint  the first layer; a picture can be made of layer 0 alone
+    last: int  # varint, less `first`  the last layer
     data: bytes
 
     def to_bytes(self) -> bytes:
-        return bytes([self.first | self.last << 4]) + write_varint(self.tile) + self.data
+        numbers = (self.tile, self.first, self.last - self.first)
+        return b"".join(map(write_varint, numbers)) + self.data
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Latent:
-        if not data:
-            raise CorruptStream("an empty LATN chunk")
-        tile, at = read_varint(data, 1, "LATN")
-        first, last = data[0] & 15, data[0] >> 4
-        if first > last:
-            raise CorruptStream(f"layers {first} to {last} of tile {tile} are none")
-        return cls(first, last, tile, data[at:])
+        tile, at = read_varint(data, 0, "LATN")
+        first, at = read_varint(data, at, "LATN")
+        more, at = read_varint(data, at, "LATN")
+        return cls(tile, first, first + more, data[at:])
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ class _Reader:
 
     def _take_latent(self, chunk: Chunk) -> None:
         """Chunks stand by their first layer, then by tile; the layers of a tile follow without a gap."""
-        start = Latent.from_bytes(chunk.first_bytes(1 + VARINT_MAX_BYTES))
+        start = Latent.from_bytes(chunk.first_bytes(Latent.START_BYTES))
         is_wanted = self._tiles is None or start.tile in self._tiles
         if is_wanted and not (self._only_first and start.first):
             self.latents.append(Latent.from_bytes(chunk.checked()))

@@ -1,4 +1,4 @@
-"""Annealing: all planes move along the gradient, through rounding that is drawn at random and less so each time.
+"""Annealing: all planes move along the gradient, through rounding that is drawn at random, less so each time.
 
 Source: stochastic Gumbel annealing, arXiv:2006.04240. Differs: the means of the contexts get no gradient,
 for it costs a third of the time and wins nothing; Adam's epsilon is as large as a usual gradient, or symbols
@@ -22,7 +22,11 @@ from nacre.models.parts.rate import gaussian_bits, scale_of
 LEARNING_RATE, QUICK = 0.02, 100  # quantisation steps an iteration, in so many iterations or fewer
 LAST_RATE = 0.1  # the share of the learning rate that is left at the end
 EPSILON = 50.0  # times the rate, bits a step: gradients smaller than this move little
-HOT, COLD, HOT_SHARE = 0.5, 0.1, 0.4  # temperatures of rounding; the share of iterations that are hot
+HOT, COLD, HOT_SHARE = (
+    0.5,
+    0.1,
+    0.4,
+)  # temperatures of rounding; the share of iterations that are hot
 EDGE = 1e-4  # from whole numbers, where the odds of rounding have no end
 SEED = 0  # the same picture gives the same file, on a CPU and without a budget
 

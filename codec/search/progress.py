@@ -1,4 +1,4 @@
-"""Progress of a search in 0..1, by its own count or by its time budget, and the moment at which it must stop."""
+"""Progress of a search in 0..1, by its own count or its time budget, and the moment at which it must stop."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 STRIDE = 16  # pixels a side for one position of the latent
 HYPER_STRIDE = 4  # positions of the latent a side for one of the hyper-latent
+MOST_CHANNELS, MOST_BLOCKS = 4096, 64
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,12 @@ class NacreConfig:
         0.0012  # at quality 1; loss = bits per pixel + lambda * MSE on the 0..255 scale
     )
     lambda_max: float = 1.0901  # at quality 100
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for numbers that no network of this family has."""
+        for name, value in vars(self).items():
+            most = MOST_BLOCKS if "blocks" in name else MOST_CHANNELS
+            if not 0 < value <= most:
+                raise ValueError(f"{name} = {value} is not in 1..{most}")
+        if self.knots < 2 or self.lambda_min > self.lambda_max:
+            raise ValueError("two knots or more are needed, and lambda_min up to lambda_max")

@@ -121,7 +121,9 @@ class NacreIntegers:
         return cls(scales, read_row_table(arrays, "z", QUALITIES, c.hyper))
 
     @classmethod
-    def of(cls, network: NacreNetwork, z_rows: RowTable, run: Callable[[], object]) -> NacreIntegers:
+    def of(
+        cls, network: NacreNetwork, z_rows: RowTable, run: Callable[[], object]
+    ) -> NacreIntegers:
         """Quantised from a trained network on the activations that `run` brings about."""
         watching = watch(network.scales)
         run()

@@ -115,7 +115,9 @@ class IntegerScales:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """For the weights file."""
-        return {k: v for name, layer in self.layers.items() for k, v in layer.to_arrays(name).items()}
+        return {
+            k: v for name, layer in self.layers.items() for k, v in layer.to_arrays(name).items()
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> IntegerScales:

@@ -24,7 +24,9 @@ class Rows:
     """The rows of a plane, as export needs them to fit their tables."""
 
     scales: tuple[float, ...]  # the standard deviation that the table of each row starts from
-    by_scale: bool  # tables are even in the sign; rows whose symbols are nearly always zero are not coded
+    by_scale: (
+        bool  # tables are even in the sign; rows whose symbols are nearly always zero are not coded
+    )
 
 
 def row_scale(row: int) -> float:

@@ -10,8 +10,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 INITIALISERS = {
-    "normal_", "uniform_", "fill_", "zero_", "copy_", "_no_grad_normal_", "_no_grad_uniform_", "kaiming_uniform_",
-    "kaiming_normal_", "xavier_uniform_", "xavier_normal_", "trunc_normal_", "constant_", "zeros_", "ones_",
+    "normal_", "uniform_", "fill_", "zero_", "copy_", "_no_grad_normal_", "_no_grad_uniform_",
+    "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_", "trunc_normal_",
+    "constant_", "zeros_", "ones_",
 }  # fmt: skip
 
 

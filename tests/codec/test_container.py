@@ -55,7 +55,7 @@ def streams(draw):
     for tile in range(head.tile_count):
         ends = [*sorted(draw(st.sets(st.integers(0, 2)))), 3]  # where the parts of this tile end
         for first, last in zip([0, *(end + 1 for end in ends)], ends, strict=False):
-            latents.append(Latent(first, last, tile, draw(st.binary(max_size=40))))
+            latents.append(Latent(tile, first, last, draw(st.binary(max_size=40))))
     latents = tuple(sorted(latents, key=lambda part: (part.first, part.tile)))
     with_cells = sorted(draw(st.sets(st.integers(0, head.tile_count - 1), max_size=3)))
     if head.coding == Coding.CELLS:
@@ -78,7 +78,7 @@ def CELLS(tile: int):
 SMALL = Stream(
     Head(70, 33, 42, bytes(range(1, 9)), orientation=6, tile_log2=6),
     (Meta(MetaKind.ICC, b"profile"),),
-    (Latent(0, 3, 0, b"first"), Latent(0, 3, 1, b"second")),
+    (Latent(0, 0, 3, b"first"), Latent(1, 0, 3, b"second")),
     End(0xDEADBEEF),
     cells=(Cells(1, 5, 0, b"map", b"exact", b"rest"),),
 )
@@ -141,7 +141,7 @@ def test_bytes_of_cells_alone_are_pinned():
 
 def test_a_picture_carries_at_most_64_bytes_that_are_not_coded():
     data = bytes(60_000)
-    stream = Stream(Head(768, 512, 60, bytes(8)), (), (Latent(0, 3, 0, data),), End(1))
+    stream = Stream(Head(768, 512, 60, bytes(8)), (), (Latent(0, 0, 3, data),), End(1))
     assert len(stream.to_bytes()) - len(data) <= 64
 
 
@@ -168,7 +168,7 @@ def test_any_bytes_are_refused_with_an_error_of_ours(data, signed):
 
 HEAD, META, FIRST, SECOND, CELL, END = parts()
 ALONE = chunk(b"HEAD", Head(70, 33, 42, b"", tile_log2=6, coding=Coding.CELLS).to_bytes())
-EARLY, LATE = (chunk(b"LATN", Latent(*layers, 0, b"x").to_bytes()) for layers in ((0, 1), (2, 3)))
+EARLY, LATE = (chunk(b"LATN", Latent(0, *layers, b"x").to_bytes()) for layers in ((0, 1), (2, 3)))
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_of_other_tiles_nothing_is_looked_at():
 
 
 def test_a_file_is_read_where_it_is_looked_at(tmp_path):
-    big = Stream(SMALL.head, (), (SMALL.latents[0], Latent(0, 3, 1, bytes(100_000))), End(1))
+    big = Stream(SMALL.head, (), (SMALL.latents[0], Latent(1, 0, 3, bytes(100_000))), End(1))
     (tmp_path / "a").write_bytes(big.to_bytes())
     with (tmp_path / "a").open("rb") as file:
         data = chunks.FileBytes(file)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.entropy.coder import ESCAPE_FREQUENCIES, Decoder, Encoder
+from nacre.entropy.coder import ESCAPE_FREQUENCIES, SymbolDecoder, SymbolEncoder
 from nacre.entropy.errors import CorruptStream
 from nacre.entropy.stack import PlainStack, new_stack
 from nacre.entropy.tables import MAX_SYMBOL, Tables, integer_frequencies
@@ -29,10 +29,10 @@ def arrays(push):
 @pytest.mark.parametrize("stack", [new_stack, PlainStack])
 @given(pushes=st.lists(PUSH, max_size=4))
 def test_reading_undoes_writing(stack, pushes):
-    encoder = Encoder(stack)
+    encoder = SymbolEncoder(stack)
     for push in pushes:
         encoder.push(*arrays(push), TABLES)
-    decoder = Decoder(encoder.finish(), stack)
+    decoder = SymbolDecoder(encoder.finish(), stack)
     for push in pushes:
         symbols, rows = arrays(push)
         assert np.array_equal(decoder.pull(rows, TABLES), symbols)
@@ -45,11 +45,11 @@ def test_an_escape_beyond_the_largest_symbol_is_refused(raw):
     stack.push(np.array([raw], np.int32), ESCAPE_FREQUENCIES)
     stack.push(np.array([2 * RADII[3] + 1], np.int32), TABLES.of_row(3))
     with pytest.raises(CorruptStream, match="over 32767"):
-        Decoder(stack.to_bytes()).pull(rows, TABLES)
+        SymbolDecoder(stack.to_bytes()).pull(rows, TABLES)
 
 
 def test_rows_that_are_not_coded_cost_nothing():
-    encoder = Encoder()
+    encoder = SymbolEncoder()
     encoder.push(np.zeros(1000, np.int32), np.zeros(1000, np.uint8), TABLES)
     assert encoder.finish() == b""
 
@@ -57,7 +57,7 @@ def test_rows_that_are_not_coded_cost_nothing():
 def coded(count=200):
     rng = np.random.default_rng(3)
     rows, symbols = np.full(count, 3, np.uint8), rng.integers(-5, 6, count).astype(np.int32)
-    encoder = Encoder()
+    encoder = SymbolEncoder()
     encoder.push(symbols, rows, TABLES)
     return encoder.finish(), symbols, rows
 
@@ -70,7 +70,7 @@ def test_nearly_every_flipped_bit_is_noticed_by_the_coder_alone():
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         try:
-            decoder = Decoder(bytes(damaged))
+            decoder = SymbolDecoder(bytes(damaged))
             decoder.pull(rows, TABLES)
             decoder.finish()
         except CorruptStream:
@@ -81,7 +81,7 @@ def test_nearly_every_flipped_bit_is_noticed_by_the_coder_alone():
 @pytest.mark.parametrize("change", [lambda d: d[:-4], lambda d: d[4:], lambda d: d + b"\1\2\3\4"])
 def test_code_of_another_length_is_noticed(change):
     data, _, rows = coded()
-    decoder = Decoder(change(data))
+    decoder = SymbolDecoder(change(data))
     decoder.pull(rows, TABLES)
     with pytest.raises(CorruptStream):
         decoder.finish()

@@ -12,7 +12,6 @@ from safetensors.numpy import load, save
 
 from nacre.entropy.errors import UnsupportedStream, WeightsError
 from nacre.models import zoo
-from nacre.models.image import multiplications
 from nacre.models.weights_file import integer_hash, unpack, write_weights
 
 
@@ -24,7 +23,7 @@ def test_the_card_tells_the_truth(name):
     assert hashlib.sha256(data).hexdigest() == card["sha256"]
     assert integer_hash(load(data)) == card["integer_sha256"]
     assert model.network.parameter_count() == card["parameters"]
-    cost = {side: round(value, 1) for side, value in multiplications(model.network).items()}
+    cost = {side: round(value, 1) for side, value in model.network.multiplications().items()}
     assert cost == card["kmac_per_pixel"]
     assert card["license"] == "Apache-2.0"
     assert {"data", "training", "results"} <= set(card)
@@ -45,7 +44,9 @@ def test_a_stream_of_an_unknown_model_names_it():
 
 def test_writing_and_reading_weights(tiny, tiny_model, tmp_path):
     path = tmp_path / "again.safetensors"
-    id = write_weights(path, "tiny", tiny_model.network, tiny_model.scales, tiny_model.tables)
+    id = write_weights(
+        path, "tiny", "nacre", tiny_model.network, tiny_model.integers, tiny_model.tables
+    )
     assert id == tiny_model.id
     assert path.read_bytes() == tiny.read_bytes()
 

@@ -137,15 +137,15 @@ def test_a_mask_may_have_any_mode(photo, tmp_path, mode):
 
 
 def test_an_interrupt_ends_the_search_and_the_file_is_written(picture, photo, monkeypatch):
-    from nacre.codec import refine
+    from nacre.codec.search.anneal import AnnealedWindow
 
-    step = refine._Window.step
+    step = AnnealedWindow.step
 
     def interrupted(self, share, pace):
         step(self, share, pace)
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(refine._Window, "step", interrupted)
+    monkeypatch.setattr(AnnealedWindow, "step", interrupted)
     before = signal.getsignal(signal.SIGINT)
     assert main(["encode", str(picture), "--effort", "9"]) == 130
     assert signal.getsignal(signal.SIGINT) is before

@@ -18,7 +18,7 @@ from PIL import Image
 
 from nacre import codec
 from nacre.entropy.errors import WeightsError
-from nacre.models.image import ImageModel
+from nacre.models.nacre import NacreNetwork
 from nacre.models.zoo import load_model
 from nacre.tools.cli import main
 from nacre.tools.train.checkpoint import FILE, Checkpoint, network_state
@@ -80,9 +80,9 @@ def train(folder: str, *options: str) -> Checkpoint:
 
 def test_a_batch_spans_the_qualities_and_most_are_low(place, monkeypatch):
     """Drawn as u squared: half of them under a quarter, one in each part of u."""
-    seen, forward = [], ImageModel.forward
+    seen, forward = [], NacreNetwork.forward
     monkeypatch.setattr(
-        ImageModel,
+        NacreNetwork,
         "forward",
         lambda self, x, t, **options: seen.append(t) or forward(self, x, t, **options),
     )
@@ -251,7 +251,7 @@ def test_a_picture_to_train_on_may_be_any(place):
 
 def noise_of(monkeypatch, rank: int, folder: str, steps: int) -> list[float]:
     """Train as one of two processes, without the other; a number of the noise of each step."""
-    found, forward = [], ImageModel.forward
+    found, forward = [], NacreNetwork.forward
 
     def spied(self, x, t, hard=False):
         if not hard:
@@ -261,7 +261,7 @@ def noise_of(monkeypatch, rank: int, folder: str, steps: int) -> list[float]:
         return forward(self, x, t, hard)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ImageModel, "forward", spied)
+        patch.setattr(NacreNetwork, "forward", spied)
         patch.setattr(torch.nn.parallel, "DistributedDataParallel", lambda model: model)
         patch.setattr(torch.distributed, "broadcast", lambda *_: None)
         options = Options(Path(folder), step_limit=steps, say=lambda _: None)

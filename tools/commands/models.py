@@ -20,10 +20,17 @@ from nacre.models import zoo
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "action", nargs="?", choices=("list", "add", "remove"), default="list", help="(default: list)"
+        "action",
+        nargs="?",
+        choices=("list", "add", "remove"),
+        default="list",
+        help="(default: list)",
     )
     parser.add_argument(
-        "source", nargs="?", metavar="FILE_OR_URL", help="weights to add, or the name of a model to remove"
+        "source",
+        nargs="?",
+        metavar="FILE_OR_URL",
+        help="weights to add, or the name of a model to remove",
     )
     parser.add_argument("--sha256", help="the hash that an added file must have")
     parser.add_argument("--name", help="another name for an added model than its own")

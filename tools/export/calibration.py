@@ -1,23 +1,24 @@
-"""Makes the exact scale network: quantised for the largest activations that pictures cause."""
+"""Makes the integer part of a model: quantised for the activations that pictures cause."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from nacre.models.image import ImageModel
-from nacre.models.scales import IntegerScales, LargestOutputs, quantise
+from nacre.models.family import Integers, Network, level
 
-CALIBRATION_T = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0)  # qualities, as the networks know them
+QUALITIES_SAMPLED = (1, 16, 31, 46, 60, 75, 90, 100)
 
 
-@torch.inference_mode()
-def quantise_on(network: ImageModel, pictures: Iterable[Tensor]) -> IntegerScales:
-    """Run pictures (1, 3, H, W) at all CALIBRATION_T, then quantise the scale network."""
-    watch = LargestOutputs(network.scales)
-    for x in pictures:
-        for t in CALIBRATION_T:
-            network(x, torch.tensor([t]), hard=True)
-    return quantise(network.scales, watch.close())
+def quantise_on(network: Network, pictures: Sequence[Tensor]) -> Integers:
+    """The integers of a network after pictures (1, 3, H, W) at all QUALITIES_SAMPLED."""
+
+    def run() -> None:
+        for x in pictures:
+            for quality in QUALITIES_SAMPLED:
+                network(x, level(quality), hard=True)
+
+    with torch.inference_mode():
+        return network.quantise(run)

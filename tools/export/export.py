@@ -9,19 +9,19 @@ from pathlib import Path
 import torch
 
 from nacre.datasets.memory import open_store
-from nacre.entropy.walk import STEPS
-from nacre.models.image import ImageModel, multiplications
-from nacre.models.weights_file import integer_hash, pack, write_weights
+from nacre.models.family import Network
+from nacre.models.install import described
+from nacre.models.weights_file import integer_hash, pack, unpack, write_weights
 from nacre.tools.export.averaging import Shares, averaged
 from nacre.tools.export.calibration import quantise_on
 from nacre.tools.export.fitting import fit
 from nacre.tools.export.pictures import spread
-from nacre.tools.export.rate import measure
+from nacre.tools.export.rate import measure, report
 from nacre.tools.export.samples import sample_all
 from nacre.tools.train.checkpoint import FILE, Checkpoint, State
 from nacre.tools.train.recipe import Recipe
 
-CALIBRATION_SHARE = 3  # one of so many training pictures calibrates the scale network
+CALIBRATION_SHARE = 3  # one of so many training pictures calibrates the integers
 MEASURED_PICTURES = 10  # held out
 
 
@@ -33,23 +33,21 @@ def export_run(folder: Path, output: Path, name: str, count: int, others: Shares
     found = Checkpoint.load(folder / FILE)
     recipe = Recipe.from_json(found.recipe)
     network = _network(recipe, averaged(found.ema, others))
-    pictures = spread(open_store(recipe.data.pictures, recipe.steps.crop, folder), count)
-    scales = quantise_on(network, pictures[::CALIBRATION_SHARE])
-    tables = fit(network, sample_all(network, scales, pictures))
-    write_weights(output, name, network, scales, tables)
-    report = "no held-out pictures: nothing was measured"
+    unit = max(plane.stride for plane in network.planes.values())
+    store = open_store(recipe.data.pictures, recipe.steps.crop, folder)
+    pictures = spread(store, count, unit)
+    integers = quantise_on(network, pictures[::CALIBRATION_SHARE])
+    tables = fit(network, sample_all(network, integers, pictures))
+    write_weights(output, name, recipe.model.family, network, integers, tables)
+    rates = "no held-out pictures: nothing was measured"
     if recipe.data.held_out:
         store = open_store(recipe.data.held_out, recipe.steps.crop, folder)
-        unseen = sample_all(network, scales, spread(store, MEASURED_PICTURES))
-        report = str(measure(network, tables, unseen))
+        unseen = sample_all(network, integers, spread(store, MEASURED_PICTURES, unit))
+        rates = report(measure(network, tables, unseen))
+    data = output.read_bytes()
     card = {
-        "sha256": hashlib.sha256(output.read_bytes()).hexdigest(),
-        "integer_sha256": integer_hash(pack(network, scales, tables)),
-        "parameters": network.parameter_count(),
-        "kmac_per_pixel": {
-            side: round(value, 1) for side, value in multiplications(network).items()
-        },
-        "sequential_steps": STEPS,
+        **described(unpack(data), hashlib.sha256(data).hexdigest()),
+        "integer_sha256": integer_hash(pack(network, integers, tables)),
         "license": "Apache-2.0",
         "data": list(recipe.data.pictures),
         "training": {
@@ -59,16 +57,16 @@ def export_run(folder: Path, output: Path, name: str, count: int, others: Shares
             "recipe": json.loads(found.recipe)["steps"],
             "averaged_with": [[path.name, share] for path, share in others],
         },
-        "export": report,
+        "export": rates,
         "results": [] if others else found.history[-1:],  # measured before averaging
     }
     output.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
-    return f"{output}: {report}"
+    return f"{output}: {rates}"
 
 
-def _network(recipe: Recipe, state: State) -> ImageModel:
+def _network(recipe: Recipe, state: State) -> Network:
     """The network with its weights rounded to half precision, as the file holds them."""
-    network = ImageModel(recipe.model)
+    network = recipe.model.build()
     network.load_state_dict({key: value.half().float() for key, value in state.items()})
     network.eval().requires_grad_(False)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

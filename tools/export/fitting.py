@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from math import erf, exp
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from nacre.entropy.tables import MAX_RADIUS, Tables, fit_tables
-from nacre.models.image import ImageModel
-from nacre.models.scales import LOG2_MIN, ROW_STEP, ROWS
-from nacre.models.weights_file import QUALITIES, CodingTables
+from nacre.entropy.coder import SymbolArray, TableRows
+from nacre.entropy.tables import Tables, fit_tables
+from nacre.models.family import Network
+from nacre.models.parts.rows import ROWS, Rows, row_radius, row_scale
 from nacre.tools.export.samples import Sample
 
 SKIP_BELOW = 1e-3  # rows in which a smaller share of the symbols is not zero are not coded
 SKIP_FROM_SYMBOLS = 1000  # rows that were seen less often say nothing about that share
-PRIOR_SYMBOLS = 256.0  # weight of the prior shape beside the symbols seen in a row
-PRIOR_SYMBOLS_Z = PRIOR_SYMBOLS / 8
-Z_BANDS = 2  # bands of quality in which a channel of z has a table of its own
+PRIOR_SYMBOLS = 256.0  # weight of the prior shape beside the symbols seen in a row by scale
+PRIOR_SYMBOLS_CHANNEL = PRIOR_SYMBOLS / 8  # in a row by channel
 TAIL = 0.01  # share of a Laplacian in the prior shape: real tails are heavier than a Gaussian's
 
 Floats = NDArray[np.float64]
@@ -43,66 +41,53 @@ def shape(scale: float, radius: int) -> Floats:
     return np.append(np.diff(below), max(2 * below[0], 1e-12))
 
 
-def row_scale(row: int) -> float:
-    """The standard deviation of a row, in quantisation steps."""
-    return float(2.0 ** (LOG2_MIN + ROW_STEP * row))
-
-
-def row_radius(scale: float) -> int:
-    return int(min(MAX_RADIUS, np.ceil(8 * scale) + 2))
-
-
-def histogram(symbols: NDArray[np.int32], radius: int) -> Floats:
+def histogram(symbols: SymbolArray, radius: int) -> Floats:
     """(2 * radius + 2,) counts of the symbols -radius..radius, then of all beyond."""
     inside = symbols[np.abs(symbols) <= radius]
     counts = np.bincount(inside + radius, minlength=2 * radius + 1).astype(np.float64)
     return np.append(counts, len(symbols) - len(inside))
 
 
-def fit_y(samples: Sequence[Sample]) -> Tables:
-    """A table for each row; a symbol and its negative get the same frequency."""
-    symbols, rows = (np.concatenate([getattr(s, part) for s in samples]) for part in ("y", "rows"))
-    order = np.argsort(rows, kind="stable")
-    ends = np.cumsum(np.bincount(rows, minlength=ROWS))
+def fit(network: Network, samples: Sequence[Sample]) -> dict[str, Tables]:
+    """The tables of every plane."""
+    found = {}
+    for plane, rows in network.rows().items():
+        symbols = np.concatenate([s[plane].symbols for s in samples])
+        numbers = np.concatenate([s[plane].rows for s in samples])
+        found[plane] = (fit_by_scale if rows.by_scale else fit_by_channel)(rows, symbols, numbers)
+    return found
+
+
+def fit_by_scale(rows: Rows, symbols: SymbolArray, numbers: TableRows) -> Tables:
+    """A symbol and its negative get the same frequency; rows of hardly anything but zeros are not coded."""
     counts, shapes, coded = [], [], []
-    for row in range(ROWS):
-        seen = symbols[order[ends[row - 1] if row else 0 : ends[row]]]
-        radius = row_radius(row_scale(row))
+    seen_in = _by_row(symbols, numbers, len(rows.scales))
+    for row, (scale, seen) in enumerate(zip(rows.scales, seen_in, strict=True)):
+        radius = row_radius(scale)
         count = histogram(seen, radius)
         count[:-1] = (count[:-1] + count[-2::-1]) / 2
         counts.append(count)
-        shapes.append(shape(row_scale(row), radius))
+        shapes.append(shape(scale, radius))
         if len(seen) > SKIP_FROM_SYMBOLS and 1 - count[radius] / len(seen) > SKIP_BELOW:
             coded.append(row)
     return fit_tables(counts, shapes, PRIOR_SYMBOLS, min(coded, default=0))
 
 
-def fit_z(samples: Sequence[Sample], network: ImageModel) -> tuple[Tables, NDArray[np.uint8]]:
-    """A table for each channel in each band of quality, and (QUALITIES, Z) the row of each channel."""
-    channels = network.config.hyper
+def fit_by_channel(rows: Rows, symbols: SymbolArray, numbers: TableRows) -> Tables:
+    """Tables as wide as the symbols that were seen."""
     counts, shapes = [], []
-    for band in range(Z_BANDS):
-        inside = [s for s in samples if _band(s.t) == band]
-        with torch.inference_mode():
-            middle = torch.tensor([(band + 0.5) / Z_BANDS])
-            scales = network.hyper_scale(middle)[0, :, 0, 0].tolist()
-        for channel in range(channels):
-            seen = np.concatenate([s.z[channel] for s in inside])
-            spread = float(np.sqrt(np.mean(seen.astype(float) ** 2)))
-            scale = max(scales[channel], spread, row_scale(0))
-            radius = row_radius(scale)
-            counts.append(histogram(seen, radius))
-            shapes.append(shape(min(scale, row_scale(ROWS - 1)), radius))
-    rows = np.empty((QUALITIES, channels), np.uint8)
-    for quality in range(QUALITIES):
-        rows[quality] = _band(quality / (QUALITIES - 1)) * channels + np.arange(channels)
-    return fit_tables(counts, shapes, PRIOR_SYMBOLS_Z, 0), rows
+    seen_in = _by_row(symbols, numbers, len(rows.scales))
+    for expected, seen in zip(rows.scales, seen_in, strict=True):
+        spread = float(np.sqrt(np.mean(seen.astype(float) ** 2))) if len(seen) else 0.0
+        scale = max(expected, spread, row_scale(0))
+        radius = row_radius(scale)
+        counts.append(histogram(seen, radius))
+        shapes.append(shape(min(scale, row_scale(ROWS - 1)), radius))
+    return fit_tables(counts, shapes, PRIOR_SYMBOLS_CHANNEL, 0)
 
 
-def _band(t: float) -> int:
-    return min(int(t * Z_BANDS), Z_BANDS - 1)
-
-
-def fit(network: ImageModel, samples: Sequence[Sample]) -> CodingTables:
-    z, rows = fit_z(samples, network)
-    return CodingTables(fit_y(samples), z, rows)
+def _by_row(symbols: SymbolArray, numbers: TableRows, rows: int) -> list[SymbolArray]:
+    """The symbols of each row, in order."""
+    order = np.argsort(numbers, kind="stable")
+    ends = np.cumsum(np.bincount(numbers, minlength=rows))
+    return np.split(symbols[order], ends[:-1])

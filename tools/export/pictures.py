@@ -7,19 +7,18 @@ import torch
 from torch import Tensor
 
 from nacre.datasets.memory import PixelStore
-from nacre.models.config import HYPER_STRIDE, STRIDE
 
 SIDE = 384  # pixels; larger pictures are cropped to it
 
 
-def spread(store: PixelStore, count: int) -> list[Tensor]:
+def spread(store: PixelStore, count: int, unit: int) -> list[Tensor]:
     """Up to `count` pictures at equal distances in the store.
 
-    Each is (1, 3, h, w) in [0, 1], h and w at most SIDE and multiples of 64.
+    Each is (1, 3, h, w) in [0, 1], h and w at most SIDE and multiples of `unit`.
     """
     sizes = store.sizes.tolist()
     starts = np.concatenate([[0], np.cumsum([3 * h * w for h, w in sizes])])
-    unit, found = STRIDE * HYPER_STRIDE, []
+    found = []
     for i in range(0, len(sizes), max(1, len(sizes) // count)):
         height, width = sizes[i]
         x = torch.from_numpy(

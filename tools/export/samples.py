@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,65 +10,66 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nacre.entropy.coder import Symbols
-from nacre.entropy.walk import Step, drive, walk
-from nacre.models.image import ImageModel
-from nacre.models.scales import IntegerScales
-from nacre.tools.export.calibration import CALIBRATION_T
+from nacre.entropy.coder import SymbolArray, TableRows
+from nacre.entropy.walk import Planes, Step, drive, walk
+from nacre.models.family import Integers, LivePrior, Network, level
+from nacre.tools.export.calibration import QUALITIES_SAMPLED
 
 
 @dataclass(frozen=True)
-class Sample:
-    """The symbols of one picture at one quality."""
+class PlaneSample:
+    """The symbols of one plane; all arrays are (elements,)."""
 
-    t: float
-    z: NDArray[np.int32]  # (Z, positions)
-    y: Symbols  # (elements,)
-    rows: NDArray[np.uint8]  # (elements,) of the exact scale network
-    log2_scale: NDArray[np.float32]  # (elements,) of the float scale network
+    symbols: SymbolArray
+    rows: TableRows  # of the exact prior
+    log2_scale: NDArray[np.float32]  # of the float prior
+
+
+Sample = Mapping[str, PlaneSample]  # by plane, of one picture at one quality
 
 
 class _BothPriors:
-    """Takes means from the network and rows from the exact scales; keeps the float scales of each step."""
+    """Takes means and rows from the exact prior; keeps the rows of the float prior for each turn."""
 
-    def __init__(self, network: ImageModel, scales: IntegerScales, z_hat: Tensor) -> None:
-        self.network = network
-        self.scales = scales
-        self.features = network.hyper_synthesis(z_hat)
-        self.float_hyper = network.scales.hyper(z_hat)
-        self.exact_hyper = scales.hyper(z_hat[0])
+    def __init__(self, exact: LivePrior, live: LivePrior) -> None:
+        self._exact, self._live = exact, live
+        self.schedule, self.shapes = exact.schedule, exact.shapes
         self.float_rows: Tensor = torch.empty(0)
 
-    def mean(self, y_hat: Tensor, step: int) -> Tensor:
-        return self.network.means(self.features, y_hat, step)
+    def mean(self, turn: int, known: Planes) -> Tensor:
+        return self._exact.mean(turn, known)
 
-    def rows(self, magnitudes: Tensor, step: int) -> Tensor:
-        self.float_rows = self.network.scales(self.float_hyper, magnitudes, step)
-        return self.scales.rows(self.exact_hyper, magnitudes[0], step)[None]
+    def rows(self, turn: int, seen: Planes) -> Tensor:
+        self.float_rows = self._live.rows(turn, seen)
+        return self._exact.rows(turn, seen)
+
+    def settle(self, turn: int, known: Planes) -> Planes:
+        return self._exact.settle(turn, known)
 
 
 @torch.inference_mode()
-def sample(network: ImageModel, scales: IntegerScales, x: Tensor, t: float) -> Sample:
-    """x (1, 3, H, W) in [0, 1], sides multiples of 64."""
-    quality = torch.tensor([t])
-    y = network.analysis(x, quality)
-    z_hat = network.hyper_analysis(y).round()
-    prior = _BothPriors(network, scales, z_hat)
-    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+def sample(network: Network, integers: Integers, x: Tensor, quality: int) -> Sample:
+    """x (1, 3, H, W) in [0, 1], sides multiples of every plane's stride."""
+    t = level(quality)
+    planes = network.complete(network.analyse(network.prepare(x), t), t)
+    shapes = {name: plane.shape for name, plane in planes.items()}
+    prior = _BothPriors(integers.prior(network, shapes, quality), network.prior(shapes, t))
+    parts: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {name: [] for name in planes}
 
     def answer(step: Step) -> Tensor:
-        symbols = (y - step.mean).round()
-        parts.append((symbols[step.where], step.rows[step.where], prior.float_rows[step.where]))
+        symbols, where = (step.of(planes) - step.mean).round(), step.where
+        found = (symbols[where], step.rows[where], prior.float_rows[where])
+        parts[step.turn.plane].append(found)
         return symbols
 
-    drive(walk(prior, y.shape, y.device), answer)
-    symbols, rows, log2_scale = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
-    z = z_hat[0].flatten(1).numpy().astype(np.int32)
-    return Sample(t, z, symbols.astype(np.int32), rows, log2_scale)
+    drive(walk(prior, x.device), answer)
+    found = {}
+    for name, of_plane in parts.items():
+        symbols, rows, log2_scale = (torch.cat(p).numpy() for p in zip(*of_plane, strict=True))
+        found[name] = PlaneSample(symbols.astype(np.int32), rows, log2_scale)
+    return found
 
 
-def sample_all(
-    network: ImageModel, scales: IntegerScales, pictures: Iterable[Tensor]
-) -> list[Sample]:
-    """A sample of every picture at each of CALIBRATION_T."""
-    return [sample(network, scales, x, t) for x in pictures for t in CALIBRATION_T]
+def sample_all(network: Network, integers: Integers, pictures: Iterable[Tensor]) -> list[Sample]:
+    """A sample of every picture at each of QUALITIES_SAMPLED."""
+    return [sample(network, integers, x, q) for x in pictures for q in QUALITIES_SAMPLED]

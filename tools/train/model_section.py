@@ -1,34 +1,41 @@
-"""Reads the section [model] of a recipe: the configuration of the network. Nothing else knows its fields."""
+"""Reads the section [model] of a recipe: the family of the network, and the fields of its configuration."""
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Annotated, Any, cast, get_type_hints
+from dataclasses import dataclass
+from typing import Any
 
-import msgspec
-from msgspec import Meta
-
-from nacre.models.config import ImageConfig
-from nacre.tools.train.sections import Section, read_section
+from nacre.entropy.errors import UsageError, WeightsError
+from nacre.models import family as families
+from nacre.models.family import Network
 
 NAME = "model"
-COUNT = Annotated[int, Meta(ge=1)]
-POSITIVE = Annotated[float, Meta(gt=0, le=1e6)]
+DEFAULT_FAMILY = "nacre"
 
 
-def _struct_of(config: type) -> type[Section]:
-    """A strict struct with the fields and defaults of a configuration, all of which are positive numbers."""
-    types = {int: COUNT, float: POSITIVE}
-    hints = get_type_hints(config)
-    members = [(field.name, types[hints[field.name]], field.default) for field in fields(config)]
-    struct = msgspec.defstruct(config.__name__, members, bases=(Section,), frozen=True)
-    return cast("type[Section]", struct)
+@dataclass(frozen=True)
+class ModelChoice:
+    """A network to train."""
+
+    family: str
+    config: Any  # of the family
+
+    def build(self) -> Network:
+        """With new weights. Raises WeightsError for an impossible shape."""
+        return families.find(self.family).build(self.config)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it stands in a recipe."""
+        return {"family": self.family, **families.config_values(self.config)}
 
 
-_ImageSection = _struct_of(ImageConfig)
-
-
-def read_model(raw: Any, file: str) -> ImageConfig:
+def read_model(raw: Any, file: str) -> ModelChoice:
     """`raw` is what a parser made of the section. Raises UsageError."""
-    section = read_section(_ImageSection, raw, file, NAME)
-    return ImageConfig(**msgspec.structs.asdict(section))
+    if not isinstance(raw, dict):
+        raise UsageError(f"{file}: {NAME} is {raw!r}: expected a section")
+    values = dict(raw)
+    name = values.pop("family", DEFAULT_FAMILY)
+    try:
+        return ModelChoice(str(name), families.find(str(name)).configure(values))
+    except (WeightsError, ValueError) as error:
+        raise UsageError(f"{file}: {NAME}: {error}") from error

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Meta
 
 from nacre.entropy.errors import UsageError
-from nacre.models.config import ImageConfig
 from nacre.tools.train import model_section
+from nacre.tools.train.model_section import ModelChoice
 from nacre.tools.train.sections import Section, read_section
 
 if sys.version_info >= (3, 11):
@@ -66,12 +66,12 @@ class Routine(Section, frozen=True):
 class Recipe(Section, frozen=True):
     name: str
     data: Data
-    model: ImageConfig = ImageConfig()
+    model: ModelChoice = msgspec.field(default_factory=lambda: model_section.read_model({}, ""))
     steps: Steps = Steps()
     routine: Routine = Routine()
 
     def to_json(self) -> str:
-        return msgspec.json.encode(self).decode()
+        return msgspec.json.encode({**_sections(self), "model": self.model.to_dict()}).decode()
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
@@ -95,3 +95,8 @@ def _recipe(raw: dict[str, Any], file: str) -> Recipe:
     recipe = read_section(Recipe, others, file)
     model = model_section.read_model(raw.get(model_section.NAME, {}), file)
     return msgspec.structs.replace(recipe, model=model)
+
+
+def _sections(recipe: Recipe) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(recipe)
+    return found

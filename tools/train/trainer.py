@@ -23,8 +23,7 @@ from nacre.datasets.crops import Crops
 from nacre.datasets.memory import PixelStore, open_store, store_of
 from nacre.datasets.synthetic import SIDE, render
 from nacre.entropy.errors import UsageError, WeightsError
-from nacre.models.image import Coded, ImageModel
-from nacre.models.transforms import start_linear
+from nacre.models.parts.rate import Coded
 from nacre.tools.train.checkpoint import FILE, Checkpoint, Fall, network_state
 from nacre.tools.train.noise import noise_seed
 from nacre.tools.train.recipe import Recipe
@@ -65,12 +64,6 @@ class Options:
     say: Callable[[str], None] = print
 
 
-def lambdas(recipe: Recipe, t: Tensor) -> Tensor:
-    """(n,) the weight of MSE, on the 0..255 scale, against bits per pixel."""
-    low, high = recipe.model.lambda_min, recipe.model.lambda_max
-    return low * (high / low) ** t
-
-
 def weighted_loss(bpp: Tensor, mse: Tensor, lmbda: Tensor) -> Tensor:
     """(n,) rate-distortion cost in units that make all qualities count alike.
 
@@ -106,7 +99,8 @@ class Trainer:
         options.folder.mkdir(parents=True, exist_ok=True)
         self.crops, self.held_out = self._open_data()
         torch.manual_seed(recipe.steps.seed)
-        self.model = ImageModel(recipe.model)
+        self.model = recipe.model.build()
+        self._check_crop()
         self.step, self.seconds, self.start = 0, 0.0, "linear"
         self.fall: Fall | None = None
         self.history: list[dict[str, float]] = []
@@ -177,8 +171,14 @@ class Trainer:
             x = self.crops.cut(
                 self.crops.draw(START_CROPS, self.recipe.steps.crop), self.recipe.steps.crop
             )
-            start_linear(self.model.analysis, self.model.synthesis, x.cpu())
+            self.model.start(x.cpu())
         return None
+
+    def _check_crop(self) -> None:
+        strides = [plane.stride for plane in self.model.planes.values()]
+        for side in (self.recipe.steps.crop, EVALUATED_SIDE):
+            if any(side % stride for stride in strides):
+                raise UsageError(f"crops of {side} pixels are no multiple of the strides {strides}")
 
     def _load(self, state: dict[str, Tensor], path: Path) -> None:
         try:
@@ -218,7 +218,7 @@ class Trainer:
         with place.autocast():
             coded = self._parallel(x, t)
         bpp, mse = rate_and_error(coded, x)
-        loss = weighted_loss(bpp, mse, lambdas(self.recipe, t))
+        loss = weighted_loss(bpp, mse, self.model.lmbda(t))
         self.optimiser.zero_grad(set_to_none=True)
         relative_loss(loss).mean().backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), steps.clip_norm)
@@ -309,7 +309,7 @@ class Trainer:
             points = []
             for x in self.held_out.split(1):
                 bpp, mse = rate_and_error(self.ema(x, quality, hard=True), x)
-                points.append((weighted_loss(bpp, mse, lambdas(self.recipe, quality)), bpp, mse))
+                points.append((weighted_loss(bpp, mse, self.model.lmbda(quality)), bpp, mse))
             loss, bpp, mse = (torch.cat(part) for part in zip(*points, strict=True))
             losses.append(float(loss.mean()))
             row[f"bpp_{t}"] = float(bpp.mean())

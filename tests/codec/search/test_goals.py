@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from nacre import codec
-from nacre.codec import goals
 from nacre.codec.encoder import Encoder
+from nacre.codec.search import goals
 from nacre.entropy.errors import UsageError
 
 GAP_DB = 0.2  # between files of so small a picture, whose symbols are few

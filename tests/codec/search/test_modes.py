@@ -10,9 +10,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from nacre import codec
-from nacre.codec import cells, modes
+from nacre.codec import cells
 from nacre.codec.container import Coding, Mode, Stream, read_head
 from nacre.codec.encoder import Encoder
+from nacre.codec.search import modes
 from nacre.datasets import odd
 from nacre.entropy.errors import CorruptStream
 
@@ -172,7 +173,7 @@ def test_numbers_that_are_none_are_damage_to_the_decoder(photo, tiny_model, tiny
 
 def test_networks_stay_bounded(tiny_model):
     """Whatever comes in, what a block adds is bounded: no growth from block to block."""
-    from nacre.models.blocks import Block
+    from nacre.models.parts.blocks import Block
 
     torch.manual_seed(0)
     block = Block(16)

@@ -4,26 +4,38 @@ import torch
 from PIL import Image
 
 from nacre import codec
-from nacre.codec import encoder, refine, setup, strips, tiles
+from nacre.codec import encoder, strips, tiles
+from nacre.codec.areas import Area
 from nacre.codec.container import Limits
 from nacre.codec.encoder import Encoder
-from nacre.codec.refine import Effort, Part, Search
+from nacre.codec.run import Run
+from nacre.codec.search import progress, refine, target
+from nacre.codec.search.anneal import anneal
+from nacre.codec.search.progress import Budget, Progress
+from nacre.codec.search.refine import Effort
 from nacre.entropy.errors import LimitError, UsageError
+from nacre.models.family import level
 from nacre.models.zoo import load_model
 
 QUALITY = 40
 
 
 @pytest.fixture(scope="module")
-def runner():
-    return tiles.Runner(load_model(), torch.device("cpu"))
+def run():
+    return Run.to_encode({})
+
+
+def all_planes(run, pixels, t):
+    """Of a picture that is one tile."""
+    (analysed,) = strips.BlockAnalysis(run, pixels).bands(t, 100)
+    return tiles.complete(run, analysed, t)
 
 
 def cost(image: Image.Image, data: bytes, quality: int = QUALITY) -> float:
     """Bits and lambda times squared error of a file, a pixel."""
     pixels = np.asarray(image, float)
     error = np.mean((pixels - np.asarray(codec.decode(data), float)) ** 2)
-    price = load_model().network.config.lmbda((quality - 1) / 99)
+    price = float(load_model().network.lmbda(level(quality)))
     return 8 * len(data) / (image.width * image.height) + price * error
 
 
@@ -54,44 +66,41 @@ def test_the_same_picture_gives_the_same_file(photo, monkeypatch):
 
 
 @pytest.mark.parametrize("depth", [8, 16])
-def test_the_cost_of_a_tile_is_that_of_the_file(photo, runner, depth):
+def test_the_cost_of_a_tile_is_that_of_the_file(photo, run, depth):
     """What the search believes is what the decoder shows: no other way of padding, rounding or scaling."""
     pixels = np.asarray(photo)[:83, :77]
     if depth == 16:
         pixels = pixels.astype(np.uint16) * 257
     data = Encoder(pixels).encode(QUALITY)
-    t = setup.level(QUALITY, runner.device)
+    t = run.level(QUALITY)
     with torch.no_grad():
-        (y,) = strips.Analysis(runner, pixels).bands(t, 100)
-        tile = tiles.encode_tile(runner, y, QUALITY)
-        found = Encoder(pixels)._target(tiles.Area(0, 6, 0, 5), t, 1.0).cost(tile) - tile.bits
+        tile = tiles.encode_tile(run, all_planes(run, pixels, t), QUALITY)
+        found = Encoder(pixels)._target(Area(0, 6, 0, 5), t, 1.0).cost(tile) - tile.bits
     shown = codec.Opened(data).picture().pixels.astype(float)
     error = np.square((shown - pixels) * 255 / strips.PEAKS[depth]).sum()
-    assert found == pytest.approx(error * runner.model.config.lmbda(float(t)) / 3, rel=1e-3)
+    assert found == pytest.approx(error * float(run.network.lmbda(t)) / 3, rel=1e-3)
 
 
-def test_a_gradient_in_windows_is_that_of_the_whole(photo, runner, monkeypatch):
+def test_a_gradient_in_windows_is_that_of_the_whole(photo, run, monkeypatch):
     image = np.asarray(photo.resize((400, 300)))
-    t = setup.level(QUALITY, runner.device)
+    t = run.level(QUALITY)
     with torch.no_grad():
-        (y,) = strips.Analysis(runner, image).bands(t, 100)
-        decoded = tiles.encode_tile(runner, y, QUALITY).decoded
-        target = Encoder(image)._target(tiles.Area(0, 19, 0, 25), t, 1.0)
-        whole = target.gradient(decoded.y_hat, decoded.features)
-        monkeypatch.setattr(refine, "WINDOW", 8)
-        assert torch.allclose(target.gradient(decoded.y_hat, decoded.features), whole, atol=1e-3)
+        shown = tiles.encode_tile(run, all_planes(run, image, t), QUALITY).decoded.shown
+        goal, moved = Encoder(image)._target(Area(0, 19, 0, 25), t, 1.0), frozenset({"y"})
+        whole = goal.gradient(shown, moved)["y"]
+        monkeypatch.setattr(target, "WINDOW_PIXELS", 8 * 16)
+        assert torch.allclose(goal.gradient(shown, moved)["y"], whole, atol=1e-3)
 
 
-def test_annealing_in_windows_leaves_no_position_out(photo, runner, monkeypatch):
-    monkeypatch.setattr(refine, "WINDOW", 4)
-    t = setup.level(QUALITY, runner.device)
+def test_annealing_in_windows_leaves_no_position_out(photo, run, monkeypatch):
+    monkeypatch.setattr(target, "WINDOW_PIXELS", 4 * 16)
+    t = run.level(QUALITY)
     with torch.no_grad():
-        (y,) = strips.Analysis(runner, np.asarray(photo)).bands(t, 100)
-        z = tiles.hyper_latent(runner, y)
-        target = Encoder(photo)._target(tiles.Area(0, 6, 0, 7), t, 1.0)
-        new_y, new_z = refine.anneal(target, y, z, 2, Part(Search()))
-    assert (new_y != y).any(1).all()
-    assert (new_z != z).any(1).all()
+        planes = all_planes(run, np.asarray(photo), t)
+        goal = Encoder(photo)._target(Area(0, 6, 0, 7), t, 1.0)
+        moved = anneal(goal, planes, 2, Progress(Budget()))
+    assert moved.keys() == planes.keys() == {"y", "z"}
+    assert all((moved[name] != plane).any(1).all() for name, plane in planes.items())
 
 
 def test_a_search_that_is_stopped_gives_a_valid_file(photo):
@@ -109,12 +118,12 @@ def test_a_search_that_is_stopped_gives_a_valid_file(photo):
 def test_time_ends_a_search():
     times = iter([0.0, 1.0, 5.0, 11.0, 12.0])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(refine.time, "perf_counter", lambda: next(times))
-        part = Part(Search(seconds=10)).part(0.5, 1.0)
+        patch.setattr(progress.time, "perf_counter", lambda: next(times))
+        part = Progress(Budget(seconds=10)).section(0.5, 1.0)
         assert part.at(0.0) == 0.0
         assert part.at(0.5) == 0.5
         assert part.at(0.6) == 1.0
-        assert part.at(0.6) == 1.0 and part.search.is_over
+        assert part.at(0.6) == 1.0 and part.budget.is_over
 
 
 def test_a_budget_that_is_spent_at_once_is_effort_0(photo):

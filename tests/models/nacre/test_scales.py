@@ -7,23 +7,18 @@ import pytest
 import torch
 
 from nacre.entropy.errors import WeightsError
-from nacre.entropy.walk import MAX_MAGNITUDE, STEPS
-from nacre.models.scales import (
-    EXACT,
-    LOG2_MIN,
-    ROW_STEP,
-    ROWS,
-    IntegerScales,
-    LargestOutputs,
-    quantise,
-)
+from nacre.models.nacre.scales import MAX_MAGNITUDE, STEPS, IntegerScales, quantise, watch
+from nacre.models.parts.integer import EXACT
+from nacre.models.parts.rows import LOG2_MIN, ROW_STEP, ROWS
 from nacre.models.zoo import load_model, names
 
 
 def inputs(model, seed=0, height=3, width=5):
     rng = torch.Generator().manual_seed(seed)
-    z_hat = torch.randint(-30, 31, (model.config.hyper, height, width), generator=rng).float()
-    shape = (model.config.latent, 4 * height, 4 * width)
+    z_hat = torch.randint(
+        -30, 31, (model.network.config.hyper, height, width), generator=rng
+    ).float()
+    shape = (model.network.config.latent, 4 * height, 4 * width)
     return z_hat, torch.randint(0, MAX_MAGNITUDE + 1, shape, generator=rng).float()
 
 
@@ -62,26 +57,28 @@ def test_floats_that_hold_integers_are_integers(name):
     """The shipped network against another implementation that has nothing but int64."""
     model = load_model(name)
     z_hat, magnitudes = inputs(model)
-    x = shuffled(as_int64(model.scales, "up1", z_hat.numpy().astype(np.int64)))
-    hyper = shuffled(as_int64(model.scales, "up2", as_int64(model.scales, "mix", x)))
-    rows = all_rows(model.scales, z_hat, magnitudes).numpy()
+    x = shuffled(as_int64(model.integers.scales, "up1", z_hat.numpy().astype(np.int64)))
+    hyper = shuffled(
+        as_int64(model.integers.scales, "up2", as_int64(model.integers.scales, "mix", x))
+    )
+    rows = all_rows(model.integers.scales, z_hat, magnitudes).numpy()
     for k in range(STEPS):
         x = np.concatenate([hyper, 256 * magnitudes.numpy().astype(np.int64)]) if k else hyper
         for part in ("step_enter", "step_mix", "step_leave"):
-            x = as_int64(model.scales, f"{part}.{k}", x)
+            x = as_int64(model.integers.scales, f"{part}.{k}", x)
         assert np.array_equal(rows[k], x)
 
 
 def test_rows_do_not_depend_on_settings(tiny_model):
     z_hat, magnitudes = inputs(tiny_model)
-    want = all_rows(tiny_model.scales, z_hat, magnitudes)
+    want = all_rows(tiny_model.integers.scales, z_hat, magnitudes)
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
         torch.backends.mkldnn.enabled = False
         torch.set_float32_matmul_precision("medium")
         with torch.autocast("cpu", torch.bfloat16):
-            assert torch.equal(all_rows(tiny_model.scales, z_hat, magnitudes), want)
+            assert torch.equal(all_rows(tiny_model.integers.scales, z_hat, magnitudes), want)
     finally:
         torch.set_num_threads(threads)
         torch.backends.mkldnn.enabled = True
@@ -93,11 +90,11 @@ def test_rows_are_near_the_float_scales(tiny_model):
     for seed in range(4):
         z_hat, magnitudes = inputs(tiny_model, seed)
         z_hat = (z_hat / 10).round()
-        watch = LargestOutputs(net)
+        watching = watch(net)
         with torch.inference_mode():
             hyper = net.hyper(z_hat[None])
             floats = [net(hyper, magnitudes[None], k)[0] for k in range(STEPS)]
-        exact = quantise(net, watch.close())
+        exact = quantise(net, watching.close())
         rows = all_rows(exact, z_hat, magnitudes)
         wanted = ((torch.stack(floats) - LOG2_MIN) / ROW_STEP).clamp(0, ROWS - 1)
         far.append((rows - wanted).abs())
@@ -105,21 +102,21 @@ def test_rows_are_near_the_float_scales(tiny_model):
 
 
 def test_the_bound_is_proven_and_refused(tiny_model):
-    assert tiny_model.scales.prove_exact() < EXACT
-    arrays = tiny_model.scales.to_arrays()
+    assert tiny_model.integers.scales.prove_exact() < EXACT
+    arrays = tiny_model.integers.scales.to_arrays()
     arrays["step_enter.1.bias"] = arrays["step_enter.1.bias"] + 2**45
     with pytest.raises(WeightsError, match="2\\*\\*53"):
         IntegerScales.from_arrays(arrays)
 
 
 def test_storing_undoes_loading(tiny_model):
-    arrays = tiny_model.scales.to_arrays()
+    arrays = tiny_model.integers.scales.to_arrays()
     again = IntegerScales.from_arrays(arrays).to_arrays()
     assert all(np.array_equal(arrays[key], again[key]) for key in arrays)
 
 
 def test_a_missing_layer_is_named(tiny_model):
-    arrays = tiny_model.scales.to_arrays()
+    arrays = tiny_model.integers.scales.to_arrays()
     del arrays["step_mix.2.bias"]
     with pytest.raises(WeightsError, match=r"step_mix\.2\.bias is missing"):
         IntegerScales.from_arrays(arrays)

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from nacre import codec
-from nacre.models.config import ImageConfig
-from nacre.models.image import ImageModel, gaussian_bits, multiplications
-from nacre.models.transforms import start_linear
+from nacre.models.nacre import NacreConfig, NacreNetwork
+from nacre.models.nacre.transforms import start_linear
+from nacre.models.parts.rate import gaussian_bits
 from nacre.models.zoo import load_model
 
-SMALL = ImageConfig(
+SMALL = NacreConfig(
     width8=16, width16=24, latent=32, hyper=8, hyper_analysis_width=16, hyper_width=16, context=16,
     scale_width=8, blocks8=1, blocks16=1, knots=3,
 )  # fmt: skip
@@ -36,7 +36,7 @@ def test_a_gaussian_costs_what_its_integral_says():
 
 def test_gradients_reach_every_parameter():
     torch.manual_seed(0)
-    model = ImageModel(SMALL)
+    model = NacreNetwork(SMALL)
     coded = model(torch.rand(2, 3, 64, 64), torch.tensor([0.2, 0.9]))
     (coded.x_hat.square().mean() + coded.bits.mean() / 4096).backward()
     without = [
@@ -48,12 +48,12 @@ def test_gradients_reach_every_parameter():
 def test_scales_learn_from_whole_symbols_and_transforms_from_smooth_ones():
     """Another draw of the noise changes what the transforms learn, and nothing of what scales learn."""
     torch.manual_seed(0)
-    model, x, t = ImageModel(SMALL), torch.rand(1, 3, 64, 64), torch.tensor([0.7])
+    model, x, t = NacreNetwork(SMALL), torch.rand(1, 3, 64, 64), torch.tensor([0.7])
     learned = []
     for seed in (1, 2):
         model.zero_grad()
         torch.manual_seed(seed)
-        model(x, t).bits_y.sum().backward()
+        model(x, t).bits_of["y"].sum().backward()
         of_both = (model.analysis.gain.log, model.scales.step_leave[0].weight)
         learned.append([p.grad.clone() for p in of_both])
     (gain, scales), (other_gain, other_scales) = learned
@@ -65,7 +65,7 @@ def test_the_linear_start_is_a_transform_codec():
     """Near zero loss of energy before any training, at the finest quantisation."""
     torch.manual_seed(0)
     x = torch.rand(4, 3, 8, 8).repeat_interleave(16, 2).repeat_interleave(16, 3)[:, :, :64, :64]
-    model = ImageModel(SMALL)
+    model = NacreNetwork(SMALL)
     start_linear(model.analysis, model.synthesis, x)
     with torch.inference_mode():
         y = model.analysis(x, torch.ones(4))
@@ -75,7 +75,7 @@ def test_the_linear_start_is_a_transform_codec():
 
 def test_multiplications_are_those_of_a_pass():
     """Counted by hooks while the parts run, against the arithmetic."""
-    model, macs = ImageModel(SMALL), {"encode": 0, "decode": 0}
+    model, macs = NacreNetwork(SMALL), {"encode": 0, "decode": 0}
     x, t, where = torch.rand(1, 3, 128, 128), torch.ones(1), []
 
     def count(conv, _, output):
@@ -92,6 +92,6 @@ def test_multiplications_are_those_of_a_pass():
         part.register_forward_hook(lambda *_: where.append("decode"))
     where[:] = ["encode", "decode"]
     model(x, t, hard=True)
-    want = multiplications(model)
+    want = model.multiplications()
     for side in macs:
         assert abs(macs[side] / 128**2 / 1000 - want[side]) < 1e-9

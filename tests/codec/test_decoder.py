@@ -16,9 +16,10 @@ import torch
 from PIL import Image
 
 from nacre import codec
-from nacre.codec import encoder, setup, tiles
-from nacre.codec import image as codec_image
+from nacre.codec import encoder, strips, tiles
+from nacre.codec import run as runs
 from nacre.codec.container import End, Latent, Limits, Stream
+from nacre.codec.run import Run
 from nacre.entropy import coder
 from nacre.entropy.errors import (
     CorruptStream,
@@ -77,8 +78,8 @@ def in_pieces(monkeypatch):
     head = encoder.Head
     monkeypatch.setattr(encoder, "Head", lambda *a, **k: head(*a, **k, tile_log2=6))
     monkeypatch.setattr(tiles, "SMALLEST_PART_BYTES", 0)
-    monkeypatch.setattr(codec_image.strips, "BLOCK_PIXELS", 10 * 8 * 256)
-    monkeypatch.setattr(codec_image.strips, "BLOCK_COLUMNS", 4)
+    monkeypatch.setattr(strips, "BLOCK_PIXELS", 10 * 8 * 256)
+    monkeypatch.setattr(strips, "BLOCK_COLUMNS", 4 * 16)
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_small_layers_are_coded_together(tiny, photo):
     ],
 )
 def test_no_part_is_smaller_than_it_pays(sizes, spans):
-    assert tiles._spans(sizes) == spans
+    assert tiles._part_spans(sizes) == spans
 
 
 def test_a_cut_file_decodes_coarser_with_a_warning(pieces, tiny):
@@ -211,19 +212,20 @@ def test_a_tile_without_all_of_its_layers_is_refused(pieces, tiny):
     with pytest.raises(CorruptStream, match="has 3 layers, not 4"):
         codec.decode(less.to_bytes(), model=tiny)
     more = dataclasses.replace(
-        stream, latents=(*stream.latents, *(Latent(4, 4, i, b"") for i in range(8)))
+        stream, latents=(*stream.latents, *(Latent(i, 4, 4, b"") for i in range(8)))
     )
     with pytest.raises(CorruptStream, match="layers, not 4"):
         codec.decode(more.to_bytes(), model=tiny)
 
 
 def test_a_latent_of_enormous_values_is_clamped_and_still_a_file(tiny_model):
-    runner = tiles.Runner(tiny_model, torch.device("cpu"))
-    y = torch.full((1, tiny_model.config.latent, 3, 5), 1e9)
+    run = Run(tiny_model, torch.device("cpu"))
+    y = torch.full((1, tiny_model.network.config.latent, 3, 5), 1e9)
     y[:, ::2] *= -1
     with torch.inference_mode():
-        encoded = tiles.encode_tile(runner, y, 50)
-        decoded = tiles.decode_tile(runner, encoded.parts, 3, 5, 50)
+        planes = tiles.complete(run, {"y": y}, run.level(50))
+        encoded = tiles.encode_tile(run, planes, 50)
+        decoded = tiles.decode_tile(run, encoded.parts, 3, 5, 50)
         assert decoded.checksum == encoded.decoded.checksum
 
 
@@ -348,7 +350,7 @@ def test_damage_with_right_chunk_checksums_is_noticed(small, tiny):
         damaged[byte] ^= 0x10
         with pytest.raises(CorruptStream):
             codec.decode(
-                Stream(stream.head, (), (Latent(0, 3, 0, bytes(damaged)),), stream.end).to_bytes(),
+                Stream(stream.head, (), (Latent(0, 0, 3, bytes(damaged)),), stream.end).to_bytes(),
                 model=tiny,
             )
 
@@ -394,8 +396,8 @@ def test_a_bomb_of_any_shape_is_refused_before_decoding(small, tiny, width, heig
     """Small files that need more than the memory limit: the strips and tiles are counted as they are."""
     head = Stream.from_bytes(small).head
     bomb = dataclasses.replace(head, width=width, height=height, tile_log2=15)
-    latents = tuple(Latent(0, 3, i, b"") for i in range(bomb.tile_count))
-    monkeypatch.setattr(codec_image.tiles, "decode_tile", None)
+    latents = tuple(Latent(i, 0, 3, b"") for i in range(bomb.tile_count))
+    monkeypatch.setattr(tiles, "decode_tile", None)
     data = Stream(bomb, (), latents, End(0)).to_bytes()
     with pytest.raises(LimitError, match="MiB"):
         codec.decode(data, model=tiny)
@@ -405,13 +407,13 @@ def test_what_cannot_be_allocated_is_a_limit_error(small, tiny, monkeypatch):
     def fail(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(codec_image.strips, "synthesise", fail)
+    monkeypatch.setattr(strips, "synthesise", fail)
     with pytest.raises(LimitError, match="out of memory"):
         codec.decode(small, model=tiny)
 
 
 def test_another_device_has_a_copy_of_its_own(tiny_model):
-    setup._network_on(tiny_model.network, torch.device("meta"))
+    runs._network_on(tiny_model.network, torch.device("meta"))
     assert {p.device.type for p in tiny_model.network.parameters()} == {"cpu"}
 
 
