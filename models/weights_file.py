@@ -108,6 +108,11 @@ def unpack(data: bytes, is_known: bool = False) -> CodingModel:
     Nothing is allocated for the sizes that the configuration claims: arrays of the file become the
     parameters, and have to fit. A file that `is_known`, by its hash, was tried before.
     """
+    with torch.inference_mode(False), torch.no_grad():  # weights serve searches by gradient, too
+        return _unpacked(data, is_known)
+
+
+def _unpacked(data: bytes, is_known: bool) -> CodingModel:
     name, family, config = read_metadata(data)
     try:
         arrays = load(data)

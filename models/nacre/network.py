@@ -18,6 +18,7 @@ from nacre.models.nacre.transforms import AnalysisTransform, SynthesisTransform,
 from nacre.models.parts.channels import ChannelScales, band_rows, band_scales
 from nacre.models.parts.rows import Rows, rows_by_scale
 
+LEAST_SHARE = 0.25  # of the shipped network's memory: pixels and copies stay, however narrow a network is
 Z_BANDS = 2  # bands of quality in which a channel of z has a table of its own
 
 
@@ -86,8 +87,8 @@ def reach(c: NacreConfig) -> Reach:
 
     Bytes were measured with the shipped widths, and follow the widths from there.
     """
-    activations = max(c.width8 / 128, c.width16 / 256)
-    planes = (c.latent + c.context) / 576
+    activations = max(c.width8 / 128, c.width16 / 256, LEAST_SHARE)
+    planes = max((c.latent + c.context) / 576, LEAST_SHARE)
     halo = c.blocks16 + -(-c.blocks8 // 2)
     return Reach(STRIDE, halo, 200 * activations, 40 * planes, 60 * planes, 1100 * activations)
 

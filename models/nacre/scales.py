@@ -90,7 +90,7 @@ class IntegerScales:
         largest = 0.0
         for name, layer in self.layers.items():
             inputs = layer.weight.shape[0 if layer.is_depthwise else 1]
-            top = torch.full((inputs,), float(ACTIVATION_TOP), dtype=torch.float64)
+            top = torch.full((inputs,), float(ACTIVATION_TOP), dtype=torch.float64, device="cpu")
             if name == "up1":
                 top[:] = MAX_HYPER
             elif name.startswith("step_enter") and not name.endswith(".0"):
@@ -152,7 +152,7 @@ def quantise(net: ScaleNet, seen: Mapping[str, float]) -> IntegerScales:
     for name in layer_names():
         conv = convs.get(name, modules.get(name))
         assert isinstance(conv, nn.Conv2d)
-        inputs = torch.full((conv.in_channels,), 1.0, dtype=torch.float64)
+        inputs = torch.full((conv.in_channels,), 1.0, dtype=torch.float64, device="cpu")
         if name.startswith("step_enter"):
             inputs[:width] = unit["up2"]
             inputs[width:] = 1 / MAGNITUDE_UNIT

@@ -57,5 +57,5 @@ def band_rows(qualities: int, channels: int, bands: int) -> RowTable:
 def band_scales(scales: ChannelScales, bands: int) -> tuple[float, ...]:
     """The standard deviation of each of these rows: that of the channel in the middle of the band."""
     with torch.inference_mode():
-        middles = (torch.arange(bands, dtype=torch.float32) + 0.5) / bands
+        middles = (torch.arange(bands, dtype=torch.float32, device=scales.log.device) + 0.5) / bands
         return tuple(scales(middles)[..., 0, 0].flatten().tolist())

@@ -103,7 +103,7 @@ def quantise_layer(
     """
     is_depthwise = conv.groups > 1
     weight = conv.weight.detach().double().flatten(1)  # (O, I), or (C, 9)
-    bias = conv.bias.detach().double() if conv.bias is not None else torch.zeros(len(weight))
+    bias = weight.new_zeros(len(weight)) if conv.bias is None else conv.bias.detach().double()
     weight = weight * (input_unit[:, None] if is_depthwise else input_unit)
     step = weight.abs().amax(1).clamp_min(1e-12) / WEIGHT_TOP
     ratio = step / output_unit

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from nacre.codec import encoder, strips, tiles
 from nacre.codec import run as runs
 from nacre.codec.container import End, Latent, Limits, Stream
 from nacre.codec.run import Run
+from nacre.codec.search.refine import EFFORTS, Effort
 from nacre.entropy import coder
 from nacre.entropy.errors import (
     CorruptStream,
@@ -31,6 +33,7 @@ from nacre.entropy.errors import (
     WeightsError,
 )
 from nacre.entropy.stack import PlainStack
+from nacre.models import zoo
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 FACTS = json.loads((VECTORS / "facts.json").read_text())
@@ -250,7 +253,7 @@ def test_frozen_files_are_read_and_written_the_same(tiny, name):
 
 @pytest.mark.parametrize("name", FACTS)
 def test_frozen_files_are_read_by_the_plain_coder(tiny, name, monkeypatch):
-    monkeypatch.setattr(coder.Decoder.__init__, "__defaults__", (PlainStack,))
+    monkeypatch.setattr(coder.SymbolDecoder.__init__, "__defaults__", (PlainStack,))
     codec.decode((VECTORS / f"{name}.ncr").read_bytes(), model=tiny)
 
 
@@ -289,6 +292,45 @@ def test_files_cross_between_settings_of_the_machine(setting, photo, tmp_path):
     there = np.asarray(Image.open(files[3])).astype(int)
     assert np.abs(here - there).max() <= 1
     assert psnr_db(codec.decode(Path(files[2]).read_bytes()), here) > 40
+
+
+STATES = {
+    "float64 by default": lambda: _default_type(torch.float64),
+    "bfloat16 by default": lambda: _default_type(torch.bfloat16),
+    "another default device": lambda: torch.device("meta"),
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "inference mode": torch.inference_mode,
+    "no gradients": torch.no_grad,
+    "deterministic algorithms": lambda: _deterministic(),
+    "anomaly detection": torch.autograd.detect_anomaly,
+}
+
+
+@contextmanager
+def _default_type(kind):
+    torch.set_default_dtype(kind)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@contextmanager
+def _deterministic():
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.filterwarnings("ignore:Anomaly Detection")
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("effort", [0, 5])
+def test_the_state_of_torch_does_not_leak_in(state, effort, photo, tiny, monkeypatch):
+    monkeypatch.setitem(EFFORTS, 5, Effort(2, 1))
+    wanted = codec.encode(photo, quality=50, effort=effort, model=tiny)
+    pixels = codec.decode(wanted, model=tiny).tobytes()
+    zoo._models.clear()  # weights are loaded in that state as well
+    with STATES[state]():
+        assert codec.encode(photo, quality=50, effort=effort, model=tiny) == wanted
+        assert codec.decode(wanted, model=tiny).tobytes() == pixels
 
 
 def test_bfloat16_writes_and_reads_files_of_everyone(photo):
@@ -364,7 +406,7 @@ def test_another_checksum_is_noticed(small, tiny):
 
 def test_a_file_of_another_model_is_refused_by_name(small):
     with pytest.raises(
-        UnsupportedStream, match=f"written with model {codec.info(small).model_id}; here is nacre"
+        UnsupportedStream, match=f"written with model {codec.info(small).model_id}; installed are nacre"
     ):
         codec.decode(small)
 
@@ -398,9 +440,10 @@ def test_a_bomb_of_any_shape_is_refused_before_decoding(small, tiny, width, heig
     bomb = dataclasses.replace(head, width=width, height=height, tile_log2=15)
     latents = tuple(Latent(i, 0, 3, b"") for i in range(bomb.tile_count))
     monkeypatch.setattr(tiles, "decode_tile", None)
+    limits = Limits(memory_bytes=1 << 29)
     data = Stream(bomb, (), latents, End(0)).to_bytes()
     with pytest.raises(LimitError, match="MiB"):
-        codec.decode(data, model=tiny)
+        codec.decode(data, model=tiny, limits=limits)
 
 
 def test_what_cannot_be_allocated_is_a_limit_error(small, tiny, monkeypatch):

@@ -133,9 +133,8 @@ def _pixels(image: Image.Image | NDArray[Any]) -> int:
 
 def _options(args: Namespace) -> dict[str, Any]:
     """What a picture is coded with; raises UsageError for what is wrong whatever the picture."""
-    from nacre.codec import setup
     from nacre.codec.encoder import DEFAULT_QUALITY, check
-    from nacre.models.zoo import load_model
+    from nacre.codec.run import Run
 
     options: dict[str, Any] = {
         "effort": args.effort, "strip": args.strip, "limits": batch.limits(args),
@@ -145,7 +144,8 @@ def _options(args: Namespace) -> dict[str, Any]:
     if args.lossless:
         _refuse_with_lossless(args)
         return {**options, "lossless": True}
-    setup.runner(load_model(args.model), args.device, args.precision)
+    run = {"model": args.model, "device": args.device, "precision": args.precision}
+    Run.to_encode(run)
     if args.roi is not None and args.effort == 0:
         raise UsageError("--roi: a region of interest needs an effort of 1 or more")
     options |= {"model": args.model, "device": args.device, "precision": args.precision}

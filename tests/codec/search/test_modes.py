@@ -89,7 +89,7 @@ def test_the_way_that_is_taken_costs_no_more_than_the_latent_alone(with_page):
         for encoder.is_adaptive in (True, False):
             data = encoder.encode(60, 0)
             error = np.square(np.asarray(codec.decode(data), float) - pixels).sum() / 3
-            costs.append(8 * len(data) + error * encoder._runner.model.config.lmbda(59 / 99))
+            costs.append(8 * len(data) + error * float(encoder._run.network.lmbda(torch.tensor([59 / 99]))))
         assert costs[0] < costs[1]
 
 
@@ -152,7 +152,9 @@ def test_a_file_that_is_cut_before_its_cells_shows_what_lies_under_them(with_pag
 def test_numbers_that_are_none_make_the_encoder_code_otherwise(photo, monkeypatch):
     encoder = Encoder(photo)
     monkeypatch.setattr(
-        encoder._analysis, "bands", lambda t, band: iter([torch.full((1, 320, 6, 7), torch.nan)])
+        encoder._analysis,
+        "bands",
+        lambda t, rows: iter([{"y": torch.full((1, 320, 6, 7), torch.nan)}]),
     )
     for effort in (0, 1):
         data = encoder.encode(60, effort)
