@@ -176,6 +176,11 @@ def length(value: bytes) -> bytes:
     return made(HEAD, b"LATN" + value + CODE[0][1] + bytes(4))
 
 
+def layers(first: int, more: int) -> tuple[bytes, bytes]:
+    """A LATN chunk of the first tile that names these layers."""
+    return b"LATN", b"\0" + write_varint(first) + write_varint(more)
+
+
 def swapped_words(code: bytes) -> bytes:
     return (
         np.frombuffer(code[: len(code) // 4 * 4], "<u4").byteswap().tobytes()
@@ -248,9 +253,9 @@ FAULTS = {
     "tiles-out-of-order": (made(HEAD, CODE[1], CODE[0], *CODE[2:], TEND), CorruptStream),
     "tile-2^32-1": (made(HEAD, (b"LATN", write_varint(2**32 - 1) + b"\0\3"), TEND), CorruptStream),
     "last-layer-missing": (made(HEAD, *CODE[:-1], TEND), CorruptStream),
-    "layer-2^32-1": (made(HEAD, (b"LATN", b"\0" + write_varint(2**32 - 1) + b"\0"), *CODE[1:], TEND), CorruptStream),
-    "layers-2^33": (made(HEAD, (b"LATN", b"\0" + 2 * write_varint(2**32 - 1)), *CODE[1:], TEND), CorruptStream),
-    "layers-of-one-tile-2^32": (made(HEAD, (b"LATN", b"\0\0" + write_varint(2**32 - 1)), *CODE[1:], TEND), CorruptStream),
+    "layer-2^32-1": (made(HEAD, layers(2**32 - 1, 0), *CODE[1:], TEND), CorruptStream),
+    "layers-2^33": (made(HEAD, layers(2**32 - 1, 2**32 - 1), *CODE[1:], TEND), CorruptStream),
+    "layers-of-one-tile-2^32": (made(HEAD, layers(0, 2**32 - 1), *CODE[1:], TEND), CorruptStream),
     "latn-of-one-number": (made(HEAD, (b"LATN", b"\0"), *CODE[1:], TEND), CorruptStream),
     "latn-empty": (made(HEAD, (b"LATN", b""), *CODE[1:], TEND), CorruptStream),
     "metadata-after-code": (made(HEAD, *CODE, META, TEND), CorruptStream),

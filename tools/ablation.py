@@ -18,7 +18,7 @@ from torch import Tensor
 
 from nacre.datasets.crops import Crops
 from nacre.datasets.memory import open_store, store_of
-from nacre.models.nacre import NacreNetwork
+from nacre.models.nacre.network import NacreNetwork
 from nacre.models.nacre.scales import ScaleNet
 from nacre.tools.train.checkpoint import FILE, Checkpoint
 from nacre.tools.train.recipe import Recipe

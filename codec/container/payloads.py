@@ -133,7 +133,12 @@ class Head:
             self.channels | self.bit_depth - 1 << 4,
         )
         fixed = self.LAYOUT.pack(
-            self.version, coding, self.width, self.height, samples, self.quality,
+            self.version,
+            coding,
+            self.width,
+            self.height,
+            samples,
+            self.quality,
             self.tile_log2 | self.flags << 4,
         )
         return fixed + self.model

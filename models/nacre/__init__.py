@@ -6,3 +6,5 @@ from nacre.models.nacre.network import NacreNetwork
 from nacre.models.nacre.priors import NacreIntegers
 
 FAMILY = Family("nacre", NacreConfig, NacreNetwork, NacreIntegers.from_arrays)
+
+__all__ = ["FAMILY", "NacreConfig", "NacreNetwork"]

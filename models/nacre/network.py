@@ -18,7 +18,7 @@ from nacre.models.nacre.transforms import AnalysisTransform, SynthesisTransform,
 from nacre.models.parts.channels import ChannelScales, band_rows, band_scales
 from nacre.models.parts.rows import Rows, rows_by_scale
 
-LEAST_SHARE = 0.25  # of the shipped network's memory: pixels and copies stay, however narrow a network is
+LEAST_SHARE = 0.25  # of the shipped network's memory, for any: pixels and their copies remain
 Z_BANDS = 2  # bands of quality in which a channel of z has a table of its own
 
 

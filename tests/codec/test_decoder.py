@@ -406,7 +406,8 @@ def test_another_checksum_is_noticed(small, tiny):
 
 def test_a_file_of_another_model_is_refused_by_name(small):
     with pytest.raises(
-        UnsupportedStream, match=f"written with model {codec.info(small).model_id}; installed are nacre"
+        UnsupportedStream,
+        match=f"written with model {codec.info(small).model_id}; installed are nacre",
     ):
         codec.decode(small)
 

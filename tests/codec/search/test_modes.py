@@ -89,7 +89,9 @@ def test_the_way_that_is_taken_costs_no_more_than_the_latent_alone(with_page):
         for encoder.is_adaptive in (True, False):
             data = encoder.encode(60, 0)
             error = np.square(np.asarray(codec.decode(data), float) - pixels).sum() / 3
-            costs.append(8 * len(data) + error * float(encoder._run.network.lmbda(torch.tensor([59 / 99]))))
+            costs.append(
+                8 * len(data) + error * float(encoder._run.network.lmbda(torch.tensor([59 / 99])))
+            )
         assert costs[0] < costs[1]
 
 
