@@ -150,7 +150,7 @@ class Encoder:
         if self._has_roi and not effort:
             raise UsageError("a region of interest needs an effort of 1 or more")
         head, whole = self._head(quality), progress or Progress(Budget())
-        coded: list[Coded] = []
+        coded: list[CodedTile] = []
         with torch.inference_mode(False), torch.no_grad(), memory_errors_named():
             t = self._run.level(quality)
             areas, side = self._areas(head), head.tile // self._stride
@@ -172,13 +172,13 @@ class Encoder:
         height, width = (positions(side, self._stride) for side in (self.height, self.width))
         return list(grid(width, height, head.tile // self._stride))
 
-    def _file(self, head: Head, coded: list[Coded]) -> bytes:
+    def _file(self, head: Head, coded: list[CodedTile]) -> bytes:
         """The file of all tiles; without a latent where no tile has one."""
         if all(found.tile is None for found in coded):
             head = replace(head, coding=Coding.CELLS, model=b"")
         return _assembled(head, self._metadata, self._plane, coded)
 
-    def _coded(self, task: _Task, analysed: Planes) -> Coded:
+    def _coded(self, task: _Task, analysed: Planes) -> CodedTile:
         """A tile of planes (1, C, h, w) that come from pixels, its cells as they cost least."""
         target = self._target(task.area, task.t, task.trade)
         chooser = modes.Chooser(
@@ -199,7 +199,7 @@ class Encoder:
             if not suspects.any():
                 tile = tiles.encode_tile(self._run, planes, task.quality)
                 if not is_search:
-                    return Coded(tile, None)
+                    return CodedTile(tile, None)
                 way = chooser.plain(planes, tile)
                 suspects = chooser.badly_shown(way)
         except tiles.NotNumbers:
@@ -207,12 +207,12 @@ class Encoder:
         if way is None or (suspects.any() and self.is_adaptive):
             way = chooser.best(planes, suspects)
         if way.tile is None or way.planes is None or not is_search:
-            return Coded(way.tile, way.cells)
+            return CodedTile(way.tile, way.cells)
         effort, cost = EFFORTS[task.effort], way.cost_of_latent
         tile = refine_tile(
             way.target, way.planes, task.quality, effort, task.progress, way.tile, cost
         )
-        return Coded(tile, way.cells)
+        return CodedTile(tile, way.cells)
 
     def _survey(self, task: _Task) -> modes.Survey:
         """Kept for pictures of one tile, which may be coded more than once."""
@@ -268,7 +268,7 @@ class _Task:
 
 
 @dataclass(frozen=True)
-class Coded:
+class CodedTile:
     """A tile that is coded: of its latent and its cells one may be missing."""
 
     tile: tiles.EncodedTile | None
@@ -298,12 +298,12 @@ def encode_lossless(
     plane = None if picture.alpha is None else Alpha(alpha.to_bytes(picture.alpha))
     care = MOST_CARE if effort >= CAREFUL_EFFORT * MOST_CARE else 1
     with memory_errors_named():
-        coded = [Coded(None, found) for found in stored.write(picture.pixels, head.tile, care)]
+        coded = [CodedTile(None, found) for found in stored.write(picture.pixels, head.tile, care)]
     return _assembled(head, _metadata(picture, strip), plane, coded)
 
 
 def _assembled(
-    head: Head, metadata: tuple[Meta, ...], plane: Alpha | None, coded: list[Coded]
+    head: Head, metadata: tuple[Meta, ...], plane: Alpha | None, coded: list[CodedTile]
 ) -> bytes:
     latents = tuple(
         Latent(number, part.first, part.last, part.data)

@@ -28,7 +28,7 @@ MEGAPIXEL = 1e6
 
 
 @dataclass(frozen=True)
-class Measured:
+class EffortResult:
     """One picture at one effort; seconds are those of all qualities together."""
 
     curve: Curve
@@ -36,7 +36,7 @@ class Measured:
     decode_seconds: float
 
 
-def measured(image: Image.Image, effort: int, qualities: Sequence[int]) -> Measured:
+def measured(image: Image.Image, effort: int, qualities: Sequence[int]) -> EffortResult:
     pixels = np.asarray(image)
     rate, psnr, encoding, decoding = [], [], 0.0, 0.0
     for quality in qualities:
@@ -48,12 +48,12 @@ def measured(image: Image.Image, effort: int, qualities: Sequence[int]) -> Measu
         decoding += time.perf_counter() - between
         rate.append(8 * len(data) / (image.width * image.height))
         psnr.append(psnr_db(pixels, decoded))
-    return Measured(Curve.of(f"effort {effort}", rate, psnr), encoding, decoding)
+    return EffortResult(Curve.of(f"effort {effort}", rate, psnr), encoding, decoding)
 
 
 def row(
     images: Sequence[Image.Image],
-    plain: Sequence[Measured],
+    plain: Sequence[EffortResult],
     effort: int,
     qualities: Sequence[int],
 ) -> dict[str, Any]:

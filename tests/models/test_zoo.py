@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -33,8 +35,29 @@ def test_the_default_comes_first():
     assert zoo.names()[0] == zoo.DEFAULT
 
 
-def test_a_model_is_loaded_once(tiny):
+def test_a_model_is_loaded_once(tiny, tmp_path):
     assert zoo.load_model(tiny) is zoo.load_model(str(tiny))
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(tiny.read_bytes())
+    assert zoo.load_model(copy) is zoo.load_model(tiny)  # by content
+
+
+def test_a_file_that_was_replaced_gives_the_new_weights(tiny, tmp_path):
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes(tiny.read_bytes())
+    before = zoo.load_model(path)
+    other = put("network.analysis.leave.bias", lambda v: v + np.float16(1))
+    path.write_bytes(changed(tiny, other))
+    after = zoo.load_model(path)
+    assert after.id != before.id == zoo.load_model(tiny).id
+
+
+def test_no_more_than_a_few_models_are_kept(tiny, tmp_path):
+    for k in range(zoo.MOST_KEPT + 2):
+        path = tmp_path / f"{k}.safetensors"
+        path.write_bytes(changed(tiny, put("network.analysis.leave.bias", lambda v: v * 0 + k)))  # noqa: B023
+        zoo.load_model(path)
+    assert len(zoo._models) <= zoo.MOST_KEPT
 
 
 def test_a_stream_of_an_unknown_model_names_it():
@@ -65,6 +88,19 @@ def put(key, value):
 
 
 PARTS = ("weight", "bias", "multiplier")
+
+
+def described(**fields):
+    """Fields of the metadata replaced; those of the configuration one by one."""
+
+    def change(_, metadata):
+        said = json.loads(metadata["nacre"])
+        said["config"].update(fields.pop("config", {}))
+        metadata["nacre"] = json.dumps(said | fields)
+
+    return change
+
+
 BAD = {
     "a missing tensor": lambda a, _: a.pop("network.analysis.leave.bias"),
     "a tensor too many": lambda a, _: a.update({"network.more": np.zeros(3, np.float32)}),
@@ -80,9 +116,19 @@ BAD = {
     "scales of another shape": lambda a, _: a.update(
         {f"scales.step_leave.1.{part}": a[f"scales.step_leave.1.{part}"][:-4] for part in PARTS}
     ),
-    "a config with another field": lambda _, m: m.update(
-        nacre='{"name": "x", "config": {"layers": 3}}'
-    ),
+    "a config with another field": described(config={"layers": 3}),
+    "a config of text": described(config={"width8": "16"}),
+    "a config of a fraction": described(config={"width8": 16.5}),
+    "a config without channels": described(config={"latent": 0}),
+    "a config of enormous widths": described(config={"width8": 10**9}),
+    "a config of endless blocks": described(config={"blocks8": 10**9}),
+    "another config": described(config={"width8": 4096, "width16": 4096, "latent": 4096}),
+    "a family that is none": described(family="zoo"),
+    "a family outside": described(family="../../x"),
+    "a family that is no text": described(family=["nacre"]),
+    "another row count": put("tables.y.radius", lambda v: v[:-1]),
+    "tables of fractions": put("tables.y.radius", lambda v: v.astype(np.float32)),
+    "tables that are no list": put("tables.y.radius", lambda v: v[None]),
     "a config that is none": lambda _, m: m.update(nacre="[1, 2"),
     "no config": lambda _, m: m.update(nacre="{}"),
 }
@@ -119,3 +165,52 @@ def test_damaged_embedded_weights_are_refused(monkeypatch, tmp_path, tiny):
     (tmp_path / "nacre.safetensors").write_bytes(data)
     with pytest.raises(WeightsError, match="damaged"):
         zoo.load_model("nacre")
+
+
+PEAK = """
+import resource, sys
+from nacre.entropy.errors import WeightsError
+from nacre.models.weights_file import unpack
+whole, claims = (open(path, "rb").read() for path in sys.argv[1:])
+unpack(whole)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    unpack(claims)
+except WeightsError:
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no resource module")
+def test_a_small_file_cannot_claim_gigabytes(tiny, tmp_path):
+    """Widths of 4096 are 2 GB of parameters; a file of 168 kB has to bring them."""
+    claims = described(config={"width8": 4096, "width16": 4096, "latent": 4096})
+    (tmp_path / "claims").write_bytes(changed(tiny, claims))
+    command = [sys.executable, "-c", PEAK, str(tiny), str(tmp_path / "claims")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100  # MiB
+
+
+def test_the_family_is_named_and_older_files_are_of_the_first_one(tiny):
+    assert unpack(tiny.read_bytes()).family == "nacre"
+
+    def unnamed(_, metadata):
+        said = json.loads(metadata["nacre"])
+        del said["family"]
+        metadata["nacre"] = json.dumps(said)
+
+    assert unpack(changed(tiny, unnamed)).family == "nacre"
+
+
+def test_networks_without_numbers_draw_none():
+    """Loading would otherwise import half of torch, for random numbers that nobody sees."""
+    code = (
+        "import sys, torch\n"
+        "from nacre.models import family\n"
+        "from nacre.models.parts.unfilled import unfilled\n"
+        "before = set(sys.modules)\n"
+        "with unfilled(): net = family.find('nacre').build(family.find('nacre').config())\n"
+        "assert {p.device.type for p in net.parameters()} == {'meta'}\n"
+        "assert 'sympy' not in set(sys.modules) - before, 'slow imports'\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
