@@ -18,7 +18,7 @@ from PIL import Image
 
 from nacre.entropy.errors import ImageError, NacreError
 from nacre.tools.evaluate import metrics
-from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, Stages
+from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, Stages, pixels_alone
 from nacre.tools.evaluate.codecs.registry import create
 from nacre.tools.evaluate.results import Failure, Row
 
@@ -74,10 +74,10 @@ def codec_named(name: str) -> Codec:
 
 
 def open_picture(path: Path) -> Image.Image:
-    """RGB, decoded; raises ImageError."""
+    """Decode a picture to RGB and drop its metadata. Raises ImageError."""
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
+            return pixels_alone(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path.name}: {error}") from error
 

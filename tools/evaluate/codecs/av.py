@@ -68,7 +68,7 @@ class AvCodec(Codec):
     def _is_half(self) -> bool:
         return self.chroma == "420"
 
-    def encode(self, image: Image.Image, quality: float) -> bytes:
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
         import av
 
         even = to_even_sides(np.asarray(image))

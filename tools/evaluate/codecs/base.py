@@ -20,6 +20,16 @@ class CodecFailed(NacreError):
     """The codec was asked and gave nothing that can be used."""
 
 
+def pixels_alone(image: Image.Image) -> Image.Image:
+    """Return the picture without ICC profile, EXIF, XMP, comment, resolution and transparency colour.
+
+    Savers of Pillow write some of these unasked. A codec that strips them would win by their bytes.
+    """
+    if not image.info and not image.getexif():
+        return image
+    return Image.frombytes(image.mode, image.size, image.tobytes())
+
+
 @dataclass(frozen=True)
 class Stages:
     """Seconds as a codec itself knows them; None where it does not."""
@@ -63,9 +73,13 @@ class Codec(ABC):
     def version(self) -> str:
         """Of the program or library that does the work."""
 
-    @abstractmethod
     def encode(self, image: Image.Image, quality: float) -> bytes:
-        """A whole file of an RGB picture."""
+        """Encode an RGB picture into a whole file. Metadata of the picture does not reach the file."""
+        return self._encode(pixels_alone(image), quality)
+
+    @abstractmethod
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
+        """Encode an RGB picture that carries no metadata."""
 
     @abstractmethod
     def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:

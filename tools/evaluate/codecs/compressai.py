@@ -70,7 +70,7 @@ class CompressAi(Codec):
     def version(self) -> str:
         return self._version
 
-    def encode(self, image: Image.Image, quality: float) -> bytes:
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             source, target = Path(folder) / "in.png", Path(folder) / "out.bin"
             image.save(source, compress_level=1)

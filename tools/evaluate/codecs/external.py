@@ -102,11 +102,11 @@ class Vtm(ExternalCodec):
 
     @property
     def settings(self) -> str:
-        line = " ".join(["EncoderAppStatic", *self._encoder("Q", "W", "H")])
+        line = " ".join(["EncoderAppStatic", *self._arguments("Q", "W", "H")])
         truncated = ", fractions cut off" if self.chosen_int("truncate") else ""
         return f"{line.replace(self.paths['config'], 'encoder_intra_vtm.cfg')}{truncated}"
 
-    def _encoder(self, quality: str, width: str, height: str) -> list[str]:
+    def _arguments(self, quality: str, width: str, height: str) -> list[str]:
         return [
             "-c", self.paths["config"], "-i", "in.yuv", "-b", "out.bin", "-o", os.devnull, "-q", quality,
             "-wdt", width, "-hgt", height, "-fr", "1", "-f", "1", "--InputChromaFormat=444",
@@ -114,12 +114,12 @@ class Vtm(ExternalCodec):
             "--ConformanceWindowMode=1",
         ]  # fmt: skip
 
-    def encode(self, image: Image.Image, quality: float) -> bytes:
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
         depth = self.chosen_int("depth")
         planes = to_planes(np.asarray(image), depth, truncate=bool(self.chosen_int("truncate")))
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "in.yuv").write_bytes(pack(planes, depth))
-            arguments = self._encoder(str(whole(quality)), str(image.width), str(image.height))
+            arguments = self._arguments(str(whole(quality)), str(image.width), str(image.height))
             return self.run([self.paths["encoder"], *arguments], Path(folder), "out.bin")
 
     def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:
@@ -148,20 +148,20 @@ class Vvenc(ExternalCodec):
 
     @property
     def settings(self) -> str:
-        return " ".join(["vvencapp", *self._encoder("Q", "WxH")])
+        return " ".join(["vvencapp", *self._arguments("Q", "WxH")])
 
-    def _encoder(self, quality: str, size: str) -> list[str]:
+    def _arguments(self, quality: str, size: str) -> list[str]:
         return [
             "--input", "in.yuv", "--size", size, "--format", "yuv420_10", "--framerate", "1", "--frames", "1",
             "--intraperiod", "1", "--preset", self.chosen["preset"], "--qp", quality, "--qpa", "0",
             "--internal-bitdepth", str(DEPTH), "--threads", "1", "--output", "out.266",
         ]  # fmt: skip
 
-    def encode(self, image: Image.Image, quality: float) -> bytes:
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
         even = to_even_sides(np.asarray(image))
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "in.yuv").write_bytes(pack(to_planes(even, DEPTH, True), DEPTH))
-            arguments = self._encoder(str(whole(quality)), f"{even.shape[1]}x{even.shape[0]}")
+            arguments = self._arguments(str(whole(quality)), f"{even.shape[1]}x{even.shape[0]}")
             return self.run([self.paths["encoder"], *arguments], Path(folder), "out.266")
 
     def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:
@@ -187,17 +187,17 @@ class Bpg(ExternalCodec):
 
     @property
     def settings(self) -> str:
-        return " ".join(["bpgenc", *self._encoder("Q")])
+        return " ".join(["bpgenc", *self._arguments("Q")])
 
-    def _encoder(self, quality: str) -> list[str]:
+    def _arguments(self, quality: str) -> list[str]:
         effort = str(self.chosen_int("effort"))
         return ["-q", quality, "-f", "444", "-c", "ycbcr", "-b", "8", "-e", "x265", "-m", effort,
                 "-o", "out.bpg", "in.png"]  # fmt: skip
 
-    def encode(self, image: Image.Image, quality: float) -> bytes:
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             image.save(Path(folder) / "in.png")
-            command = [self.paths["encoder"], *self._encoder(str(whole(quality)))]
+            command = [self.paths["encoder"], *self._arguments(str(whole(quality)))]
             return self.run(command, Path(folder), "out.bpg")
 
     def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:

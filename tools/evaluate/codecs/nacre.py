@@ -44,7 +44,7 @@ class Nacre(Codec):
 
         return f"nacre {version('nacre')}, weights {self._id}"
 
-    def encode(self, image: Image.Image, quality: float) -> bytes:
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
         from nacre import codec
 
         self._watch.seconds = 0.0

@@ -49,7 +49,7 @@ class PillowCodec(Codec):
         library = features.version(self.feature)
         return f"Pillow {PIL.__version__}, {self.feature} {library}"
 
-    def encode(self, image: Image.Image, quality: float) -> bytes:
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
         file = io.BytesIO()
         image.save(file, self.format, **self.arguments(quality))
         return file.getvalue()
