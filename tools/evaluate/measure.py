@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from nacre.entropy.errors import ImageError, NacreError
 from nacre.tools.evaluate import metrics
 from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, Stages, pixels_alone
 from nacre.tools.evaluate.codecs.registry import create
+from nacre.tools.evaluate.memory import PeakMemory, largest
 from nacre.tools.evaluate.results import Failure, Row
 
 DIGEST = 16  # hexadecimal digits that are kept of a file's SHA-256
@@ -87,7 +86,7 @@ def measure(codec: Codec, image: Image.Image, task: Task, quality: float) -> Row
     memory = PeakMemory()
     data, encode_seconds, encode = _timed(codec, lambda: codec.encode(image, quality))
     decoded, decode_seconds, decode = _timed(codec, lambda: codec.decode(data, image.size))
-    peak = memory.mib()
+    peak = largest(memory.mib(), encode.peak_memory_mib, decode.peak_memory_mib)
     if decoded.size != image.size or decoded.mode != "RGB":
         raise CodecFailed(f"gave {decoded.mode} {decoded.size}, not RGB {image.size}")
     x, x_hat = np.asarray(image), np.asarray(decoded)
@@ -109,7 +108,7 @@ def measure(codec: Codec, image: Image.Image, task: Task, quality: float) -> Row
         decode_seconds=rounded(decode_seconds) if timed else None,
         encode_entropy_seconds=rounded(encode.entropy) if timed else None,
         decode_entropy_seconds=rounded(decode.entropy) if timed else None,
-        peak_memory_mib=round(peak, 1) if timed else None,
+        peak_memory_mib=None if peak is None or not timed else round(peak, 1),
         sha256=hashlib.sha256(data).hexdigest()[:DIGEST],
     )
 
@@ -131,33 +130,6 @@ def _timed(codec: Codec, work: Callable[[], T]) -> tuple[T, float, Stages]:
     seconds = time.perf_counter() - start
     stages = codec.stages()
     return result, seconds if stages.whole is None else stages.whole, stages
-
-
-class PeakMemory:
-    """Largest resident size of this process, and of any program it waited for, since construction.
-
-    Linux alone can start anew; elsewhere it is the largest since the process began.
-    """
-
-    def __init__(self) -> None:
-        try:
-            Path("/proc/self/clear_refs").write_text("5")
-        except OSError:
-            self._status = None
-        else:
-            self._status = Path("/proc/self/status")
-
-    def mib(self) -> float:
-        children = _kib(resource.RUSAGE_CHILDREN)
-        if self._status is None:
-            return max(_kib(resource.RUSAGE_SELF), children) / 1024
-        line = next(s for s in self._status.read_text().splitlines() if s.startswith("VmHWM"))
-        return max(int(line.split()[1]), children) / 1024
-
-
-def _kib(who: int) -> float:
-    size = resource.getrusage(who).ru_maxrss
-    return size / 1024 if sys.platform == "darwin" else size
 
 
 def _use_threads(threads: int) -> None:

@@ -32,10 +32,11 @@ def pixels_alone(image: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True)
 class Stages:
-    """Seconds as a codec itself knows them; None where it does not."""
+    """Seconds and memory of a call as the codec itself measured them; None where it did not."""
 
-    whole: float | None = None  # without process starts and files, where the codec runs elsewhere
-    entropy: float | None = None  # of which entropy coding
+    whole: float | None = None  # seconds without files, for a codec in another process
+    entropy: float | None = None  # seconds of entropy coding, a part of the call
+    peak_memory_mib: float | None = None  # resident size of the process that ran the codec
 
 
 class Codec(ABC):

@@ -18,6 +18,7 @@ from PIL import Image
 
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, CodecMissing, Stages, whole
+from nacre.tools.evaluate.memory import PeakMemory
 
 WORKER = Path(__file__).with_name("compressai_worker.py")
 
@@ -45,7 +46,7 @@ class CompressAi(Codec):
         if self.chosen["metric"] not in ("mse", "ms-ssim"):
             raise UsageError(f"{name}: metric is mse or ms-ssim")
         folder = self.chosen["checkpoints"] or os.environ.get("NACRE_COMPRESSAI_CHECKPOINTS", "")
-        self._seconds: float | None = None
+        self._stages = Stages()
         self._process = _start([python, str(WORKER)], name)
         hello = {key: self.chosen[key] for key in ("model", "metric", "threads")}
         try:
@@ -85,11 +86,12 @@ class CompressAi(Codec):
             return Image.open(target).convert("RGB")
 
     def stages(self) -> Stages:
-        return Stages(whole=self._seconds)
+        return self._stages
 
     def _do(self, what: str, source: Path, target: Path, **more: int) -> None:
+        memory = PeakMemory(self._process.pid)
         answer = self._ask({"do": what, "source": str(source), "target": str(target), **more})
-        self._seconds = answer["seconds"]
+        self._stages = Stages(whole=answer["seconds"], peak_memory_mib=memory.mib())
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """One line there, one line back."""

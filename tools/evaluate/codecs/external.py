@@ -6,11 +6,8 @@ of their own that is removed, under a time limit, and what they leave is checked
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +17,8 @@ from PIL import Image, UnidentifiedImageError
 
 from nacre.entropy.errors import ImageError
 from nacre.tools.evaluate.codecs.av import decode_frame
-from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, CodecMissing, whole
+from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, CodecMissing, Stages, whole
+from nacre.tools.evaluate.codecs.programs import run_program
 from nacre.tools.evaluate.planes import pack, to_even_sides, to_planes, to_rgb, unpack
 
 DEPTH = 10  # bits that VVC works and answers in
@@ -35,6 +33,7 @@ class ExternalCodec(Codec):
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         super().__init__(name, options)
         self.time_limit_seconds = self.chosen_int("time_limit")
+        self._peak_memory_mib: float | None = None
         self.paths = {option: self._find(option) for option in self.programs}
 
     def _find(self, option: str) -> str:
@@ -51,31 +50,21 @@ class ExternalCodec(Codec):
         return found
 
     def run(self, command: Sequence[str], folder: Path, output: str) -> bytes:
-        """What `command`, run in `folder`, wrote to `output` there; raises CodecFailed."""
+        """Run `command` in `folder` and return the file `output` that it wrote. Raises CodecFailed."""
         program = Path(command[0]).name
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            said, _ = process.communicate(timeout=self.time_limit_seconds)
-        except subprocess.TimeoutExpired:
-            raise CodecFailed(f"{program} was ended after {self.time_limit_seconds} s") from None
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)  # and whatever it started
-            process.wait()
-        if process.returncode:
-            last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no word why"]
-            raise CodecFailed(f"{program} ended with {process.returncode}: {last[0]}")
+        ended = run_program(command, folder, self.time_limit_seconds)
+        self._peak_memory_mib = ended.peak_memory_mib
+        if ended.code:
+            raise CodecFailed(
+                f"{program} ended with {ended.code}: {ended.last_line or 'no message'}"
+            )
         path = folder / output
         if not path.is_file() or not path.stat().st_size:
             raise CodecFailed(f"{program} wrote nothing")
         return path.read_bytes()
+
+    def stages(self) -> Stages:
+        return Stages(peak_memory_mib=self._peak_memory_mib)
 
     @property
     def version(self) -> str:
