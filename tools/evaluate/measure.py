@@ -1,11 +1,13 @@
-"""One picture through one codec: a file is made, read again, and what came back is measured."""
+"""One picture through one codec: encode a file, decode it, compare the pixels."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,37 +29,39 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker process is given: one picture, one codec, some qualities."""
+    """One picture, one codec and some qualities, for a worker process."""
 
     codec: str
     picture: Path
     qualities: tuple[float, ...]
     is_timed: bool  # alone on the machine, so that seconds mean something
     with_lpips: bool = False
-    threads: int | None = None
+    threads: int | None = None  # of the process; None leaves them as they are
 
 
-def run_task(task: Task) -> list[Row | Failure]:
-    """A row or a failure for each quality; nothing that a codec raises gets further."""
-    if task.threads is not None:
-        _use_threads(task.threads)
+def run_task(task: Task) -> Iterator[Row | Failure]:
+    """Yield a row or a failure for each quality, in order. Exceptions of codecs become failures."""
+    if task.threads is not None:  # programs that the codec starts, and torch when it is imported
+        os.environ["OMP_NUM_THREADS"] = str(task.threads)
     try:
         codec, image = codec_named(task.codec), open_picture(task.picture)
     except Exception as error:
-        return [Failure(task.picture.name, quality, _reason(error)) for quality in task.qualities]
+        for quality in task.qualities:
+            yield Failure(task.picture.name, quality, _reason(error))
+        return
+    if task.threads is not None and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(task.threads)
     if task.is_timed and codec.warms_up:
-        _pass(codec, image, task.qualities[0])
-    found: list[Row | Failure] = []
+        _warm_up(codec, image, task.qualities[0])
     for quality in task.qualities:
         try:
-            found.append(measure(codec, image, task, quality))
-        except Exception as error:  # of the codec's library: which, nobody can know
-            found.append(Failure(task.picture.name, quality, _reason(error)))
-    return found
+            yield measure(codec, image, task, quality)
+        except Exception as error:  # a codec's library may raise anything
+            yield Failure(task.picture.name, quality, _reason(error))
 
 
-def _pass(codec: Codec, image: Image.Image, quality: float) -> None:
-    """What a size of picture costs once is paid here; should it fail, it will fail again and be told."""
+def _warm_up(codec: Codec, image: Image.Image, quality: float) -> None:
+    """Pay what the first picture of a size costs once. A failure here comes again, and is reported then."""
     with contextlib.suppress(Exception):
         codec.decode(codec.encode(image, quality), image.size)
 
@@ -68,7 +72,7 @@ def _reason(error: Exception) -> str:
 
 @lru_cache(maxsize=2)
 def codec_named(name: str) -> Codec:
-    """One instance a process, with its networks loaded."""
+    """Return the codec of a name; a process keeps two, with their networks loaded."""
     return create(name)
 
 
@@ -82,7 +86,7 @@ def open_picture(path: Path) -> Image.Image:
 
 
 def measure(codec: Codec, image: Image.Image, task: Task, quality: float) -> Row:
-    """Encode, decode, compare; raises CodecFailed when what comes back is not the picture's size."""
+    """Encode, decode and compare. Raises CodecFailed when the decoded picture has another size or mode."""
     memory = PeakMemory()
     data, encode_seconds, encode = _timed(codec, lambda: codec.encode(image, quality))
     decoded, decode_seconds, decode = _timed(codec, lambda: codec.decode(data, image.size))
@@ -120,7 +124,7 @@ def rounded(value: None) -> None: ...
 @overload
 def rounded(value: float | None) -> float | None: ...
 def rounded(value: float | None) -> float | None:
-    """To the digits that are kept: a millionth is under what any of the figures means."""
+    """Round to the digits that are kept; no figure is exact to a millionth."""
     return None if value is None else round(value, 6)
 
 
@@ -130,9 +134,3 @@ def _timed(codec: Codec, work: Callable[[], T]) -> tuple[T, float, Stages]:
     seconds = time.perf_counter() - start
     stages = codec.stages()
     return result, seconds if stages.whole is None else stages.whole, stages
-
-
-def _use_threads(threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(threads)

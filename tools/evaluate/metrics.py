@@ -55,15 +55,20 @@ def lpips(a: Pixels, b: Pixels) -> float:
         return float(_lpips_network()(x, y))
 
 
-@lru_cache(maxsize=1)
-def _lpips_network() -> Any:
+def require_lpips() -> Any:
+    """Return the package lpips; raises UsageError where it cannot be imported."""
     try:
         import lpips as package
     except (ImportError, RuntimeError) as error:  # torchvision of another release than torch
         raise UsageError(
             f"LPIPS needs the package lpips and a torchvision that goes with torch: {error}"
         ) from error
-    return package.LPIPS(net="alex", verbose=False).eval()
+    return package
+
+
+@lru_cache(maxsize=1)
+def _lpips_network() -> Any:
+    return require_lpips().LPIPS(net="alex", verbose=False).eval()
 
 
 def _tensor(pixels: Pixels) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from nacre.tools.evaluate.compare import Comparison, compare
 from nacre.tools.evaluate.plot import Axes, Series, draw, sample, with_legend
 from nacre.tools.evaluate.results import Evaluation
@@ -205,7 +207,7 @@ def _settings(found: Evaluation, anchors: Sequence[str]) -> str:
         for codec in found.codecs
     ]
     text = _table(["codec", "settings", "version", "pictures"], body)
-    text += f"<p>{escape(', '.join(f'{k}: {v}' for k, v in found.machine.items()))}</p>"
+    text += f"<p>{escape(', '.join(f'{k}: {v}' for k, v in asdict(found.machine).items()))}</p>"
     items = [
         f"<li>{escape(name)} left out: {escape(why)}</li>" for name, why in found.unreadable.items()
     ]

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nacre.entropy.errors import UsageError
-from nacre.tools.evaluate.bdrate import Curve, Delta, bd_rate
-from nacre.tools.evaluate.curves import Measured, decibels, has_metric, read
-from nacre.tools.evaluate.results import CodecResult, Evaluation
+from nacre.tools.evaluate.bdrate import Delta, bd_rate
+from nacre.tools.evaluate.curves import Measured, curves_of, has_metric, read
+from nacre.tools.evaluate.results import Evaluation
 from nacre.tools.evaluate.spread import Spread, spread
-
-LEAST_POINTS = 2
 
 
 @dataclass(frozen=True)
@@ -22,25 +20,6 @@ class Line:
     label: str
     measured: Measured
     is_published: bool
-
-
-def curves_of(codec: CodecResult, metric: str = "psnr_rgb") -> Measured | None:
-    """Mean and pictures' curves of what was measured; None while there are too few points."""
-    means = codec.means()
-    if len(means["quality"]) < LEAST_POINTS or metric not in means:
-        return None
-    rows = codec.rows
-    pictures = {}
-    for name in codec.complete():
-        own = [row for row in rows if row.picture == name]
-        pictures[name] = _curve(
-            name, [row.bpp for row in own], [getattr(row, metric) for row in own], metric
-        )
-    return Measured(_curve(codec.name, means["bpp"], means[metric], metric), pictures)
-
-
-def _curve(name: str, bpp: list[float], quality: list[float], metric: str) -> Curve:
-    return Curve.of(name, bpp, decibels(quality) if metric == "ms_ssim" else quality)
 
 
 def lines(found: Evaluation, anchors: Sequence[str] = (), metric: str = "psnr_rgb") -> list[Line]:

@@ -31,41 +31,32 @@ WITHOUT = """
 """
 
 
-def stand_in(tmp_path, encoder):
-    """bpgenc and bpgdec that copy their input, after `encoder` ran."""
-    for name, text in (
-        ("bpgenc", encoder + "\nimport shutil; shutil.copy('in.png', 'out.bpg')"),
-        ("bpgdec", "import shutil; shutil.copy('out.bpg', 'rec.png')"),
-    ):
-        (tmp_path / name).write_text(f"#!{sys.executable} -S\n{textwrap.dedent(text)}")
-        (tmp_path / name).chmod(0o755)
-    return f"bpg@encoder={tmp_path / 'bpgenc'},decoder={tmp_path / 'bpgdec'}"
-
-
-def test_every_module_works_without_what_windows_lacks(tmp_path, photo):
+def test_every_module_works_without_what_windows_lacks(tmp_path, photo, stand_in):
     photo.save(tmp_path / "a.png")
-    command = [sys.executable, "-c", textwrap.dedent(WITHOUT), stand_in(tmp_path, "")]
+    command = [sys.executable, "-c", textwrap.dedent(WITHOUT), stand_in("")]
     done = subprocess.run([*command, tmp_path / "a.png"], capture_output=True, text=True)
     assert done.stdout.split() == ["jpeg", "True", "True", "bpg", "True", "True"], done.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resets the peak through /proc")
-def test_a_small_program_after_a_large_one_shows_its_own_memory(tmp_path, photo):
+def test_a_small_program_after_a_large_one_shows_its_own_memory(tmp_path, photo, stand_in):
     text = "import os, sys\nif os.path.getsize('in.png') > 9000: held = b'x' * (900 << 20)"
-    codec = create(stand_in(tmp_path, text))
+    codec = create(stand_in(text))
     task = Task("bpg", tmp_path / "a.png", (22.0,), is_timed=True)
     large = measure(codec, photo, task, 22)
     small = measure(codec, photo.crop((0, 0, 16, 16)), task, 22)
     assert large.peak_memory_mib > 900 > small.peak_memory_mib
 
 
-def test_windows_ends_a_program_and_its_children_by_taskkill(tmp_path, photo, monkeypatch):
+def test_windows_ends_a_program_and_its_children_by_taskkill(
+    tmp_path, photo, monkeypatch, stand_in
+):
     (tmp_path / "taskkill").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nkill -9 $4')
     (tmp_path / "taskkill").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     for name in ("killpg", "wait4"):
         monkeypatch.delattr("os." + name)
-    codec = create(stand_in(tmp_path, "import time; time.sleep(60)") + ",time_limit=1")
+    codec = create(stand_in("import time; time.sleep(60)") + ",time_limit=1")
     with pytest.raises(CodecFailed, match="ended after 1 s"):
         codec.encode(photo, 22)
     asked = (tmp_path / "asked").read_text().split()

@@ -16,7 +16,8 @@ from nacre.tools.evaluate import bench, report
 from nacre.tools.evaluate.bdrate import bd_rate
 from nacre.tools.evaluate.bench import Listener, Plan
 from nacre.tools.evaluate.compare import compare
-from nacre.tools.evaluate.summary import curves_of, lines, matrix_table, spread_table
+from nacre.tools.evaluate.curves import curves_of
+from nacre.tools.evaluate.summary import lines, matrix_table, spread_table
 
 ANCHORS = ["kodak:vtm-18.0", "kodak:hpcm-large_ms-ssim"]
 
@@ -123,7 +124,7 @@ def test_every_measurement_is_in_the_page(page, found):
 
 
 def test_what_was_left_out_is_told(found):
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     bad = replace(found, skipped={"vtm": "no <EncoderAppStatic>"}, unreadable={"x.png": "cut"})
     text = report.page(bad, [])

@@ -6,6 +6,7 @@ by CompressAI, or lie in a folder named by checkpoints= or NACRE_COMPRESSAI_CHEC
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -53,7 +54,7 @@ class CompressAi(Codec):
             answer = self._ask({"checkpoints": folder, "quality": self.qualities[0], **hello})
         except CodecFailed as error:
             raise CodecMissing(str(error)) from error
-        self._version: str = answer["version"]
+        self._version = answer["version"] + _checkpoints(folder, self.chosen["model"])
         self.qualities = tuple(range(1, answer["qualities"] + 1))
 
     @property
@@ -117,6 +118,15 @@ class CompressAi(Codec):
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 pipe.close()
+
+
+def _checkpoints(folder: str, model: str) -> str:
+    """Return names, sizes and times of local weights as a digest, which is a part of the version."""
+    if not folder:
+        return ""
+    files = [(path.name, path.stat()) for path in sorted(Path(folder).glob(f"{model}-*"))]
+    facts = repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files])
+    return f", checkpoints {hashlib.sha256(facts.encode()).hexdigest()[:8]}"
 
 
 def _start(command: list[str], name: str) -> subprocess.Popen[str]:

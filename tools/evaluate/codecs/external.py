@@ -6,6 +6,7 @@ of their own that is removed, under a time limit, and what they leave is checked
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -68,7 +69,12 @@ class ExternalCodec(Codec):
 
     @property
     def version(self) -> str:
-        return ", ".join(Path(path).name for path in self.paths.values())
+        """Names and digests of the programs: not all of them know a version of theirs."""
+        return ", ".join(f"{Path(path).name} {_digest(path)}" for path in self.paths.values())
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
 
 
 class Vtm(ExternalCodec):

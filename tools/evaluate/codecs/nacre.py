@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 
 from PIL import Image
@@ -42,7 +45,12 @@ class Nacre(Codec):
     def version(self) -> str:
         from importlib.metadata import version
 
-        return f"nacre {version('nacre')}, weights {self._id}"
+        import torch
+
+        return (
+            f"nacre {version('nacre')}, code {_code_digest()}, weights {self._id}, "
+            f"torch {torch.__version__}"
+        )
 
     def _encode(self, image: Image.Image, quality: float) -> bytes:
         from nacre import codec
@@ -71,3 +79,14 @@ class Nacre(Codec):
 
     def stages(self) -> Stages:
         return Stages(entropy=self._watch.seconds)
+
+
+@lru_cache(maxsize=1)
+def _code_digest() -> str:
+    """Return 8 hexadecimal digits over the sources that decide files: a checkout changes between releases."""
+    digest = hashlib.sha256()
+    for folder in ("codec", "entropy", "models"):
+        root = Path(import_module(f"nacre.{folder}").__path__[0])
+        for path in sorted(root.rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:8]
