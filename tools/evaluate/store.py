@@ -195,9 +195,8 @@ def _parse(path: Path) -> tuple[Sequence[Line], bytes]:
         try:
             lines.append(DECODER.decode(text))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            is_cut = not text.endswith(b"\n") and not isinstance(error, msgspec.ValidationError)
-            if is_cut and lines:
-                break
+            if lines and not text.endswith(b"\n"):
+                break  # a line and its end are written at once
             raise UsageError(f"{path}, line {number}: {error}") from error
         at += len(text)
     if not isinstance(lines[0], Head):
