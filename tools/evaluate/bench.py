@@ -18,7 +18,7 @@ from nacre.entropy.errors import ImageError, UsageError
 from nacre.tools.evaluate import metrics
 from nacre.tools.evaluate.codecs.base import CodecMissing
 from nacre.tools.evaluate.codecs.registry import create
-from nacre.tools.evaluate.measure import Task, open_picture
+from nacre.tools.evaluate.measure import Task, in_utf8, open_picture
 from nacre.tools.evaluate.results import (
     CodecResult,
     Evaluation,
@@ -77,10 +77,10 @@ def run(plan: Plan, listener: Listener) -> Evaluation:
     if plan.with_lpips:
         metrics.require_lpips()
     found = _begin(plan, listener)
+    sweeps = _sweeps(plan, found, listener)
     with Store(plan.rows_path) as store:
         if plan.summary_path is not None and plan.summary_path.exists():
             store.take_up(read_evaluation(plan.summary_path))
-        sweeps = _sweeps(plan, found, listener)
         for codec in found.codecs:
             _Measuring(plan, found, store, listener, codec).run(sweeps[codec.codec])
     if not any(codec.rows for codec in found.codecs):
@@ -102,7 +102,7 @@ def _begin(plan: Plan, listener: Listener) -> Evaluation:
         try:
             image = open_picture(path)
         except ImageError as error:
-            unreadable[path.name] = str(error)
+            unreadable[in_utf8(path.name)] = str(error)
             listener.say(f"{error}: left out")
             continue
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

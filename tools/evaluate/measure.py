@@ -67,7 +67,8 @@ def _warm_up(codec: Codec, image: Image.Image, quality: float) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, NacreError) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, NacreError) else f"{type(error).__name__}: {error}"
+    return in_utf8(text)
 
 
 @lru_cache(maxsize=2)
@@ -78,11 +79,20 @@ def codec_named(name: str) -> Codec:
 
 def open_picture(path: Path) -> Image.Image:
     """Decode a picture to RGB and drop its metadata. Raises ImageError."""
+    if in_utf8(path.name) != path.name:
+        raise ImageError(
+            f"{in_utf8(path.name)}: the name is not UTF-8, which results are written in"
+        )
     try:
         with Image.open(path) as image:
             return pixels_alone(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path.name}: {error}") from error
+
+
+def in_utf8(text: str) -> str:
+    """Write what UTF-8 cannot hold, bytes of a file name on POSIX, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def measure(codec: Codec, image: Image.Image, task: Task, quality: float) -> Row:
