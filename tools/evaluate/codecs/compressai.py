@@ -102,7 +102,7 @@ class CompressAi(Codec):
             stdin.write(json.dumps(request) + "\n")
             stdin.flush()
             line = stdout.readline()
-        except BrokenPipeError:
+        except OSError:  # it has ended
             line = ""
         if not line:
             raise CodecFailed(f"{self.name}: its Python ended with {self._process.wait()}")

@@ -152,6 +152,14 @@ def test_programs_are_found_by_environment(tmp_path, monkeypatch, photo):
     assert codec.decode(codec.encode(photo, 22), photo.size).tobytes() == photo.tobytes()
 
 
+def test_another_build_of_a_program_is_another_version(vtm):
+    """Else rows of the old build would be taken for those of the new one."""
+    first, same = vtm().version, vtm().version
+    other = vtm(encoder=ENCODER + "\n# rebuilt").version
+    assert first == same != other
+    assert first.split()[0] == other.split()[0] == "E"
+
+
 def test_vvenc_is_given_even_sides_and_ten_bits(tmp_path, photo):
     encoder = """
         import os, sys
