@@ -4,8 +4,11 @@ nacre bench kodak/ --codecs nacre,jpeg,webp,avif --json results.json --report re
 nacre bench kodak/ --codecs nacre,webp@method=4 --qualities webp@method=4=20,50,80
 nacre bench kodak/ --codecs nacre,compressai:mbt2018-mean --timing
 
-Settings are exactly what is printed. A codec that is not on this machine is skipped, with how to get it.
-CODEC@OPTION=VALUE changes a setting; docs/evaluation.md lists them all.
+The exact settings are printed. A codec that is not installed is skipped, with a hint how to get it.
+CODEC@OPTION=VALUE changes a setting; docs/evaluation.md lists all of them.
+
+Rows are appended to results.jsonl beside results.json as they are measured; a later run measures only the
+rows that are missing there. results.json is the summary of the rows that the last run asked for.
 """
 
 from __future__ import annotations
@@ -41,14 +44,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="CODEC=Q,Q,...",
-        help="other qualities than the codec's own sweep",
+        help="qualities in place of the codec's default sweep",
     )
     parser.add_argument(
         "--anchor",
         action="append",
         default=[],
         metavar="SET:NAME",
-        help="published curves beside ours, in the table and the report (nacre bdrate --list)",
+        help="published curves in the table and the report (nacre bdrate --list)",
     )
     parser.add_argument(
         "--report", type=Path, metavar="HTML", help="write all of it as one page; needs jinja2"

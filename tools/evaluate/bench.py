@@ -70,7 +70,7 @@ class Listener:
 
 
 def run(plan: Plan, listener: Listener) -> Evaluation:
-    """Measure what the plan asks for and its rows file lacks; return the rows that the plan asks for.
+    """Measure the rows of the plan that its rows file lacks, and return all rows of the plan.
 
     Raises UsageError when nothing can be measured.
     """
@@ -114,9 +114,9 @@ def _begin(plan: Plan, listener: Listener) -> Evaluation:
 
 
 def _sweeps(plan: Plan, found: Evaluation, listener: Listener) -> dict[str, tuple[float, ...]]:
-    """Add the codecs of the plan to the evaluation, without rows; return their qualities.
+    """Add the codecs of the plan to the evaluation, without rows, and return their qualities.
 
-    All are made before any is run: a wrong name is found at once.
+    Makes all of them before any runs, so that a wrong name is reported at once.
     """
     sweeps = {}
     for name in plan.codecs:
@@ -168,7 +168,7 @@ class _Measuring:
     result: CodecResult
 
     def run(self, qualities: Sequence[float]) -> None:
-        """Fill the result with rows of the store, after measuring those that it lacks."""
+        """Measure the rows that the store lacks, then fill the result from the store."""
         result, pictures = self.result, self.found.pictures
         older = self.store.setups_of(result.codec)
         if older and not any(

@@ -91,7 +91,7 @@ def open_picture(path: Path) -> Image.Image:
 
 
 def in_utf8(text: str) -> str:
-    """Write what UTF-8 cannot hold, bytes of a file name on POSIX, as escapes."""
+    """Replace what UTF-8 cannot encode, such as bytes of POSIX file names, by escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-WIDTH, HEIGHT = 720, 460  # of the drawing; it scales
+WIDTH, HEIGHT = 720, 460  # units of the viewBox
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 44  # margins
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9", "#000000", "#e69f00",
            "#7f3c8d", "#4b6a53")  # fmt: skip # Okabe and Ito, and four more
@@ -22,7 +22,7 @@ SVG = "http://www.w3.org/2000/svg"
 NOT_XML = re.compile(
     "[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]"
 )  # XML 1.0, item 2.2
-TICKS = 7  # about as many on an axis
+TICKS = 7  # on an axis, about
 
 
 @dataclass(frozen=True)

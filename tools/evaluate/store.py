@@ -1,7 +1,7 @@
-"""Measurements as JSON Lines: appended as they are made, never rewritten, found again by what decides them.
+"""Measurements in a JSON Lines file: appended one by one, never rewritten, found by what decides them.
 
-The first line names the format. A line "setup" describes a codec and the conditions of its rows; each row
-names its setup by id. Ids are hashes of their content, so files may be joined by `cat`.
+The first line names the format. A line "setup" describes a codec and its conditions; a line "row" names its
+setup by id. An id is a hash of the setup, so that files can be joined with `cat`.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Head(Struct, frozen=True, tag="head", tag_field="kind"):
 class Setup(Struct, frozen=True, tag="setup", tag_field="kind"):
     """Everything that decides a row beside the picture and the quality."""
 
-    id: str
+    id: str  # hash of all other fields but the name
     codec: str
-    name: str
+    name: str  # in tables
     settings: str
     version: str
     timed: bool
@@ -49,7 +49,7 @@ class Setup(Struct, frozen=True, tag="setup", tag_field="kind"):
         own = cls(
             id="",
             codec=codec.codec,
-            name=codec.name,
+            name="",
             settings=codec.settings,
             version=codec.version,
             timed=machine.timed,
@@ -57,7 +57,7 @@ class Setup(Struct, frozen=True, tag="setup", tag_field="kind"):
             machine=where if machine.timed else "",
         )
         digest = hashlib.sha256(msgspec.json.encode(own)).hexdigest()
-        return replace(own, id=digest[:ID_DIGITS])
+        return replace(own, id=digest[:ID_DIGITS], name=codec.name)
 
 
 class Measured(Struct, frozen=True, tag="row", tag_field="kind"):
@@ -84,9 +84,10 @@ FIRST_LINE = msgspec.json.encode(Head()) + b"\n"
 
 
 class Store:
-    """The measurements of a file, or of this process alone without a file.
+    """Measurements of a file and of this run; of this run alone without a file.
 
-    Raises UsageError when the file holds anything else. A last line that a kill cut short is dropped.
+    Drops a last line that a kill cut short. Raises UsageError that names file, line and field when the file
+    holds anything else.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -116,6 +117,7 @@ class Store:
         self._file.close()
 
     def find(self, setup: Setup, content: str, quality: float) -> Row | None:
+        """Return the row of a picture file with SHA-256 `content`."""
         return self._rows.get((setup.id, content, quality))
 
     def setups_of(self, codec: str) -> list[Setup]:
@@ -155,9 +157,9 @@ class Store:
 
 
 def read_codecs(path: Path) -> dict[str, tuple[str, CodecResult]]:
-    """Return the newest rows of each codec with their data set, by the codec's name.
+    """Return data set and rows of each codec in a file, by the codec as it was asked for.
 
-    Where a codec was measured in several setups or on several sets, those of its last row are meant.
+    Of several setups or data sets of a codec, those of its last row count. Raises UsageError.
     """
     lines, _ = _parse(path)
     setups = {line.id: line for line in lines if isinstance(line, Setup)}
@@ -182,7 +184,7 @@ def read_codecs(path: Path) -> dict[str, tuple[str, CodecResult]]:
 
 
 def _parse(path: Path) -> tuple[Sequence[Line], bytes]:
-    """Return the lines of a file as objects and as bytes, without a last one that was cut short."""
+    """Return the lines of a file, and their bytes, without a last line that was cut short."""
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Every codec against every other: the BD-rate matrix, and its spread over the pictures."""
+"""BD-rates of all pairs of codecs, and their spread over the pictures, as Markdown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nacre.tools.evaluate.spread import Spread, spread
 
 @dataclass(frozen=True)
 class Line:
-    """A codec of a table or a plot: measured here, or published."""
+    """A row of a table or a line of a plot: a measured codec or a published curve."""
 
     key: str
     label: str
@@ -23,9 +23,9 @@ class Line:
 
 
 def lines(found: Evaluation, anchors: Sequence[str] = (), metric: str = "psnr_rgb") -> list[Line]:
-    """Measured codecs in the order in which they were asked for, then published ones by their names.
+    """Return the measured codecs in the order of the call, then the published curves `anchors`.
 
-    Left out are those without the metric.
+    Those without the metric are left out.
     """
     ours = [(codec, curves_of(codec, metric)) for codec in found.codecs]
     measured = [Line(c.codec, c.name, curves, False) for c, curves in ours if curves is not None]
@@ -34,7 +34,7 @@ def lines(found: Evaluation, anchors: Sequence[str] = (), metric: str = "psnr_rg
 
 
 def matrix(rows: list[Line]) -> list[list[Delta | None]]:
-    """BD-rate of each row's codec against each column's; None where they do not overlap."""
+    """Return the BD-rate of each row against each column; None where the curves share no quality."""
 
     def cell(anchor: Line, test: Line) -> Delta | None:
         try:
@@ -46,7 +46,7 @@ def matrix(rows: list[Line]) -> list[list[Delta | None]]:
 
 
 def matrix_table(found: Evaluation, anchors: Sequence[str]) -> str:
-    """Markdown; minus means that the codec of the row needs fewer bits than that of the column."""
+    """Return the matrix as Markdown; negative: the row needs fewer bits than the column."""
     rows = lines(found, anchors)
     head = "| BD-rate, % of | against " + " | ".join(line.label for line in rows) + " |"
     out = [head, "|---" * (len(rows) + 1) + "|"]
@@ -60,7 +60,7 @@ def matrix_table(found: Evaluation, anchors: Sequence[str]) -> str:
 
 
 def remarks(rows: Sequence[Line]) -> list[str]:
-    """What is to be known of the curves of a table, each thing once."""
+    """Return the warnings about the curves of a table, each once."""
     found = [remark for line in rows for remark in line.measured.curve.remarks()]
     sets = {line.measured.curve.dataset for line in rows if line.is_published}
     if len(sets) > 1:
@@ -69,14 +69,14 @@ def remarks(rows: Sequence[Line]) -> list[str]:
 
 
 def spreads(found: Evaluation) -> list[tuple[str, str, Spread]]:
-    """Of every measured codec against the first one: key, label, BD-rates picture by picture."""
+    """Return key, label and spread of each measured codec against the first one."""
     measured = lines(found)
     pairs = [(m, spread(measured[0].measured, m.measured)) for m in measured[1:]]
     return [(m.key, m.label, found) for m, found in pairs if found is not None]
 
 
 def spread_table(found: Evaluation) -> str:
-    """Markdown; the first codec is the anchor."""
+    """Return the spreads against the first codec as Markdown; empty when there are none."""
     rows = spreads(found)
     if not rows:
         return ""

@@ -1,4 +1,4 @@
-"""Tasks in worker processes: rows come back one by one, and a process that dies is replaced."""
+"""Worker processes: they send back rows one by one, and a process that dies is replaced."""
 
 from __future__ import annotations
 
@@ -21,16 +21,25 @@ from nacre.tools.evaluate.results import Failure, Row
 ATTEMPTS = 2  # at a quality whose process dies
 PATIENCE_SECONDS = 10  # for a process that was asked to end
 SPAWN = multiprocessing.get_context("spawn")  # thread pools do not survive a fork
-READY = None  # the first message of a worker
+READY = "ready"  # the first message of a worker
+DEAD = "dead"  # stands for the end of its pipe
 
 
 class _Job:
-    """A task and the qualities of it that have no result yet."""
+    """A task and its qualities that have no result yet."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.left = deque(task.qualities)
         self.deaths = 0  # of processes, at the first quality that is left
+
+    def died(self) -> Failure | None:
+        """Count a death. Return a Failure when its quality has had all attempts."""
+        self.deaths += 1
+        if self.deaths < ATTEMPTS:
+            return None
+        self.deaths = 0
+        return Failure(self.task.picture.name, self.left.popleft(), "the process died")
 
 
 class _Worker:
@@ -41,19 +50,33 @@ class _Worker:
         self.process = SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()
-        self.is_ready = False
         self.job: _Job | None = None
 
     def give(self, job: _Job) -> None:
         self.job = job
-        with contextlib.suppress(OSError):  # it has died: reading will say so
+        with contextlib.suppress(OSError):  # it has died, and `receive` returns DEAD
             self.pipe.send(replace(job.task, qualities=tuple(job.left)))
 
-    def end(self) -> int | None:
-        """End the process at once and return its exit code."""
+    def receive(self) -> Row | Failure | str:
+        try:
+            found = self.pipe.recv()
+        except (EOFError, OSError):
+            return DEAD
+        if self.job is not None and found != READY:
+            self.job.left.popleft()
+            self.job.deaths = 0
+            if not self.job.left:
+                self.job = None
+        return found
+
+    def ask_to_end(self) -> None:
         self.pipe.close()
         if self.job is not None:
             self.process.terminate()
+
+    def end(self) -> int | None:
+        """End the process and return its exit code."""
+        self.ask_to_end()
         self.process.join(PATIENCE_SECONDS)
         self.process.kill()
         self.process.join()
@@ -63,56 +86,42 @@ class _Worker:
 def run_all(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Row | Failure]]:
     """Run tasks in `jobs` processes and yield each result as it is measured.
 
-    A quality at which a process dies is tried once more in another process, then it is a Failure; the other
-    processes go on. Raises NacreError when processes cannot be started at all.
+    When a process dies, another one takes its place and tries the quality once more; a second death makes it
+    a Failure. The other processes go on. Raises NacreError when no process can be started at all.
     """
     waiting = deque(_Job(task) for task in tasks)
     workers = {_Worker() for _ in range(min(jobs, len(waiting)))}
+    has_started = False
     try:
         while True:
             for worker in workers:
                 if worker.job is None and waiting:
                     worker.give(waiting.popleft())
-            busy = {worker.pipe: worker for worker in workers if worker.job is not None}
+            busy = {w.pipe: (w, w.job) for w in workers if w.job is not None}
             if not busy:
                 return
             for pipe in connection.wait(list(busy)):
-                worker = busy[cast("Connection", pipe)]
-                job = cast("_Job", worker.job)
-                try:
-                    found = worker.pipe.recv()
-                except (EOFError, OSError):
+                worker, job = busy[cast("Connection", pipe)]
+                found = worker.receive()
+                if found == READY:
+                    has_started = True
+                elif found == DEAD:
                     workers.remove(worker)
-                    failure = _bury(worker, job)
+                    code = worker.end()
+                    if not has_started:
+                        raise NacreError(f"measuring processes cannot start: one ended with {code}")
                     workers.add(_Worker())
+                    if failure := job.died():
+                        yield job.task, failure
                     if job.left:
                         waiting.appendleft(job)
-                    if failure is not None:
-                        yield job.task, failure
-                    continue
-                if found is READY:
-                    worker.is_ready = True
-                    continue
-                job.left.popleft()
-                job.deaths = 0
-                if not job.left:
-                    worker.job = None
-                yield job.task, found
+                else:
+                    yield job.task, cast("Row | Failure", found)
     finally:
         for worker in workers:
+            worker.ask_to_end()
+        for worker in workers:
             worker.end()
-
-
-def _bury(worker: _Worker, job: _Job) -> Failure | None:
-    """Count a death; return a Failure when the quality has had its attempts."""
-    code = worker.end()
-    if not worker.is_ready:
-        raise NacreError(f"a measuring process cannot start: it ended with {code}")
-    job.deaths += 1
-    if job.deaths < ATTEMPTS:
-        return None
-    job.deaths = 0
-    return Failure(job.task.picture.name, job.left.popleft(), f"the process died ({code})")
 
 
 def _serve(pipe: Connection) -> None:

@@ -256,7 +256,7 @@ DIE = "import os; os.kill(os.getppid(), 9)"
 
 @pytest.mark.parametrize(
     ("crash", "said"),
-    [("raise SystemExit('small')", "ended with 1: small"), (DIE, "the process died (-9)")],
+    [("raise SystemExit('small')", "ended with 1: small"), (DIE, "the process died")],
 )
 def test_a_codec_that_crashes_half_way_is_got_past(folder, tmp_path, photo, stand_in, crash, said):
     photo.crop((0, 0, 10, 10)).save(folder / "0.png")

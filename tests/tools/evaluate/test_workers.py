@@ -77,4 +77,4 @@ def test_processes_that_cannot_start_are_told(picture, tmp_path):
     """
     (tmp_path / "script.py").write_text(textwrap.dedent(script))
     done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True)
-    assert "a measuring process cannot start: it ended with 1" in done.stderr.splitlines()[-1]
+    assert "measuring processes cannot start: one ended with 1" in done.stderr.splitlines()[-1]

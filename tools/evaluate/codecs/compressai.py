@@ -1,7 +1,7 @@
-"""CompressAI's models, in a Python of their own: it needs torchvision and other releases than ours.
+"""Models of CompressAI, run by another Python: CompressAI needs torchvision and numpy below 2.
 
-The other Python is named by compressai:MODEL@python=PATH or NACRE_COMPRESSAI_PYTHON. Weights are downloaded
-by CompressAI, or lie in a folder named by checkpoints= or NACRE_COMPRESSAI_CHECKPOINTS.
+compressai:MODEL@python=PATH or NACRE_COMPRESSAI_PYTHON names that Python. CompressAI downloads the weights,
+or checkpoints=FOLDER or NACRE_COMPRESSAI_CHECKPOINTS names a folder that holds them.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ WORKER = Path(__file__).with_name("compressai_worker.py")
 
 
 class CompressAi(Codec):
+    """One architecture of the zoo, in a worker process that lives as long as the codec."""
+
     key = "compressai"
     warms_up = True
     options = {
@@ -95,7 +97,7 @@ class CompressAi(Codec):
         self._stages = Stages(whole=answer["seconds"], peak_memory_mib=memory.mib())
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """One line there, one line back."""
+        """Send one JSON line and return the answer, one JSON line. Raises CodecFailed."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
         try:

@@ -1,7 +1,7 @@
-"""Programs that are not ours to ship: VTM, vvenc and BPG, by their exact command lines.
+"""Codecs that are external programs: VTM, vvenc and BPG, by their exact command lines.
 
-Each is found by an option of the codec's name, an environment variable or on the PATH. They work in a folder
-of their own that is removed, under a time limit, and what they leave is checked.
+An option of the codec's name, an environment variable or the PATH names each program. It runs under a time
+limit in a temporary folder, and its output file is checked.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, CodecMissing, S
 from nacre.tools.evaluate.codecs.programs import run_program
 from nacre.tools.evaluate.planes import pack, to_even_sides, to_planes, to_rgb, unpack
 
-DEPTH = 10  # bits that VVC works and answers in
+DEPTH = 10  # bits of the internal samples and the output of VVC
 
 
 class ExternalCodec(Codec):
-    """A codec that is a program for encoding and maybe another for decoding."""
+    """A codec that is one program for encoding and, where `programs` has it, one for decoding."""
 
-    programs: Mapping[str, tuple[str, str]]  # option: (environment variable, usual name)
-    how: str  # where to get them
+    programs: Mapping[str, tuple[str, str]]  # option: (environment variable, usual file name)
+    how: str  # to get the programs, for messages
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         super().__init__(name, options)
@@ -69,7 +69,7 @@ class ExternalCodec(Codec):
 
     @property
     def version(self) -> str:
-        """Names and digests of the programs: not all of them know a version of theirs."""
+        """File names and digests of the programs; not every program reports its version."""
         return ", ".join(f"{Path(path).name} {_digest(path)}" for path in self.paths.values())
 
 
@@ -78,7 +78,7 @@ def _digest(path: str) -> str:
 
 
 class Vtm(ExternalCodec):
-    """The reference software of VVC, all intra. depth is that of the input; 8 is what papers use."""
+    """The reference software of VVC, all intra. `depth` is that of the input; papers use 8 bits."""
 
     key = "vtm"
     options = {"encoder": "", "decoder": "", "config": "", "depth": "8", "truncate": "0",
@@ -129,7 +129,7 @@ class Vtm(ExternalCodec):
 
 
 class Vvenc(ExternalCodec):
-    """Fraunhofer's VVC encoder, 4:2:0 alone; FFmpeg's decoder, which PyAV brings, reads it."""
+    """Fraunhofer's VVC encoder, which codes 4:2:0 only, and the VVC decoder of FFmpeg in PyAV."""
 
     key = "vvenc"
     options = {"encoder": "", "preset": "slow", "time_limit": "1200"}
@@ -165,7 +165,7 @@ class Vvenc(ExternalCodec):
 
 
 class Bpg(ExternalCodec):
-    """HEVC intra in Bellard's container."""
+    """HEVC intra in the BPG container, by libbpg."""
 
     key = "bpg"
     options = {"encoder": "", "decoder": "", "effort": "9", "time_limit": "600"}

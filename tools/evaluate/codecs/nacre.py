@@ -1,4 +1,4 @@
-"""Our own codec, with the seconds of entropy coding apart."""
+"""nacre itself, with the seconds of entropy coding."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from nacre.tools.evaluate.stopwatch import entropy_stopwatch
 
 
 class Nacre(Codec):
+    """A model of this installation or a weights file."""
+
     key = "nacre"
     warms_up = True
     options = {"model": "", "device": "cpu", "precision": "float32", "effort": "1"}
@@ -83,7 +85,7 @@ class Nacre(Codec):
 
 @lru_cache(maxsize=1)
 def _code_digest() -> str:
-    """Return 8 hexadecimal digits over the sources that decide files: a checkout changes between releases."""
+    """Return 8 hexadecimal digits over the sources that decide files; a checkout changes between releases."""
     digest = hashlib.sha256()
     for folder in ("codec", "entropy", "models"):
         root = Path(import_module(f"nacre.{folder}").__path__[0])

@@ -1,4 +1,4 @@
-"""Run a program under a time limit, measure its peak memory and end all processes that it started."""
+"""Run a program under a time limit; measure its peak memory; end its child processes."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def run_program(command: Sequence[str], folder: Path, time_limit_seconds: float)
 
 
 class _Waiter(threading.Thread):
-    """Waits for one process and takes its resource usage; Popen would discard that.
+    """Waits for one process and keeps its resource usage, which Popen would discard.
 
-    RUSAGE_CHILDREN cannot serve: it is the largest peak of all children that ever ended.
+    RUSAGE_CHILDREN has the largest peak of all children that ever ended, not that of one.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
@@ -77,12 +77,14 @@ class _Waiter(threading.Thread):
 
 
 def _end_tree(process: subprocess.Popen[bytes]) -> None:
-    """End the program and all processes that it started and left."""
+    """End the program and the processes that it started; on Windows, only when it still runs."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         return
+    if process.poll() is not None:
+        return
     with contextlib.suppress(OSError):
         command = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
         subprocess.run(command, capture_output=True)
-    process.kill()  # where taskkill is missing; nothing happens to a process that has ended
+    process.kill()  # where taskkill is missing
