@@ -1,4 +1,4 @@
-"""nacre eval, bench and bdrate as they are typed."""
+"""nacre eval, bench and bdrate as command lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run is the same whenever it is made, goes on after a stop, and gets past what fails."""
+"""A run is reproducible, resumes after a stop and goes on after a failure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from nacre.tools.evaluate.results import Evaluation, read_evaluation
 
 @pytest.fixture
 def folder(tmp_path, photo) -> Path:
-    """Two pictures, a file that is none and one that says it is."""
+    """A folder with two pictures, a damaged picture and a text file."""
     inside = tmp_path / "set"
     inside.mkdir()
     for i, left in enumerate((0, 30)):
@@ -37,7 +37,7 @@ def folder(tmp_path, photo) -> Path:
 
 
 class Ear:
-    """Hears what a run says."""
+    """Records messages and progress of a run."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -258,7 +258,7 @@ DIE = "import os; os.kill(os.getppid(), 9)"
     ("crash", "said"),
     [("raise SystemExit('small')", "ended with 1: small"), (DIE, "the process died")],
 )
-def test_a_codec_that_crashes_half_way_is_got_past(folder, tmp_path, photo, stand_in, crash, said):
+def test_a_codec_that_crashes_does_not_stop_the_run(folder, tmp_path, photo, stand_in, crash, said):
     photo.crop((0, 0, 10, 10)).save(folder / "0.png")
     name = stand_in(f"{SIZE}if width == 10: {crash}")
     out = tmp_path / "r.json"

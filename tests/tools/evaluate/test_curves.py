@@ -1,4 +1,4 @@
-"""A curve means the same wherever it was written down."""
+"""All file formats give the same curve; wrong files are refused by name."""
 
 from __future__ import annotations
 

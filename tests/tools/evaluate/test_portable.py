@@ -1,4 +1,4 @@
-"""What differs between systems: imports, ending programs, measuring memory."""
+"""System-dependent parts: imports, ending programs, measuring memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page and the tables say what was measured, and need nothing from anywhere."""
+"""The page and the tables show what was measured; the page loads nothing else."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_names_cannot_break_the_page(page):
 
 
 class Elements(HTMLParser):
-    """Collects what a browser would see: texts, attributes and elements."""
+    """Collects the elements, texts and attribute values of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Elements(HTMLParser):
     ["<b>x</b>", "a & b &amp;", '"x" onload="y', "'x' onload='y", "</script><i>", "{{ 7 * 7 }}"],
 )
 def test_any_text_is_shown_as_it_is(found, hostile):
-    """In every place where text of others is shown: no element more, and the text itself."""
+    """Wherever foreign text is shown, it adds no element and is shown unchanged."""
 
     def named(text):
         first, *others = found.codecs

@@ -1,4 +1,4 @@
-"""A summary file holds what was measured, and says what is wrong with it."""
+"""Summary files are read and written without loss; wrong fields are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes end with the run, and a run whose processes cannot start says so."""
+"""Worker processes: order of results, end of the run, failure to start."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_number_of_threads_reaches_programs(picture, tmp_path, stand_in):
 
 
 def test_processes_that_cannot_start_are_told(picture, tmp_path):
-    """A script without the guard that multiprocessing wants."""
+    """As in a script without `if __name__ == "__main__"`, which multiprocessing needs."""
     script = f"""
         from pathlib import Path
         from nacre.tools.evaluate.measure import Task

@@ -1,4 +1,4 @@
-"""CompressAI through its own Python: a stand-in here, the real one by `make test-compressai`."""
+"""CompressAI in another Python: a stand-in here, the real one with `make test-compressai`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every codec behind the one face keeps its promises; settings are what was asked for."""
+"""Every codec keeps the promises of the interface; options reach the encoders."""
 
 from __future__ import annotations
 
