@@ -17,6 +17,7 @@ from PIL import Image
 from nacre.tools.evaluate import bench, report
 from nacre.tools.evaluate.bdrate import bd_rate
 from nacre.tools.evaluate.bench import Listener, Plan
+from nacre.tools.evaluate.codecs.pillow import Jpeg
 from nacre.tools.evaluate.compare import Comparison, Side, compare
 from nacre.tools.evaluate.curves import curves_of
 from nacre.tools.evaluate.plot import Axes, Series, draw
@@ -191,3 +192,14 @@ def test_what_was_left_out_is_told(found):
     bad = replace(found, skipped={"vtm": "no <EncoderAppStatic>"}, unreadable={"x.png": "cut"})
     text = report.page(bad, [])
     assert "vtm skipped: no &lt;EncoderAppStatic&gt;" in text and "x.png left out: cut" in text
+
+
+def test_a_codec_that_breaks_is_left_out_of_the_sides(found, folder, monkeypatch):
+    """The report comes after hours of measuring: it must not be lost then."""
+
+    def broken(*_):
+        raise RuntimeError("library")
+
+    monkeypatch.setattr(Jpeg, "_encode", broken)
+    shown = compare(found, folder / "<0>.png")
+    assert [side.label for side in shown.sides] == ["original", "WebP 4:2:0"]
