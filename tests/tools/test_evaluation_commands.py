@@ -1,8 +1,9 @@
-"""nacre eval, bench and bdrate as they are typed."""
+"""nacre eval, bench and bdrate as command lines."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,8 @@ def test_a_set_with_a_broken_picture_ends_with_its_own_code(folder, capsys):
         ("bench set --codecs jpeg --qualities webp=3", "of one of jpeg"),
         ("bench set --codecs jpeg --qualities jpeg=a", "numbers with commas"),
         ("bench set --codecs jpeg --anchor kodak:vmt", "no such published curve"),
+        ("bench set --codecs jpeg --report set --json a.json", "set is a folder"),
+        ("bench set --codecs jpeg --report a.html --compare 9.png", "no such picture in set"),
         ("bdrate kodak:vtm-18.0", "ANCHOR and TEST"),
         ("bdrate kodak:vtm-18.0 nowhere.json", "No such file"),
         ("eval set --jobs 0", "at least 1"),
@@ -74,6 +77,23 @@ def test_wrong_commands_are_one_line(folder, capsys, command, said):
     assert main(command.split()) == 2
     err = capsys.readouterr().err
     assert said in err and len(err.splitlines()) == 1
+
+
+def test_jinja_that_is_missing_is_told_before_anything_is_measured(folder, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    command = "bench set --codecs jpeg --qualities jpeg=50 --json a.json --report a.html -j 1"
+    assert main(command.split()) == 2
+    assert "the report needs jinja2: pip install 'nacre[report]'" in capsys.readouterr().err
+    assert not list(folder.glob("a.*"))
+    assert main(command.replace("--report a.html", "--svg a.svg").split()) == 0  # needs none
+
+
+def test_rows_of_a_run_are_a_curve(folder, capsys):
+    command = "bench set --codecs jpeg,webp --qualities jpeg=20,80 --qualities webp=20,80 --json a.json -j 1"
+    assert main(command.split()) == 0
+    capsys.readouterr()
+    assert main(["bdrate", "a.json:webp", "a.jsonl:webp", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["pchip"]["bd_rate"]["value"] == 0
 
 
 def test_a_model_that_is_not_there_is_told(folder, capsys):

@@ -1,11 +1,12 @@
-"""How many more bits, or decibels, one codec needs than another.
+"""Compare rate-distortion curves: BD-rate in per cent of bits, BD-PSNR in decibels.
 
 nacre bdrate kodak:vtm-18.0 results.json
 nacre bdrate results.json:webp results.json:nacre --method all
 nacre bdrate --list kodak
 
-A curve is a published one (SET:NAME), a JSON of nacre or CompressAI, or a CSV; FILE:CODEC picks one of several.
-Minus per cent means that TEST needs fewer bits than ANCHOR at equal quality.
+A curve is a published one (SET:NAME), a JSON or JSON Lines file of nacre, a JSON of CompressAI or a CSV;
+FILE:CODEC picks one codec of several. A negative BD-rate means that TEST needs fewer bits than ANCHOR at equal
+quality.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from nacre.tools.evaluate.spread import Spread, spread
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("anchor", nargs="?", metavar="ANCHOR", help="what is compared with")
-    parser.add_argument("tests", nargs="*", metavar="TEST", help="one or more curves")
+    parser.add_argument("anchor", nargs="?", metavar="ANCHOR", help="the curve to compare with")
+    parser.add_argument("tests", nargs="*", metavar="TEST", help="curves to compare")
     parser.add_argument("--metric", choices=METRICS, default="psnr_rgb")
     parser.add_argument("--method", choices=[*METHODS, "all"], default="pchip")
-    parser.add_argument("--json", action="store_true", help="figures as JSON on stdout")
-    parser.add_argument("--list", action="store_true", help="names of the published curves")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--list", action="store_true", help="print the names of the published curves"
+    )
 
 
 def run(args: Namespace) -> int:
@@ -50,7 +53,7 @@ def run(args: Namespace) -> int:
 def compare(
     anchor: Measured, test: Measured, methods: tuple[str, ...], is_quiet: bool
 ) -> dict[str, object]:
-    """All figures of a pair; printed as text unless `is_quiet`."""
+    """Return all figures of a pair as JSON values; print them as text unless `is_quiet`."""
     a, b = anchor.curve, test.curve
     result: dict[str, object] = {"anchor": a.name, "test": b.name}
     remarks: list[str] = []
@@ -82,7 +85,7 @@ def compare(
 
 
 def _bd_quality(anchor: Curve, test: Curve, method: str) -> Delta | None:
-    """None where the curves share qualities but no rate."""
+    """Return None where the curves share qualities but no rate."""
     try:
         return bd_quality(anchor, test, method)
     except UsageError:
@@ -90,6 +93,7 @@ def _bd_quality(anchor: Curve, test: Curve, method: str) -> Delta | None:
 
 
 def describe(found: Spread) -> list[str]:
+    """Return the lines that a spread prints."""
     worst = ", ".join(f"{name} {value:+.1f} %" for name, value in found.worst)
     apart = f"; {len(found.apart)} do not overlap" if found.apart else ""
     return [

@@ -1,11 +1,11 @@
-"""Measure a model on a folder of pictures: files are written, read again and compared.
+"""Measure a model on a folder of pictures: encode, decode, compare.
 
 nacre eval kodak/ --json ours.json
 nacre eval kodak/ --model my.safetensors --qualities 10,30,50 --timing
 nacre bdrate kodak:vtm-18.0 ours.json
 
-A run that was stopped goes on from its JSON. Seconds and memory are measured with --timing alone, one picture
-at a time; without it pictures run side by side.
+Rows are appended to ours.jsonl beside ours.json as they are measured, and a run that was stopped goes on from
+there. Seconds and memory are measured only with --timing, one picture at a time; else pictures run in parallel.
 """
 
 from __future__ import annotations
@@ -25,25 +25,38 @@ from nacre.tools.evaluate.results import Evaluation, table
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_measuring_arguments(parser)
-    parser.add_argument("--model", default="", metavar="M", help="a model's name or a weights file")
-    parser.add_argument("--qualities", metavar="Q,Q,...", help="of the model's 1 to 100")
+    parser.add_argument(
+        "--model", default="", metavar="M", help="name of a model, or a weights file"
+    )
+    parser.add_argument(
+        "--qualities", metavar="Q,Q,...", help="1 to 100 (default: the sweep of nacre)"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
 
 
 def add_measuring_arguments(parser: ArgumentParser) -> None:
-    """What eval and bench share."""
+    """Add the arguments that eval and bench share."""
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="a folder of pictures")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write and take up results here")
+    parser.add_argument(
+        "--json", type=Path, metavar="OUT", help="summary; rows are kept beside it in OUT.jsonl"
+    )
     parser.add_argument(
         "--timing", action="store_true", help="one picture at a time; seconds and memory"
     )
     parser.add_argument(
-        "-j", "--jobs", type=int, metavar="N", help="pictures at once (default: cores)"
+        "-j", "--jobs", type=int, metavar="N", help="pictures in parallel (default: cores)"
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads, with --timing")
-    parser.add_argument("--lpips", action="store_true", help="LPIPS too; needs the package lpips")
-    parser.add_argument("--quiet", action="store_true", help="print errors and the table only")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="CPU threads of a process (default: all with --timing, else 1)",
+    )
+    parser.add_argument(
+        "--lpips", action="store_true", help="measure LPIPS; needs the package lpips"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print only errors and the table")
 
 
 def run(args: Namespace) -> int:
@@ -67,7 +80,7 @@ def parse_qualities(text: str) -> tuple[float, ...]:
 def measure(
     args: Namespace, codecs: tuple[str, ...], qualities: dict[str, tuple[float, ...]]
 ) -> Evaluation:
-    """Run the plan of a command line, with its progress on stderr."""
+    """Run the plan of a command line, with progress on stderr. Raises UsageError."""
     import os
 
     jobs = (os.cpu_count() or 1) if args.jobs is None else args.jobs
@@ -94,7 +107,7 @@ def exit_code(found: Evaluation) -> int:
 
 @contextmanager
 def _listener(quiet: bool) -> Iterator[Listener]:
-    """A bar on a terminal; a line for what went wrong anywhere."""
+    """Show a bar on a terminal; print a line for each message everywhere."""
     if quiet or not sys.stderr.isatty():
         yield Listener(
             say=lambda line: print(f"nacre: {line}", file=sys.stderr),

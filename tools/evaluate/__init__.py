@@ -1,1 +1,1 @@
-"""Rate and distortion, measured on real files."""
+"""Measurement of rate, distortion, seconds and memory on real files."""

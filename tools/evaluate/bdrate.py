@@ -1,6 +1,6 @@
-"""BD-rate and BD-PSNR: how far apart two rate-distortion curves lie, on average.
+"""BD-rate and BD-PSNR: the mean distance of two rate-distortion curves.
 
-Source: Bjontegaard, VCEG-M33 ("cubic": one polynomial of degree three through everything).
+Source: Bjontegaard, VCEG-M33 ("cubic": one polynomial of degree three, fitted to all points).
 Differs: "pchip" and "akima" join the points by piecewise cubics, which do not swing between them.
 """
 
@@ -16,17 +16,17 @@ from nacre.entropy.errors import UsageError
 
 Floats = NDArray[np.float64]
 METHODS = ("pchip", "akima", "cubic")
-FEW_POINTS = 4  # under it a curve is mostly interpolation
-SMALL_SHARE = 0.5  # of either curve's range; a mean over less says little
-AKIMA_FLAT = 1e-9  # of the largest change of slope: smaller ones are equal slopes
+FEW_POINTS = 4  # a curve of fewer points is mostly interpolation
+SMALL_SHARE = 0.5  # of the range of either curve; a mean over less says little
+AKIMA_FLAT = 1e-9  # of the largest change of slope; a smaller change counts as none
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Points of one codec on one set, in order of rate."""
+    """Points of one codec on one set, in order of rate. Raises UsageError for points that make no curve."""
 
     name: str
-    rate: Floats  # bits per pixel; kbit/s for some video sets. Over 0
+    rate: Floats  # bits per pixel; kbit/s for some video sets; above 0
     quality: Floats  # dB; MS-SSIM as -10 log10(1 - MS-SSIM)
     dataset: str | None = None
 
@@ -48,7 +48,7 @@ class Curve:
         quality: Sequence[float],
         dataset: str | None = None,
     ) -> Curve:
-        """From points in any order."""
+        """Make a curve from points in any order."""
         x, y = np.asarray(rate, float), np.asarray(quality, float)
         if x.shape == y.shape and x.ndim == 1:
             order = np.lexsort((y, x))
@@ -56,7 +56,7 @@ class Curve:
         return cls(name, x, y, dataset)
 
     def remarks(self) -> list[str]:
-        """What a reader of the figures should know of this curve."""
+        """Return warnings: few points, or quality that falls while the rate rises."""
         found = []
         if len(self.rate) < FEW_POINTS:
             found.append(f"{self.name} has {len(self.rate)} points only")
@@ -69,22 +69,28 @@ class Curve:
 
 @dataclass(frozen=True)
 class Delta:
-    """A mean distance, and what it is a mean over."""
+    """The mean distance of two curves over the range that they share."""
 
-    value: float  # per cent for BD-rate, minus is fewer bits; dB for BD-PSNR, plus is better
-    low: float  # of the common range: dB for BD-rate, the unit of the rates for BD-PSNR
+    value: float  # per cent for BD-rate, negative is fewer bits; dB for BD-PSNR, positive is better
+    low: float  # end of the shared range: dB for BD-rate, the unit of the rates for BD-PSNR
     high: float
     remarks: tuple[str, ...]
 
 
 def bd_rate(anchor: Curve, test: Curve, method: str = "pchip") -> Delta:
-    """Per cent of bits that `test` needs beyond `anchor` for equal quality; UsageError without overlap."""
+    """Return the bits, in per cent, that `test` needs beyond `anchor` at equal quality.
+
+    Raises UsageError when the curves share no quality.
+    """
     gap, low, high, remarks = _gap(anchor, test, method, lambda c: (c.quality, np.log10(c.rate)))
     return Delta(100 * (float(10**gap) - 1), low, high, remarks)
 
 
 def bd_quality(anchor: Curve, test: Curve, method: str = "pchip") -> Delta:
-    """Decibels that `test` is better than `anchor` at equal rate; UsageError without overlap."""
+    """Return the decibels by which `test` is better than `anchor` at equal rate.
+
+    Raises UsageError when the curves share no rate.
+    """
     gap, low, high, remarks = _gap(anchor, test, method, lambda c: (np.log10(c.rate), c.quality))
     return Delta(gap, 10**low, 10**high, remarks)
 
@@ -92,7 +98,7 @@ def bd_quality(anchor: Curve, test: Curve, method: str = "pchip") -> Delta:
 def _gap(
     anchor: Curve, test: Curve, method: str, axes: Callable[[Curve], tuple[Floats, Floats]]
 ) -> tuple[float, float, float, tuple[str, ...]]:
-    """Mean of y of `test` less y of `anchor` over the x that they share; that range; remarks."""
+    """Return the mean of y of `test` minus y of `anchor` over the shared x, the ends of x, and remarks."""
     if method not in METHODS:
         raise UsageError(f"method {method!r}: one of {', '.join(METHODS)} wanted")
     knots = [_knots(*axes(curve)) for curve in (anchor, test)]
@@ -113,13 +119,13 @@ def _gap(
 
 
 def _knots(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """In order of x; points of equal x become one, at their mean y."""
+    """Sort by x and merge points of equal x into one at their mean y."""
     found, which = np.unique(x, return_inverse=True)
     return found, np.bincount(which, weights=y) / np.bincount(which)
 
 
 def integral(x: Floats, y: Floats, low: float, high: float, method: str = "pchip") -> float:
-    """Of the curve through the points (x rises), exactly, from `low` to `high`."""
+    """Integrate the curve through the points exactly from `low` to `high`; x must rise."""
     if method == "cubic":
         middle = x.mean()  # keeps the equations well conditioned
         primitive = np.polyint(np.polyfit(x - middle, y, min(3, len(x) - 1)))
@@ -137,7 +143,7 @@ def integral(x: Floats, y: Floats, low: float, high: float, method: str = "pchip
 
 
 def pchip_slopes(x: Floats, y: Floats) -> Floats:
-    """Slopes at the knots of the cubic that has no extremes but those of the points.
+    """Return the slopes at the knots of the cubic without extremes between the points.
 
     Source: Fritsch and Butland, 1984; Moler's three-point formula at the ends.
     """
@@ -161,7 +167,7 @@ def pchip_slopes(x: Floats, y: Floats) -> Floats:
 
 
 def akima_slopes(x: Floats, y: Floats) -> Floats:
-    """Slopes at the knots, from two chords on either side. Source: Akima, JACM 1970."""
+    """Return the slopes at the knots from two chords on either side. Source: Akima, JACM 1970."""
     d = np.diff(y) / np.diff(x)
     if len(d) == 1:
         return np.array([d[0], d[0]])

@@ -1,86 +1,97 @@
-"""Codecs over a folder of pictures: in processes of their own, resumable, going on past what fails."""
+"""Codecs over a folder of pictures: resumable, and a failure does not stop the run."""
 
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import platform
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+
+from msgspec.structs import replace
 
 from nacre.entropy.errors import ImageError, UsageError
+from nacre.tools.evaluate import metrics
 from nacre.tools.evaluate.codecs.base import CodecMissing
 from nacre.tools.evaluate.codecs.registry import create
-from nacre.tools.evaluate.measure import Task, open_picture, run_task
-from nacre.tools.evaluate.results import CodecResult, Evaluation, Failure, Row, read_evaluation
+from nacre.tools.evaluate.measure import Task, in_utf8, open_picture
+from nacre.tools.evaluate.results import (
+    CodecResult,
+    Evaluation,
+    Failure,
+    Machine,
+    Picture,
+    Row,
+    read_evaluation,
+)
+from nacre.tools.evaluate.store import SUFFIX, Setup, Store
+from nacre.tools.evaluate.workers import run_all
 
 SUFFIXES = (".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be measured."""
+    """Codecs, pictures and conditions of a run."""
 
     folder: Path
     codecs: tuple[str, ...]
     qualities: Mapping[str, tuple[float, ...]]  # by codec; others run their own sweep
-    json: Path | None = None  # results are kept here after every picture, and taken up from here
+    json: Path | None = None  # the summary; rows are kept beside it, see `rows_path`
     jobs: int = 1
     is_timed: bool = False
     with_lpips: bool = False
-    threads: int | None = None
+    threads: int | None = None  # of each process; None is all with seconds, else 1
+
+    @property
+    def rows_path(self) -> Path | None:
+        """The JSON Lines file that rows are appended to and taken from."""
+        if self.json is None:
+            return None
+        stem = self.json.with_suffix("") if self.json.suffix in (".json", SUFFIX) else self.json
+        return stem.with_name(stem.name + SUFFIX)
+
+    @property
+    def summary_path(self) -> Path | None:
+        """None where `json` asks for the rows alone, by their suffix."""
+        return None if self.json == self.rows_path else self.json
 
 
 @dataclass(frozen=True)
 class Listener:
-    """How the run tells what happens."""
+    """Receives messages and progress of a run."""
 
     say: Callable[[str], None]
     advance: Callable[[str, int, int], None]  # codec, pictures done, pictures in all
 
 
 def run(plan: Plan, listener: Listener) -> Evaluation:
-    """Everything of the plan that is not in its JSON yet. Raises UsageError when nothing can be done."""
+    """Measure the rows of the plan that its rows file lacks, and return all rows of the plan.
+
+    Raises UsageError when nothing can be measured.
+    """
+    if plan.with_lpips:
+        metrics.require_lpips()
     found = _begin(plan, listener)
-    for name in plan.codecs:
-        try:
-            codec = create(name)
-        except CodecMissing as error:
-            found.skipped[name] = str(error)
-            listener.say(f"{name}: skipped: {error}")
-            continue
-        found.skipped.pop(name, None)
-        fresh = CodecResult(name, codec.label, codec.settings, codec.version)
-        result = _kept(found, fresh, listener)
-        listener.say(f"{name}: {codec.label}: {codec.settings} [{codec.version}]")
-        tasks = _tasks(plan, found, result, plan.qualities.get(name) or codec.qualities)
-        del codec  # the worker processes have their own
-        for done, (task, rows) in enumerate(_all_done(tasks, plan), 1):
-            _add(result, task, rows, listener)
-            listener.advance(name, done, len(tasks))
-            if plan.json is not None:
-                found.write(plan.json)
-        if result.rows and len(result.complete()) < len(found.pictures):
-            listener.say(
-                f"{name}: warning: the curve is a mean over {len(result.complete())} of "
-                f"{len(found.pictures)} pictures"
-            )
-    if plan.json is not None:
-        found.write(plan.json)
+    sweeps = _sweeps(plan, found, listener)
+    with Store(plan.rows_path) as store:
+        if plan.summary_path is not None and plan.summary_path.exists():
+            store.take_up(read_evaluation(plan.summary_path))
+        for codec in found.codecs:
+            _Measuring(plan, found, store, listener, codec).run(sweeps[codec.codec])
     if not any(codec.rows for codec in found.codecs):
         raise UsageError("nothing was measured: no codec could be run")
+    if plan.summary_path is not None:
+        found.write(plan.summary_path)
     return found
 
 
 def _begin(plan: Plan, listener: Listener) -> Evaluation:
-    """What an earlier run left in the JSON, or a new evaluation."""
+    """Return an evaluation of the folder's pictures, without codecs."""
     if not plan.folder.is_dir():
         raise UsageError(f"{plan.folder} is not a folder")
     paths = sorted(p for p in plan.folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
@@ -91,39 +102,51 @@ def _begin(plan: Plan, listener: Listener) -> Evaluation:
         try:
             image = open_picture(path)
         except ImageError as error:
-            unreadable[path.name] = str(error)
+            unreadable[in_utf8(path.name)] = str(error)
             listener.say(f"{error}: left out")
             continue
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        pictures[path.name] = {"width": image.width, "height": image.height, "sha256": digest}
+        pictures[path.name] = Picture(image.width, image.height, digest)
     if not pictures:
         raise UsageError(f"{plan.folder}: none of {len(paths)} pictures can be read")
-    new = Evaluation(plan.folder.resolve().name, machine(plan), pictures, unreadable=unreadable)
-    if plan.json is None or not plan.json.exists():
-        return new
-    old = read_evaluation(plan.json)
-    same = {name for name, facts in pictures.items() if old.pictures.get(name) == facts}
-    for codec in old.codecs:
-        codec.rows = [row for row in codec.rows if row.picture in same]
-        codec.failures = []  # tried again
-    return replace(new, codecs=old.codecs, skipped=old.skipped)
+    dataset = plan.folder.resolve().name
+    return Evaluation(dataset, machine(plan), pictures, unreadable=unreadable)
 
 
-def machine(plan: Plan) -> dict[str, Any]:
-    """Where and how this was measured."""
+def _sweeps(plan: Plan, found: Evaluation, listener: Listener) -> dict[str, tuple[float, ...]]:
+    """Add the codecs of the plan to the evaluation, without rows, and return their qualities.
+
+    Makes all of them before any runs, so that a wrong name is reported at once.
+    """
+    sweeps = {}
+    for name in plan.codecs:
+        try:
+            codec = create(name)
+        except CodecMissing as error:
+            found.skipped[name] = str(error)
+            listener.say(f"{name}: skipped: {error}")
+            continue
+        found.codecs.append(CodecResult(name, codec.label, codec.settings, codec.version))
+        sweeps[name] = tuple(sorted(set(plan.qualities.get(name) or codec.qualities)))
+        listener.say(f"{name}: {codec.label}: {codec.settings} [{codec.version}]")
+    return sweeps
+
+
+def machine(plan: Plan) -> Machine:
+    """Describe this machine and the conditions of the run."""
     import torch
 
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "jobs": plan.jobs,
-        "threads": plan.threads or torch.get_num_threads(),
-        "timed": plan.is_timed,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "system": f"{platform.system()} {platform.machine()}",
-        "date": date.today().isoformat(),
-    }
+    return Machine(
+        processor=_processor(),
+        cores=os.cpu_count(),
+        jobs=plan.jobs,
+        threads=plan.threads or (torch.get_num_threads() if plan.is_timed else 1),
+        timed=plan.is_timed,
+        python=platform.python_version(),
+        torch=str(torch.__version__),
+        system=f"{platform.system()} {platform.machine()}",
+        date=date.today().isoformat(),
+    )
 
 
 def _processor() -> str:
@@ -134,87 +157,68 @@ def _processor() -> str:
     return found[1] if found else platform.processor() or platform.machine()
 
 
-def _kept(found: Evaluation, fresh: CodecResult, listener: Listener) -> CodecResult:
-    """The codec's earlier rows, unless they are of other settings or another version."""
-    old = found.codec(fresh.codec)
-    if old is None:
-        found.codecs.append(fresh)
-        return fresh
-    if (old.settings, old.version) != (fresh.settings, fresh.version):
-        listener.say(f"{fresh.codec}: measured anew: it was {old.settings} [{old.version}]")
-        found.codecs[found.codecs.index(old)] = fresh
-        return fresh
-    return old
+@dataclass(frozen=True)
+class _Measuring:
+    """One codec of a run."""
 
+    plan: Plan
+    found: Evaluation
+    store: Store
+    listener: Listener
+    result: CodecResult
 
-def _tasks(
-    plan: Plan, found: Evaluation, result: CodecResult, qualities: Sequence[float]
-) -> list[Task]:
-    """One for each picture that misses a quality. With seconds asked for, rows without are measured anew."""
-    if plan.is_timed:
-        result.rows = [row for row in result.rows if row.encode_seconds is not None]
-    if plan.with_lpips:
-        result.rows = [row for row in result.rows if row.lpips is not None]
-    result.rows = [row for row in result.rows if row.quality in qualities]
-    done = {(row.picture, row.quality) for row in result.rows}
-    tasks = []
-    for name in found.pictures:
-        left = tuple(q for q in qualities if (name, q) not in done)
-        if left:
-            tasks.append(
-                Task(
-                    result.codec,
-                    plan.folder / name,
-                    left,
-                    plan.is_timed,
-                    plan.with_lpips,
-                    plan.threads if plan.jobs == 1 else 1,
-                )
+    def run(self, qualities: Sequence[float]) -> None:
+        """Measure the rows that the store lacks, then fill the result from the store."""
+        result, pictures = self.result, self.found.pictures
+        older = self.store.setups_of(result.codec)
+        if older and not any(
+            (s.settings, s.version) == (result.settings, result.version) for s in older
+        ):
+            was = f"{older[-1].settings} [{older[-1].version}]"
+            self.listener.say(f"{result.codec}: measured anew: it was {was}")
+        self._measure(self._tasks(qualities))
+        rows = (self._stored(picture, quality) for picture in pictures for quality in qualities)
+        result.rows = [row for row in rows if row is not None]
+        if result.rows and len(result.complete()) < len(pictures):
+            self.listener.say(
+                f"{result.codec}: warning: the curve is a mean over {len(result.complete())} of "
+                f"{len(pictures)} pictures"
             )
-    return tasks
 
+    @cached_property
+    def _setup(self) -> Setup:
+        return Setup.of(self.result, self.found.machine)
 
-def _add(
-    result: CodecResult, task: Task, rows: Sequence[Row | Failure], listener: Listener
-) -> None:
-    for row in rows:
-        if isinstance(row, Row):
-            result.rows.append(row)
-        else:
-            result.failures.append(row)
-            listener.say(f"{task.codec}: {row.picture} at {row.quality}: {row.reason}")
-    result.rows.sort(key=lambda row: (row.picture, row.quality))
+    def _stored(self, picture: str, quality: float) -> Row | None:
+        """Return the row of a picture under its present name."""
+        row = self.store.find(self._setup, self.found.pictures[picture].sha256, quality)
+        if row is None or (self.plan.with_lpips and row.lpips is None):
+            return None
+        return replace(row, picture=picture)
 
+    def _tasks(self, qualities: Sequence[float]) -> list[Task]:
+        """Return a task for each picture that lacks a row; of equal pictures, the first alone."""
+        different = {facts.sha256: name for name, facts in reversed(self.found.pictures.items())}
+        tasks = []
+        for name in sorted(different.values()):
+            left = tuple(q for q in qualities if self._stored(name, q) is None)
+            if left:
+                path, threads = self.plan.folder / name, self.found.machine.threads
+                is_timed, with_lpips = self.plan.is_timed, self.plan.with_lpips
+                tasks.append(Task(self.result.codec, path, left, is_timed, with_lpips, threads))
+        return tasks
 
-def _all_done(tasks: Sequence[Task], plan: Plan) -> Iterator[tuple[Task, Sequence[Row | Failure]]]:
-    """Every task with what came of it. A process that dies takes its own task along and no other."""
-    alone: list[Task] = []
-    with _pool(plan.jobs) as pool:
-        futures: dict[Future[list[Row | Failure]], Task] = {
-            pool.submit(run_task, task): task for task in tasks
-        }
-        try:
-            for future in as_completed(futures):
-                try:
-                    rows = future.result()
-                except BrokenProcessPool:  # of this or of another task that was under way
-                    alone.append(futures[future])
-                    continue
-                yield futures[future], rows
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    pool = _pool(1)
-    for task in alone:
-        try:
-            yield task, pool.submit(run_task, task).result()
-        except BrokenProcessPool:
-            pool = _pool(1)
-            reason = "the process died"
-            yield task, [Failure(task.picture.name, q, reason) for q in task.qualities]
-    pool.shutdown()
-
-
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    """Spawned, not forked: thread pools do not live through a fork."""
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
+    def _measure(self, tasks: Sequence[Task]) -> None:
+        """Run the tasks and store each result as it comes."""
+        codec, done = self.result.codec, 0
+        left = {task.picture.name: len(task.qualities) for task in tasks}
+        for task, row in run_all(tasks, self.plan.jobs):
+            name = task.picture.name
+            self.store.add(self._setup, self.found.dataset, self.found.pictures[name].sha256, row)
+            if isinstance(row, Failure):
+                self.result.failures.append(row)
+                self.listener.say(f"{codec}: {name} at {row.quality}: {row.reason}")
+            left[name] -= 1
+            if not left[name]:
+                done += 1
+                self.listener.advance(codec, done, len(tasks))

@@ -1,4 +1,4 @@
-"""A picture by several codecs at one size, to be looked at side by side."""
+"""One picture coded by several codecs to about the same size, for the eye."""
 
 from __future__ import annotations
 
@@ -11,29 +11,28 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from nacre.entropy.errors import NacreError
 from nacre.tools.evaluate.codecs.base import Codec
 from nacre.tools.evaluate.measure import codec_named, open_picture
 from nacre.tools.evaluate.metrics import psnr_db
 from nacre.tools.evaluate.results import CodecResult, Evaluation
 
-LARGEST = 384  # pixels a side that are shown: more makes the page heavy
-TARGET_BPP = 0.3  # where differences are seen
-PROBES = 7  # encodes to come near a size
+LARGEST = 384  # pixels; side of the crop that is shown, as lossless data in the page
+TARGET_BPP = 0.3  # bits per pixel at which differences are visible
+PROBES = 7  # encodings per codec in the search for a size
 
 
 @dataclass(frozen=True)
 class Side:
-    """One codec's picture."""
+    """The crop as one codec shows it."""
 
     label: str
-    said: str  # bytes, bits per pixel, PSNR
-    url: str  # data:, lossless
+    said: str  # bytes, bits per pixel, PSNR of the whole picture
+    url: str  # data URL, lossless WebP
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The middle of a picture as it was, and by each codec."""
+    """The middle of a picture: the original first, then each codec."""
 
     picture: str
     width: int
@@ -46,7 +45,11 @@ class Comparison:
 
 
 def compare(found: Evaluation, path: Path) -> Comparison:
-    """The first codec near 0.3 bits per pixel or what all can reach, the others as near to its size."""
+    """Encode a picture with each codec, near 0.3 bits per pixel or the least that all have reached.
+
+    The first codec sets the size in bytes that the others come near to. Codecs without rows of the picture
+    and codecs that fail are left out; `sides` is empty when none is left.
+    """
     image = open_picture(path)
     sides = [Side("original", f"{image.width}x{image.height}", _url(image))]
     rows = {c.codec: [row for row in c.rows if row.picture == path.name] for c in found.codecs}
@@ -57,7 +60,7 @@ def compare(found: Evaluation, path: Path) -> Comparison:
             continue
         try:
             data, decoded = _nearest(result, path.name, image, wanted)
-        except NacreError:
+        except Exception:  # a codec's library may raise anything; the page has its other sides
             continue
         if len(sides) == 1:
             wanted = len(data)
@@ -72,7 +75,10 @@ def compare(found: Evaluation, path: Path) -> Comparison:
 def _nearest(
     result: CodecResult, picture: str, image: Image.Image, wanted: float
 ) -> tuple[bytes, Image.Image]:
-    """The file whose size is nearest to `wanted`: between the measured qualities by bisection."""
+    """Return the file whose size is nearest to `wanted` bytes, and the picture decoded from it.
+
+    Bisects between the two measured qualities around that size.
+    """
     codec = codec_named(result.codec)
     rows = sorted((r for r in result.rows if r.picture == picture), key=lambda r: r.bytes)
     best = min(rows, key=lambda r: abs(r.bytes - wanted))
@@ -92,9 +98,8 @@ def _bisect(
     ends: tuple[float, float],
     found: dict[float, bytes],
 ) -> None:
-    small, large = (
-        ends  # qualities of a smaller and of a larger file; either may be the higher number
-    )
+    """Add files to `found`; `ends` are qualities of a smaller and of a larger file, in any order."""
+    small, large = ends
     for _ in range(PROBES):
         middle = float(round((small + large) / 2))
         if middle in (small, large):

@@ -1,13 +1,13 @@
-"""One picture through one codec: a file is made, read again, and what came back is measured."""
+"""One picture through one codec: encode a file, decode it, compare the pixels."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import resource
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,8 +18,9 @@ from PIL import Image
 
 from nacre.entropy.errors import ImageError, NacreError
 from nacre.tools.evaluate import metrics
-from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, Stages
+from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, Stages, pixels_alone
 from nacre.tools.evaluate.codecs.registry import create
+from nacre.tools.evaluate.memory import PeakMemory, largest
 from nacre.tools.evaluate.results import Failure, Row
 
 DIGEST = 16  # hexadecimal digits that are kept of a file's SHA-256
@@ -28,66 +29,78 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker process is given: one picture, one codec, some qualities."""
+    """One picture, one codec and some qualities, for a worker process."""
 
     codec: str
     picture: Path
     qualities: tuple[float, ...]
     is_timed: bool  # alone on the machine, so that seconds mean something
     with_lpips: bool = False
-    threads: int | None = None
+    threads: int | None = None  # of the process; None leaves them as they are
 
 
-def run_task(task: Task) -> list[Row | Failure]:
-    """A row or a failure for each quality; nothing that a codec raises gets further."""
-    if task.threads is not None:
-        _use_threads(task.threads)
+def run_task(task: Task) -> Iterator[Row | Failure]:
+    """Yield a row or a failure for each quality, in order. Exceptions of codecs become failures."""
+    if task.threads is not None:  # programs that the codec starts, and torch when it is imported
+        os.environ["OMP_NUM_THREADS"] = str(task.threads)
     try:
         codec, image = codec_named(task.codec), open_picture(task.picture)
     except Exception as error:
-        return [Failure(task.picture.name, quality, _reason(error)) for quality in task.qualities]
+        for quality in task.qualities:
+            yield Failure(task.picture.name, quality, _reason(error))
+        return
+    if task.threads is not None and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(task.threads)
     if task.is_timed and codec.warms_up:
-        _pass(codec, image, task.qualities[0])
-    found: list[Row | Failure] = []
+        _warm_up(codec, image, task.qualities[0])
     for quality in task.qualities:
         try:
-            found.append(measure(codec, image, task, quality))
-        except Exception as error:  # of the codec's library: which, nobody can know
-            found.append(Failure(task.picture.name, quality, _reason(error)))
-    return found
+            yield measure(codec, image, task, quality)
+        except Exception as error:  # a codec's library may raise anything
+            yield Failure(task.picture.name, quality, _reason(error))
 
 
-def _pass(codec: Codec, image: Image.Image, quality: float) -> None:
-    """What a size of picture costs once is paid here; should it fail, it will fail again and be told."""
+def _warm_up(codec: Codec, image: Image.Image, quality: float) -> None:
+    """Pay what the first picture of a size costs once. A failure here comes again, and is reported then."""
     with contextlib.suppress(Exception):
         codec.decode(codec.encode(image, quality), image.size)
 
 
 def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, NacreError) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, NacreError) else f"{type(error).__name__}: {error}"
+    return in_utf8(text)
 
 
 @lru_cache(maxsize=2)
 def codec_named(name: str) -> Codec:
-    """One instance a process, with its networks loaded."""
+    """Return the codec of a name; a process keeps two, with their networks loaded."""
     return create(name)
 
 
 def open_picture(path: Path) -> Image.Image:
-    """RGB, decoded; raises ImageError."""
+    """Decode a picture to RGB and drop its metadata. Raises ImageError."""
+    if in_utf8(path.name) != path.name:
+        raise ImageError(
+            f"{in_utf8(path.name)}: the name is not UTF-8, which results are written in"
+        )
     try:
         with Image.open(path) as image:
-            return image.convert("RGB")
+            return pixels_alone(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path.name}: {error}") from error
 
 
+def in_utf8(text: str) -> str:
+    """Replace what UTF-8 cannot encode, such as bytes of POSIX file names, by escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def measure(codec: Codec, image: Image.Image, task: Task, quality: float) -> Row:
-    """Encode, decode, compare; raises CodecFailed when what comes back is not the picture's size."""
+    """Encode, decode and compare. Raises CodecFailed when the decoded picture has another size or mode."""
     memory = PeakMemory()
     data, encode_seconds, encode = _timed(codec, lambda: codec.encode(image, quality))
     decoded, decode_seconds, decode = _timed(codec, lambda: codec.decode(data, image.size))
-    peak = memory.mib()
+    peak = largest(memory.mib(), encode.peak_memory_mib, decode.peak_memory_mib)
     if decoded.size != image.size or decoded.mode != "RGB":
         raise CodecFailed(f"gave {decoded.mode} {decoded.size}, not RGB {image.size}")
     x, x_hat = np.asarray(image), np.asarray(decoded)
@@ -109,7 +122,7 @@ def measure(codec: Codec, image: Image.Image, task: Task, quality: float) -> Row
         decode_seconds=rounded(decode_seconds) if timed else None,
         encode_entropy_seconds=rounded(encode.entropy) if timed else None,
         decode_entropy_seconds=rounded(decode.entropy) if timed else None,
-        peak_memory_mib=round(peak, 1) if timed else None,
+        peak_memory_mib=None if peak is None or not timed else round(peak, 1),
         sha256=hashlib.sha256(data).hexdigest()[:DIGEST],
     )
 
@@ -121,7 +134,7 @@ def rounded(value: None) -> None: ...
 @overload
 def rounded(value: float | None) -> float | None: ...
 def rounded(value: float | None) -> float | None:
-    """To the digits that are kept: a millionth is under what any of the figures means."""
+    """Round to the digits that are kept; no figure is exact to a millionth."""
     return None if value is None else round(value, 6)
 
 
@@ -131,36 +144,3 @@ def _timed(codec: Codec, work: Callable[[], T]) -> tuple[T, float, Stages]:
     seconds = time.perf_counter() - start
     stages = codec.stages()
     return result, seconds if stages.whole is None else stages.whole, stages
-
-
-class PeakMemory:
-    """Largest resident size of this process, and of any program it waited for, since construction.
-
-    Linux alone can start anew; elsewhere it is the largest since the process began.
-    """
-
-    def __init__(self) -> None:
-        try:
-            Path("/proc/self/clear_refs").write_text("5")
-        except OSError:
-            self._status = None
-        else:
-            self._status = Path("/proc/self/status")
-
-    def mib(self) -> float:
-        children = _kib(resource.RUSAGE_CHILDREN)
-        if self._status is None:
-            return max(_kib(resource.RUSAGE_SELF), children) / 1024
-        line = next(s for s in self._status.read_text().splitlines() if s.startswith("VmHWM"))
-        return max(int(line.split()[1]), children) / 1024
-
-
-def _kib(who: int) -> float:
-    size = resource.getrusage(who).ru_maxrss
-    return size / 1024 if sys.platform == "darwin" else size
-
-
-def _use_threads(threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(threads)

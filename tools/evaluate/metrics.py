@@ -1,4 +1,4 @@
-"""How far a decoded picture is from the original: PSNR, MS-SSIM, LPIPS."""
+"""Distortion between two pictures: PSNR, MS-SSIM, LPIPS."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Pixels = NDArray[np.uint8]  # (H, W, 3)
 
 
 def psnr_db(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Over all samples of two arrays of one shape, on the 0..255 scale; at most 99, which equal ones have."""
+    """Return the PSNR over all samples of two arrays of one shape, on the 0..255 scale, at most 99 dB."""
     mse = float(np.mean((a.astype(np.float64) - b) ** 2))
     return min(EQUAL_DB, 10 * float(np.log10(PEAK**2 / mse))) if mse else EQUAL_DB
 
 
 def plane_psnr_db(a: Pixels, b: Pixels) -> tuple[float, float, float]:
-    """Of Y, Cb and Cr apart (BT.709, full range, unrounded)."""
+    """Return the PSNRs of Y, Cb and Cr in dB (BT.709, full range, unrounded)."""
     x, y = to_ycbcr(a), to_ycbcr(b)
     return (
         psnr_db(x[..., 0], y[..., 0]),
@@ -35,7 +35,7 @@ def plane_psnr_db(a: Pixels, b: Pixels) -> tuple[float, float, float]:
 
 
 def ms_ssim(a: Pixels, b: Pixels) -> float | None:
-    """Over RGB, in 0..1, by pytorch-msssim; None for pictures with a side under 161 pixels.
+    """Return the MS-SSIM over RGB, at most 1; None for pictures with a side under 161 pixels.
 
     Source: Wang, Simoncelli and Bovik 2003.
     """
@@ -47,7 +47,10 @@ def ms_ssim(a: Pixels, b: Pixels) -> float | None:
 
 
 def lpips(a: Pixels, b: Pixels) -> float:
-    """Learned perceptual distance, AlexNet; 0 when equal. Needs the package lpips. Source: arXiv:1801.03924."""
+    """Return the LPIPS distance with AlexNet, 0 for equal pictures. Source: arXiv:1801.03924.
+
+    Raises UsageError without the package lpips.
+    """
     x, y = (_tensor(p) / (PEAK / 2) - 1 for p in (a, b))
     import torch
 
@@ -55,19 +58,24 @@ def lpips(a: Pixels, b: Pixels) -> float:
         return float(_lpips_network()(x, y))
 
 
-@lru_cache(maxsize=1)
-def _lpips_network() -> Any:
+def require_lpips() -> Any:
+    """Return the package lpips. Raises UsageError where it cannot be imported."""
     try:
         import lpips as package
     except (ImportError, RuntimeError) as error:  # torchvision of another release than torch
         raise UsageError(
             f"LPIPS needs the package lpips and a torchvision that goes with torch: {error}"
         ) from error
-    return package.LPIPS(net="alex", verbose=False).eval()
+    return package
+
+
+@lru_cache(maxsize=1)
+def _lpips_network() -> Any:
+    return require_lpips().LPIPS(net="alex", verbose=False).eval()
 
 
 def _tensor(pixels: Pixels) -> Any:
-    """(1, 3, H, W) float32 on the 0..255 scale."""
+    """Convert (H, W, 3) to (1, 3, H, W) float32 on the 0..255 scale."""
     import torch
 
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float()

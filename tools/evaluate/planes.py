@@ -1,7 +1,7 @@
-"""RGB to Y'CbCr planes and back, in floats, rounded once: what video codecs take and give.
+"""RGB to the Y'CbCr planes of video codecs and back, in floats, rounded once.
 
-BT.709, full range. Rounding matters: cutting the fractions off instead, as many scripts do, lowers the
-ceiling of the round trip by several decibels (docs/evaluation.md).
+BT.709, full range. Truncation instead of rounding lowers the highest PSNR of the round trip by several
+decibels (docs/evaluation.md).
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from numpy.typing import NDArray
 from nacre.entropy.errors import ImageError
 
 LUMA = np.array([0.2126, 0.7152, 0.0722])  # ITU-R BT.709-6, item 3.2
-BLUE, RED = 2 * (1 - LUMA[2]), 2 * (1 - LUMA[0])  # what scales Cb and Cr to a range of 1
+BLUE, RED = 2 * (1 - LUMA[2]), 2 * (1 - LUMA[0])  # divisors that give Cb and Cr a range of 1
 
 Planes = list[NDArray[np.uint16]]  # Y, Cb, Cr, each (h, w)
 
 
 def to_ycbcr(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(H, W, 3) in 0..255 to Y, Cb and Cr on the same scale, unrounded; Cb and Cr around 127.5."""
+    """Convert (H, W, 3) RGB to (H, W, 3) Y, Cb, Cr in 0..255, unrounded; grey has Cb = Cr = 127.5."""
     x = rgb.astype(np.float64)
     y = x @ LUMA
     return np.stack([y, (x[..., 2] - y) / BLUE + 127.5, (x[..., 0] - y) / RED + 127.5], -1)
 
 
 def to_even_sides(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3) with the last row and column repeated where a side is odd: 4:2:0 has no odd ones."""
+    """Repeat the last row or column of (H, W, 3) where a side is odd; 4:2:0 needs even sides."""
     return np.pad(rgb, ((0, rgb.shape[0] % 2), (0, rgb.shape[1] % 2), (0, 0)), mode="edge")
 
 
 def to_planes(
     rgb: NDArray[np.uint8], depth: int = 8, halve_chroma: bool = False, truncate: bool = False
 ) -> Planes:
-    """(H, W, 3) to planes of `depth` bits; chroma at half the sides (means of 2x2) for 4:2:0."""
+    """Convert (H, W, 3) RGB to planes of `depth` bits; halved chroma (means of 2x2) is 4:2:0."""
     y, cb, cr = np.moveaxis(to_ycbcr(rgb), -1, 0) / 255
     peak, middle = (1 << depth) - 1, 1 << (depth - 1)
     chroma = [_halved(c) if halve_chroma else c for c in (cb - 0.5, cr - 0.5)]
@@ -42,7 +42,7 @@ def to_planes(
 
 
 def to_rgb(planes: Planes, depth: int = 8) -> NDArray[np.uint8]:
-    """Planes to (H, W, 3), rounded; chroma of half the sides is interpolated between its centres."""
+    """Convert planes to (H, W, 3) RGB, rounded; halved chroma is interpolated between its centres."""
     peak, middle = (1 << depth) - 1, 1 << (depth - 1)
     height, width = planes[0].shape
     y = planes[0] / peak
@@ -60,7 +60,7 @@ def _halved(plane: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _doubled(plane: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    """To (height, width): weights 3/4 and 1/4, which is linear between samples in the middle of 2x2."""
+    """Upsample to (height, width) linearly: samples lie in the middle of 2x2, so weights are 3/4 and 1/4."""
     for axis, side in enumerate((height, width)):
         if plane.shape[axis] == side:
             continue
@@ -73,7 +73,7 @@ def _doubled(plane: NDArray[np.float64], height: int, width: int) -> NDArray[np.
 
 
 def pack(planes: Planes, depth: int = 8) -> bytes:
-    """Planar file: one byte a sample at 8 bits, two (little-endian) over it."""
+    """Return a planar file: one byte per sample at 8 bits, else two, little-endian."""
     kind = "u1" if depth == 8 else "<u2"
     return b"".join(p.astype(kind).tobytes() for p in planes)
 
@@ -81,7 +81,7 @@ def pack(planes: Planes, depth: int = 8) -> bytes:
 def unpack(
     data: bytes, width: int, height: int, depth: int = 8, is_chroma_half: bool = False
 ) -> Planes:
-    """The planes of one frame; raises ImageError when the file has another size."""
+    """Return the planes of a planar file of one frame. Raises ImageError when the file has another size."""
     kind = np.dtype("u1" if depth == 8 else "<u2")
     half = (-(-height // 2), -(-width // 2)) if is_chroma_half else (height, width)
     shapes = [(height, width), half, half]

@@ -1,27 +1,33 @@
-"""Curves as SVG: one drawing for papers and for the page, where a script makes it answer to the pointer."""
+"""Curves as SVG, for papers and for the page, whose script reads the data attributes of the groups."""
 
 from __future__ import annotations
 
 import math
+import re
+import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 
-WIDTH, HEIGHT = 720, 460  # of the drawing; it scales
+WIDTH, HEIGHT = 720, 460  # units of the viewBox
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 44  # margins
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9", "#000000", "#e69f00",
            "#7f3c8d", "#4b6a53")  # fmt: skip # Okabe and Ito, and four more
 SHAPES = ("circle", "square", "triangle", "diamond")
 MARK = 3.2  # half a side
-DASH = ' stroke-dasharray="5 4"'  # of published curves
-TICKS = 7  # about as many on an axis
+DASH = {"stroke_dasharray": "5 4"}  # of published curves
+SAMPLE = (28, 12)  # width and height of a piece of a line in a legend
+SVG = "http://www.w3.org/2000/svg"
+NOT_XML = re.compile(
+    "[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]"
+)  # XML 1.0, item 2.2
+TICKS = 7  # on an axis, about
 
 
 @dataclass(frozen=True)
 class Series:
-    """A named line. Measured ones have marks, published ones are dashed."""
+    """A named line. Measured lines have marks, published lines are dashed."""
 
     key: str
     label: str
@@ -38,106 +44,132 @@ class Axes:
     is_y_log: bool = False
 
 
-def draw(series: Sequence[Series], axes: Axes, styles: dict[str, int]) -> str:
-    """An <svg> element. `styles` numbers the keys, so that a codec has one colour in all drawings."""
+def draw(
+    series: Sequence[Series], axes: Axes, styles: dict[str, int], has_legend: bool = False
+) -> str:
+    """Return an <svg> element. `styles` numbers the keys, so that a codec has one colour in all drawings.
+
+    With a legend it is black and stands alone; without one it takes the colour of the text around it.
+    """
     series = [s for s in series if len(s.x)]
     xs, ys = ([v for s in series for v in values(s)] for values in (lambda s: s.x, lambda s: s.y))
     x_axis = _Scale.over(xs, axes.is_x_log, LEFT, WIDTH - RIGHT)
     y_axis = _Scale.over(ys, axes.is_y_log, HEIGHT - BOTTOM, TOP)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(axes.y_label)} over {escape(axes.x_label)}" '
-        'font-family="sans-serif" font-size="12" fill="currentColor">'
-    ]
+    facts = {
+        "role": "img",
+        "aria-label": f"{axes.y_label} over {axes.x_label}",
+        "font-family": "sans-serif",
+        "font-size": "12",
+        "fill": "black" if has_legend else "currentColor",
+    }
+    svg = _svg(WIDTH, HEIGHT, facts)
     for value, text in x_axis.ticks():
         at = x_axis(value)
-        parts.append(_line(at, TOP, at, HEIGHT - BOTTOM))
-        parts.append(
-            f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{text}</text>'
-        )
+        _line(svg, at, TOP, at, HEIGHT - BOTTOM)
+        _text(svg, text, x=f"{at:.1f}", y=HEIGHT - BOTTOM + 16, text_anchor="middle")
     for value, text in y_axis.ticks():
         at = y_axis(value)
-        parts.append(_line(LEFT, at, WIDTH - RIGHT, at))
-        parts.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{text}</text>')
+        _line(svg, LEFT, at, WIDTH - RIGHT, at)
+        _text(svg, text, x=LEFT - 6, y=f"{at + 4:.1f}", text_anchor="end")
     middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(
-        f'<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{escape(axes.x_label)}</text>'
-    )
-    parts.append(
-        f'<text transform="translate(14 {(HEIGHT - BOTTOM + TOP) / 2}) rotate(-90)" '
-        f'text-anchor="middle">{escape(axes.y_label)}</text>'
-    )
-    parts += [_drawn(s, x_axis, y_axis, styles[s.key]) for s in series]
-    return "".join([*parts, "</svg>"])
+    _text(svg, axes.x_label, x=middle, y=HEIGHT - 8, text_anchor="middle")
+    place = f"translate(14 {(HEIGHT - BOTTOM + TOP) / 2}) rotate(-90)"
+    _text(svg, axes.y_label, transform=place, text_anchor="middle")
+    for s in series:
+        _curve(svg, s, x_axis, y_axis, styles[s.key])
+    if has_legend:
+        _legend(svg, series, styles)
+    return ET.tostring(svg, encoding="unicode")
 
 
-def with_legend(svg: str, series: Sequence[Series], styles: dict[str, int]) -> str:
-    """For papers: the names beside their lines, at the lower right."""
-    rows = []
+def sample(style: int, is_published: bool) -> str:
+    """Return a short piece of a line as an <svg> element, for a legend outside the drawing."""
+    width, height = SAMPLE
+    svg = _svg(width, height, {"width": str(width), "height": str(height), "aria-hidden": "true"})
+    _sample(svg, style, is_published, 0, width, height / 2)
+    return ET.tostring(svg, encoding="unicode")
+
+
+def _svg(width: int, height: int, facts: dict[str, str]) -> ET.Element:
+    shown = {key: _printable(value) for key, value in facts.items()}
+    return ET.Element("svg", {"xmlns": SVG, "viewBox": f"0 0 {width} {height}", **shown})
+
+
+def _add(parent: ET.Element, tag: str, **facts: object) -> ET.Element:
+    named = {key.replace("_", "-"): _printable(str(value)) for key, value in facts.items()}
+    return ET.SubElement(parent, tag, named)
+
+
+def _text(parent: ET.Element, text: str, **facts: object) -> None:
+    _add(parent, "text", **facts).text = _printable(text)
+
+
+def _printable(text: str) -> str:
+    """Replace characters that XML cannot hold."""
+    return NOT_XML.sub("\ufffd", text)
+
+
+def _legend(svg: ET.Element, series: Sequence[Series], styles: dict[str, int]) -> None:
+    """Write the names beside their lines, at the lower right."""
     for i, s in enumerate(series):
         y = HEIGHT - BOTTOM - 12 - 16 * (len(series) - 1 - i)
-        drawn = sample(styles[s.key], s.is_published, WIDTH - RIGHT - 34, WIDTH - RIGHT - 6, y - 4)
-        rows.append(
-            f'{drawn}<text x="{WIDTH - RIGHT - 40}" y="{y}" text-anchor="end" font-size="11">'
-            f"{escape(s.label)}</text>"
-        )
-    return svg.replace('fill="currentColor">', 'fill="black">', 1).replace(
-        "</svg>", "".join(rows) + "</svg>"
-    )
+        _sample(svg, styles[s.key], s.is_published, WIDTH - RIGHT - 34, WIDTH - RIGHT - 6, y - 4)
+        place = WIDTH - RIGHT - 40
+        _text(svg, s.label, x=place, y=y, text_anchor="end", font_size=11)
 
 
-def sample(style: int, is_published: bool, left: float, right: float, y: float) -> str:
-    """A short piece of a line, for legends."""
+def _sample(
+    parent: ET.Element, style: int, is_published: bool, left: float, right: float, y: float
+) -> None:
     colour, shape = _style(style)
-    mark = "" if is_published else _mark(shape, (left + right) / 2, y, colour)
-    return (
-        f'<line x1="{left}" x2="{right}" y1="{y}" y2="{y}" stroke="{colour}" '
-        f'stroke-width="1.8"{DASH if is_published else ""}/>{mark}'
-    )
+    dash = DASH if is_published else {}
+    _add(parent, "line", x1=left, x2=right, y1=y, y2=y, stroke=colour, stroke_width=1.8, **dash)
+    if not is_published:
+        _mark(parent, shape, (left + right) / 2, y, colour)
 
 
-def _drawn(series: Series, x_axis: _Scale, y_axis: _Scale, style: int) -> str:
+def _curve(parent: ET.Element, series: Series, x_axis: _Scale, y_axis: _Scale, style: int) -> None:
+    """Add a group whose data attributes tell the page's script what is drawn."""
     colour, shape = _style(style)
     order = np.argsort(series.x, kind="stable")
     points = [(x_axis(series.x[i]), y_axis(series.y[i]), i) for i in order]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
-    dash = DASH if series.is_published else ""
-    line = f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6"{dash}/>'
-    marks = "" if series.is_published else "".join(_mark(shape, x, y, colour) for x, y, _ in points)
     data = " ".join(f"{x:.1f},{y:.1f},{series.x[i]:.5g},{series.y[i]:.5g}" for x, y, i in points)
-    return (
-        f'<g data-series="{escape(series.key)}" data-label="{escape(series.label)}" data-points="{data}">'
-        f"{line}{marks}</g>"
-    )
+    group = _add(parent, "g", data_series=series.key, data_label=series.label, data_points=data)
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
+    dash = DASH if series.is_published else {}
+    _add(group, "polyline", points=path, fill="none", stroke=colour, stroke_width=1.6, **dash)
+    if not series.is_published:
+        for x, y, _ in points:
+            _mark(group, shape, x, y, colour)
 
 
 def _style(number: int) -> tuple[str, str]:
     return COLOURS[number % len(COLOURS)], SHAPES[number % len(SHAPES)]
 
 
-def _line(x1: float, y1: float, x2: float, y2: float) -> str:
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#888" '
-        'stroke-opacity="0.3"/>'
-    )
+def _line(parent: ET.Element, x1: float, y1: float, x2: float, y2: float) -> None:
+    ends = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
+    places = {key: f"{value:.1f}" for key, value in ends.items()}
+    _add(parent, "line", **places, stroke="#888", stroke_opacity=0.3)
 
 
-def _mark(shape: str, x: float, y: float, colour: str) -> str:
+def _mark(parent: ET.Element, shape: str, x: float, y: float, colour: str) -> None:
     m = MARK
     if shape == "circle":
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{m}" fill="{colour}"/>'
+        _add(parent, "circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=m, fill=colour)
+        return
     corners = {
         "square": [(-m, -m), (m, -m), (m, m), (-m, m)],
         "triangle": [(0, -m * 1.2), (m * 1.2, m), (-m * 1.2, m)],
         "diamond": [(0, -m * 1.4), (m * 1.4, 0), (0, m * 1.4), (-m * 1.4, 0)],
     }[shape]
     points = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in corners)
-    return f'<polygon points="{points}" fill="{colour}"/>'
+    _add(parent, "polygon", points=points, fill=colour)
 
 
 @dataclass(frozen=True)
 class _Scale:
-    """Values to places along an axis."""
+    """Maps values to places along an axis."""
 
     low: float
     high: float

@@ -1,22 +1,49 @@
-"""An evaluation as one page that needs nothing beside itself: plots, tables, pictures side by side."""
+"""An evaluation as one HTML file that loads nothing else: plots, tables, pictures side by side.
+
+The page is page/page.html, a Jinja2 template that escapes every value; this module prepares the values.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import asdict
+
+from nacre.entropy.errors import UsageError
+from nacre.tools.evaluate.bdrate import Delta
 from nacre.tools.evaluate.compare import Comparison, compare
-from nacre.tools.evaluate.plot import Axes, Series, draw, sample, with_legend
-from nacre.tools.evaluate.results import Evaluation
+from nacre.tools.evaluate.plot import Axes, Series, draw, sample
+from nacre.tools.evaluate.results import Evaluation, Row
 from nacre.tools.evaluate.summary import Line, lines, matrix, spreads
+from nacre.tools.streams import write_output
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 PAGE = Path(__file__).with_name("page")
 RATE = "bits per pixel"
-SHOWN = 2  # pictures side by side unless told which
+SHOWN = 2  # pictures side by side unless names are given
 METRICS = {"psnr_rgb": "PSNR (RGB), dB", "ms_ssim": "MS-SSIM, dB"}
 TIMES = {"encode_seconds": "seconds to encode", "decode_seconds": "seconds to decode"}
+TEXT_COLUMNS = {
+    "codec",
+    "picture",
+    "settings",
+    "version",
+    "worst pictures",
+}  # the others are numbers
+NOTICEABLE = 0.05  # per cent; a smaller BD-rate has no colour
+
+
+def environment() -> Environment:
+    """Return the templates of the page. Raises UsageError without Jinja2."""
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ImportError as error:
+        raise UsageError("the report needs jinja2: pip install 'nacre[report]'") from error
+    return Environment(loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined)
 
 
 def write_report(
@@ -26,54 +53,73 @@ def write_report(
     folder: Path,
     names: Sequence[str] = (),
 ) -> None:
-    """`folder` holds the pictures; those of `names` are shown side by side."""
+    """Write the page. `folder` holds the pictures; those of `names` are shown side by side."""
     chosen = names or _middle_names(found)
     shown = [compare(found, folder / name) for name in chosen]
-    path.write_text(page(found, anchors, [c for c in shown if c.sides]), encoding="utf-8")
+    text = page(found, anchors, [c for c in shown if c.sides])
+    write_output(str(path), text.encode(), force=True)
 
 
 def page(found: Evaluation, anchors: Sequence[str], shown: Sequence[Comparison] = ()) -> str:
-    """The page as text."""
+    """Return the page as text."""
+    templates = environment()
+    from markupsafe import Markup  # a part of Jinja2
+
+    all_lines = lines(found, anchors)
     styles = _styles(found, anchors)
+    legend = [
+        {
+            "key": line.key,
+            "label": line.label,
+            "sample": Markup(sample(styles[line.key], line.is_published)),
+        }
+        for line in all_lines
+    ]
     plots = [
-        _plot(_series(lines(found, anchors, metric)), label, styles)
-        for metric, label in METRICS.items()
-        if lines(found, (), metric)
+        {
+            "label": label,
+            "linear": Markup(draw(series, Axes(RATE, label, False, is_y_log), styles)),
+            "log": Markup(draw(series, Axes(RATE, label, True, is_y_log), styles)),
+        }
+        for label, series, is_y_log in _plots(found, anchors)
     ]
-    plots += [
-        _plot(_time_series(found, column), label, styles, is_y_log=True)
-        for column, label in TIMES.items()
-        if _time_series(found, column)
-    ]
-    values = {
-        "title": escape(f"Rate and distortion on {found.dataset}"),
-        "css": (PAGE / "page.css").read_text("utf-8"),
-        "js": (PAGE / "page.js").read_text("utf-8"),
-        "legend": _legend(lines(found, anchors), styles),
-        "plots": "".join(plots),
-        "matrix": _matrix(found, anchors),
-        "spread": _spread(found),
-        "pictures": _pictures(found),
-        "settings": _settings(found, anchors),
-        "compare": _compare(shown),
-        "data": json.dumps([c.to_json() for c in shown]).replace("<", "\\u003c"),
-    }
-    text = (PAGE / "page.html").read_text("utf-8")
-    for key, value in values.items():
-        text = text.replace(f"<!--{key}-->", value)
-    return text
+    return templates.get_template("page.html").render(
+        found=found,
+        machine=asdict(found.machine),
+        css=Markup((PAGE / "page.css").read_text("utf-8")),
+        js=Markup((PAGE / "page.js").read_text("utf-8")),
+        text_columns=TEXT_COLUMNS,
+        legend=legend,
+        plots=plots,
+        matrix=_matrix(all_lines),
+        spread=_spread(found),
+        rows=_rows(found),
+        published=[line for line in all_lines if line.is_published],
+        shown=shown,
+        data=[comparison.to_json() for comparison in shown],
+    )
 
 
 def paper_plot(found: Evaluation, anchors: Sequence[str], is_log: bool = False) -> str:
-    """The PSNR plot alone, as an SVG file."""
+    """Return the PSNR plot alone, as an SVG file."""
     series = _series(lines(found, anchors))
-    styles = _styles(found, anchors)
-    svg = draw(series, Axes(RATE, METRICS["psnr_rgb"], is_log), styles)
-    return with_legend(svg, series, styles) + "\n"
+    axes = Axes(RATE, METRICS["psnr_rgb"], is_log)
+    return draw(series, axes, _styles(found, anchors), has_legend=True) + "\n"
 
 
 def _styles(found: Evaluation, anchors: Sequence[str]) -> dict[str, int]:
     return {key: i for i, key in enumerate([*(c.codec for c in found.codecs), *anchors])}
+
+
+def _plots(found: Evaluation, anchors: Sequence[str]) -> list[tuple[str, list[Series], bool]]:
+    """Return label, lines and whether the y axis is logarithmic, of each plot that has a measured line."""
+    curves = [
+        (label, _series(lines(found, anchors, metric)), False)
+        for metric, label in METRICS.items()
+        if lines(found, (), metric)
+    ]
+    seconds = [(label, _time_series(found, column), True) for column, label in TIMES.items()]
+    return curves + [plot for plot in seconds if plot[1]]
 
 
 def _series(rows: Sequence[Line]) -> list[Series]:
@@ -94,157 +140,85 @@ def _time_series(found: Evaluation, column: str) -> list[Series]:
     return [Series(c.codec, c.name, m["bpp"], m[column]) for c, m in means if m.get(column)]
 
 
-def _plot(series: list[Series], label: str, styles: dict[str, int], is_y_log: bool = False) -> str:
-    """A figure that holds the plot twice: over a linear and over a logarithmic rate."""
-    both = "".join(
-        f'<div class="{name}">{draw(series, Axes(RATE, label, is_log, is_y_log), styles)}</div>'
-        for name, is_log in (("linear", False), ("log", True))
-    )
-    return f'<figure class="plot"><figcaption>{escape(label)}</figcaption>{both}</figure>'
+def _matrix(rows: list[Line]) -> dict[str, Any]:
+    body = [
+        {"label": line.label, "cells": [None if d is None else _cell(d) for d in deltas]}
+        for line, deltas in zip(rows, matrix(rows), strict=True)
+    ]
+    return {"head": ["BD-rate, %", *(line.label for line in rows)], "rows": body}
 
 
-def _legend(rows: Sequence[Line], styles: dict[str, int]) -> str:
-    buttons = []
-    for line in rows:
-        sample = _sample(styles[line.key], line.is_published)
-        buttons.append(
-            f'<button type="button" data-series="{escape(line.key)}" aria-pressed="true">{sample}'
-            f"{escape(line.label)}</button>"
-        )
-    return "".join(buttons)
+def _cell(delta: Delta) -> dict[str, str]:
+    is_noticeable = abs(delta.value) > NOTICEABLE
+    return {
+        "kind": ("better" if delta.value < 0 else "worse") if is_noticeable else "",
+        "title": "; ".join([f"over {delta.low:.1f} to {delta.high:.1f} dB", *delta.remarks]),
+        "text": f"{delta.value:+.1f}{'*' if delta.remarks else ''}",
+    }
 
 
-def _sample(style: int, is_published: bool) -> str:
-    drawn = sample(style, is_published, 0, 28, 6)
-    return f'<svg viewBox="0 0 28 12" width="28" height="12" aria-hidden="true">{drawn}</svg>'
-
-
-def _matrix(found: Evaluation, anchors: Sequence[str]) -> str:
-    rows = lines(found, anchors)
-    body = []
-    for line, cells in zip(rows, matrix(rows), strict=True):
-        texts = []
-        for cell in cells:
-            if cell is None:
-                texts.append("<td>-</td>")
-                continue
-            kind = "better" if cell.value < -0.05 else "worse" if cell.value > 0.05 else ""
-            said = "; ".join([f"over {cell.low:.1f} to {cell.high:.1f} dB", *cell.remarks])
-            mark = "*" if cell.remarks else ""
-            texts.append(f'<td class="{kind}" title="{escape(said)}">{cell.value:+.1f}{mark}</td>')
-        body.append([f"<th scope=row>{escape(line.label)}</th>", *texts])
-    return _table(["BD-rate, %", *(line.label for line in rows)], body)
-
-
-def _spread(found: Evaluation) -> str:
+def _spread(found: Evaluation) -> dict[str, Any] | None:
+    """Return BD-rates against the first codec, picture by picture; None where no picture has two curves."""
     rows = spreads(found)
     if not rows:
-        return ""
+        return None
     first = lines(found)[0].label
-    summary = [
-        [
-            f"<th scope=row>{escape(label)}</th>",
-            *(f"<td>{v:+.1f}</td>" for v in (s.lower, s.median, s.upper)),
-            f"<td class=text>{escape(', '.join(f'{n} {v:+.0f} %' for n, v in s.worst))}</td>",
-        ]
-        for _, label, s in rows
-    ]
-    head = [f"against {first}, %", "lower quartile", "median", "upper quartile", "worst pictures"]
     names = sorted({name for _, _, s in rows for name in s.bd_rate})
-    body = [
-        [
-            f"<th scope=row>{escape(name)}</th>",
-            *(
-                f"<td>{s.bd_rate[name]:+.1f}</td>" if name in s.bd_rate else "<td>-</td>"
-                for _, _, s in rows
-            ),
-        ]
-        for name in names
-    ]
-    each = _table(["BD-rate, %", *(label for _, label, _ in rows)], body)
-    return _table(head, summary) + f"<details><summary>Every picture</summary>{each}</details>"
+    return {
+        "head": [
+            f"against {first}, %",
+            "lower quartile",
+            "median",
+            "upper quartile",
+            "worst pictures",
+        ],
+        "rows": [
+            {
+                "label": label,
+                "quartiles": [f"{value:+.1f}" for value in (s.lower, s.median, s.upper)],
+                "worst": ", ".join(f"{name} {value:+.0f} %" for name, value in s.worst),
+            }
+            for _, label, s in rows
+        ],
+        "picture_head": ["BD-rate, %", *(label for _, label, _ in rows)],
+        "pictures": [
+            {
+                "label": name,
+                "cells": [_number(s.bd_rate.get(name), "+.1f") or "-" for _, _, s in rows],
+            }
+            for name in names
+        ],
+    }
 
 
-def _pictures(found: Evaluation) -> str:
-    """Every row that was measured."""
+def _rows(found: Evaluation) -> dict[str, Any]:
+    """Return every row that was measured."""
     timed = any(row.encode_seconds is not None for codec in found.codecs for row in codec.rows)
     head = ["codec", "picture", "quality", "bytes", RATE, "PSNR", "Y", "Cb", "Cr", "MS-SSIM"]
     head += ["encode, s", "decode, s", "MiB"] if timed else []
-    body = []
-    for codec in found.codecs:
-        for row in codec.rows:
-            numbers = [
-                f"{row.quality:g}",
-                f"{row.bytes:,}",
-                f"{row.bpp:.4f}",
-                f"{row.psnr_rgb:.3f}",
-            ]
-            numbers += [f"{v:.2f}" for v in (row.psnr_y, row.psnr_cb, row.psnr_cr)]
-            numbers.append("" if row.ms_ssim is None else f"{row.ms_ssim:.5f}")
-            if timed:
-                for value in (row.encode_seconds, row.decode_seconds):
-                    numbers.append("" if value is None else f"{value:.3f}")
-                memory = row.peak_memory_mib
-                numbers.append("" if memory is None else f"{memory:.0f}")
-            cells = [
-                f"<td class=text>{escape(codec.name)}</td>",
-                f"<td class=text>{escape(row.picture)}</td>",
-            ]
-            body.append(cells + [f"<td>{n}</td>" for n in numbers])
-    return _table(head, body)
-
-
-def _settings(found: Evaluation, anchors: Sequence[str]) -> str:
     body = [
-        [
-            f"<th scope=row>{escape(codec.name)}</th>",
-            f"<td class=text><code>{escape(codec.settings)}</code></td>",
-            f"<td class=text>{escape(codec.version)}</td>",
-            f"<td>{len(codec.complete())} of {len(found.pictures)}</td>",
-        ]
+        {"codec": codec.name, "picture": row.picture, "cells": _cells(row, timed)}
         for codec in found.codecs
+        for row in codec.rows
     ]
-    text = _table(["codec", "settings", "version", "pictures"], body)
-    text += f"<p>{escape(', '.join(f'{k}: {v}' for k, v in found.machine.items()))}</p>"
-    items = [
-        f"<li>{escape(name)} left out: {escape(why)}</li>" for name, why in found.unreadable.items()
-    ]
-    items += [
-        f"<li>{escape(name)} skipped: {escape(why)}</li>" for name, why in found.skipped.items()
-    ]
-    items += [
-        f"<li>{escape(codec.name)} failed on {escape(f.picture)} at {f.quality}: {escape(f.reason)}</li>"
-        for codec in found.codecs
-        for f in codec.failures
-    ]
-    published = [line for line in lines(found, anchors) if line.is_published]
-    items += [f"<li>{escape(p.label)}: published, {escape(p.key)}</li>" for p in published]
-    return text + (f"<ul>{''.join(items)}</ul>" if items else "")
+    return {"head": head, "rows": body}
 
 
-def _compare(shown: Sequence[Comparison]) -> str:
-    if not shown:
-        return ""
-    pictures = "".join(
-        f"<option value={i}>{escape(c.picture)}</option>" for i, c in enumerate(shown)
-    )
-    return (
-        '<div class="choices"><label>Picture <select id="picture">' + pictures + "</select></label>"
-        '<label>Left <select id="left"></select></label>'
-        '<label>Right <select id="right"></select></label></div>'
-        '<div id="wipe"><img id="under" alt=""><img id="over" alt=""><div id="bar"></div>'
-        '<input id="slider" type="range" min="0" max="1000" value="500" aria-label="Where left ends"></div>'
-        '<p id="said"></p>'
-    )
+def _cells(row: Row, timed: bool) -> list[str]:
+    cells = [f"{row.quality:g}", f"{row.bytes:,}", f"{row.bpp:.4f}", f"{row.psnr_rgb:.3f}"]
+    cells += [f"{value:.2f}" for value in (row.psnr_y, row.psnr_cb, row.psnr_cr)]
+    cells.append(_number(row.ms_ssim, ".5f"))
+    if timed:
+        cells += [_number(value, ".3f") for value in (row.encode_seconds, row.decode_seconds)]
+        cells.append(_number(row.peak_memory_mib, ".0f"))
+    return cells
 
 
-def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    top = "".join(f"<th scope=col>{escape(h)}</th>" for h in head)
-    rows = "".join(f"<tr>{''.join(row)}</tr>" for row in body)
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table></div>'
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def _middle_names(found: Evaluation) -> list[str]:
-    """Pictures that lie evenly in the set."""
+    """Return names of pictures that lie evenly in the set."""
     names = sorted(found.pictures)
     return [names[(2 * i + 1) * len(names) // (2 * SHOWN)] for i in range(min(SHOWN, len(names)))]

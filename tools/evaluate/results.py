@@ -1,83 +1,85 @@
-"""What an evaluation found: rows for every picture, means for every codec, and the JSON that holds them."""
+"""Results of an evaluation: rows, failures, mean curves, and the summary file that holds them."""
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final, Literal
 
+import msgspec
 import numpy as np
+from msgspec import Meta, Struct
 
 from nacre.entropy.errors import UsageError
+from nacre.tools.streams import write_output
 
-FORMAT = "nacre evaluation 1"
+FORMAT: Final = "nacre evaluation 1"
 MEANS = (  # columns of a row whose means make the curves
     "bpp", "psnr_rgb", "psnr_y", "psnr_cb", "psnr_cr", "ms_ssim", "lpips",
     "encode_seconds", "decode_seconds", "encode_entropy_seconds", "decode_entropy_seconds",
 )  # fmt: skip
 
+AboveZero = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(ge=0)]
 
-@dataclass(frozen=True)
-class Row:
-    """One picture at one quality, from a file that was written and read again."""
 
-    picture: str
-    quality: float
-    bytes: int  # of the whole file
-    bpp: float
+class Row(Struct, frozen=True, kw_only=True):
+    """One picture at one quality, measured on a file that was written and read again."""
+
+    picture: str  # file name
+    quality: float  # on the codec's own scale
+    bytes: Annotated[int, Meta(gt=0)]  # of the whole file
+    bpp: AboveZero  # bits per pixel
     psnr_rgb: float  # dB, over R, G and B together, 8 bits
-    psnr_y: float
+    psnr_y: float  # dB, BT.709, full range; so are the next two
     psnr_cb: float
     psnr_cr: float
-    ms_ssim: float | None  # over RGB, 0..1; None for small pictures
-    lpips: float | None  # None unless it was asked for
-    encode_seconds: float | None  # None where several pictures ran at once
-    decode_seconds: float | None
-    encode_entropy_seconds: float | None  # None where the codec does not tell
-    decode_entropy_seconds: float | None
-    peak_memory_mib: float | None  # of the process, largest resident size while coding
-    sha256: str  # of the file, the first 16 digits
+    ms_ssim: float | None = None  # over RGB, at most 1; None for small pictures
+    lpips: float | None = None  # None unless it was asked for
+    encode_seconds: Seconds | None = None  # None without --timing
+    decode_seconds: Seconds | None = None
+    encode_entropy_seconds: Seconds | None = None  # None where the codec does not measure it
+    decode_entropy_seconds: Seconds | None = None
+    peak_memory_mib: AboveZero | None = None  # largest resident size of a process that took part
+    sha256: str = ""  # of the file, the first 16 hexadecimal digits
 
 
-@dataclass(frozen=True)
-class Failure:
-    """What a codec could not do, or a picture that could not be read."""
+class Failure(Struct, frozen=True):
+    """A quality at which a codec gave no usable file of a picture."""
 
     picture: str
     quality: float | None
     reason: str
 
 
-@dataclass
-class CodecResult:
-    """All rows of a codec; `name`, `settings` and `version` say exactly what was run."""
+class CodecResult(Struct):
+    """Rows of one codec. `settings` and `version` say exactly what was run."""
 
-    codec: str
-    name: str
+    codec: str  # as it was asked for: "avif@speed=4"
+    name: str  # for tables and plots: "AVIF 4:4:4"
     settings: str
     version: str
-    rows: list[Row] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+    rows: list[Row] = []
+    failures: list[Failure] = []
 
     def complete(self) -> list[str]:
-        """Pictures that were measured at every quality: the curve is a mean over these."""
+        """Return the pictures that have a row at every quality: the mean curve is over these."""
         qualities = {row.quality for row in self.rows}
-        done: dict[str, set[float]] = {}
+        own: dict[str, set[float]] = {}
         for row in self.rows:
-            done.setdefault(row.picture, set()).add(row.quality)
-        return sorted(picture for picture, own in done.items() if own == qualities)
+            own.setdefault(row.picture, set()).add(row.quality)
+        return sorted(picture for picture, found in own.items() if found == qualities)
 
     def means(self) -> dict[str, list[float]]:
-        """Columns "quality" and those of MEANS, a value for each quality, in order of rate."""
+        """Return the column "quality" and those of MEANS, one value a quality, in order of rate.
+
+        A column is missing where any row lacks its value.
+        """
         pictures = set(self.complete())
-        rows = [row for row in self.rows if row.picture in pictures]
         groups: dict[float, list[Row]] = {}
-        for row in rows:
-            groups.setdefault(row.quality, []).append(row)
+        for row in self.rows:
+            if row.picture in pictures:
+                groups.setdefault(row.quality, []).append(row)
         order = sorted(groups, key=lambda q: float(np.mean([row.bpp for row in groups[q]])))
         columns: dict[str, list[float]] = {"quality": order}
         for name in MEANS:
@@ -87,92 +89,66 @@ class CodecResult:
         return columns
 
 
-@dataclass
-class Evaluation:
+class Picture(Struct, frozen=True):
+    """A picture of the data set."""
+
+    width: int  # pixels
+    height: int
+    sha256: str  # of the picture's file
+
+
+class Machine(Struct, frozen=True):
+    """Where and how an evaluation ran."""
+
+    processor: str
+    cores: int | None
+    jobs: int  # pictures at once
+    threads: int  # of each process
+    timed: bool
+    python: str
+    torch: str
+    system: str
+    date: str  # ISO 8601
+
+
+class Evaluation(Struct):
     """Codecs on one set of pictures."""
 
     dataset: str
-    machine: dict[str, Any]
-    pictures: dict[str, dict[str, Any]]  # by name: width, height, sha256
-    codecs: list[CodecResult] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)  # codec to why, and how to get it
-    unreadable: dict[str, str] = field(default_factory=dict)  # picture to why
+    machine: Machine
+    pictures: dict[str, Picture]  # by file name
+    codecs: list[CodecResult] = []
+    skipped: dict[str, str] = {}  # codec: why it did not run, and how to get it
+    unreadable: dict[str, str] = {}  # picture: why
+    format: Literal["nacre evaluation 1"] = FORMAT
 
     def codec(self, name: str) -> CodecResult | None:
         return next((c for c in self.codecs if c.codec == name), None)
 
-    def to_json(self) -> str:
-        """Codecs carry their mean curves as columns, so that the file is a curve for anyone."""
-        raw = asdict(self)
+    def to_json(self) -> bytes:
+        """Return the summary file. Codecs carry their mean curves as columns, for readers without nacre."""
+        raw: dict[str, Any] = msgspec.to_builtins(self)
         for entry, codec in zip(raw["codecs"], self.codecs, strict=True):
-            rows = entry.pop("rows")
             entry.update(codec.means(), pictures=len(codec.complete()))
-            entry["rows"] = rows
-        text = json.dumps({"format": FORMAT, **raw}, indent=1)
-        return _one_line_each(text) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> Evaluation:
-        raw = json.loads(text)
-        if raw.get("format") != FORMAT:
-            raise ValueError(f"its format is {raw.get('format')!r}, not {FORMAT!r}")
-        names = {f.name for f in fields(CodecResult)}
-        codecs = [
-            CodecResult(
-                **{
-                    **{k: v for k, v in entry.items() if k in names},
-                    "rows": [Row(**row) for row in entry["rows"]],
-                    "failures": [Failure(**f) for f in entry["failures"]],
-                }
-            )
-            for entry in raw["codecs"]
-        ]
-        rest = ("dataset", "machine", "pictures", "skipped", "unreadable")
-        return cls(**{key: raw[key] for key in rest}, codecs=codecs)
+        return msgspec.json.format(msgspec.json.encode(raw), indent=1) + b"\n"
 
     def write(self, path: Path) -> None:
-        """Whole or not at all."""
-        handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.resolve().parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(self.to_json())
-            os.chmod(partial, 0o644)
-            os.replace(partial, path)
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        """Write the summary file, whole or not at all."""
+        write_output(str(path), self.to_json(), force=True)
 
 
 def read_evaluation(path: Path) -> Evaluation:
-    """Raises UsageError when the file is not one of ours."""
+    """Read a summary file. Raises UsageError that names the file and the field at fault."""
     try:
-        return Evaluation.from_json(path.read_text("utf-8"))
+        return msgspec.json.decode(path.read_bytes(), type=Evaluation)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no evaluation of nacre: {error}") from error
 
 
-def _one_line_each(text: str) -> str:
-    """Innermost lists and objects on one line each: a row is a line, a curve is a line."""
-    lines: list[str] = []
-    held: list[str] | None = None
-    for line in text.splitlines():
-        if line.endswith(("{", "[")):
-            lines += held or []
-            held = [line]
-        elif held is not None and line.strip().rstrip(",") in ("}", "]"):
-            lines.append(held[0] + " ".join(part.strip() for part in [*held[1:], line]))
-            held = None
-        elif held is not None:
-            held.append(line)
-        else:
-            lines.append(line)
-    return "\n".join(lines + (held or []))
-
-
 def table(codecs: Sequence[CodecResult]) -> str:
-    """Mean curves as Markdown."""
+    """Return the mean curves as a Markdown table."""
     lines = ["| codec | quality | bits per pixel | PSNR, dB | MS-SSIM |", "|---|---|---|---|---|"]
     for codec in codecs:
         means = codec.means()

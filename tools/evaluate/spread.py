@@ -1,4 +1,4 @@
-"""BD-rate picture by picture: a mean curve hides which pictures a codec is bad at."""
+"""BD-rate of each picture; a mean curve hides the pictures that a codec codes badly."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Spread:
     """BD-rates in per cent over the pictures that two codecs share."""
 
     bd_rate: dict[str, float]  # by picture
-    apart: tuple[str, ...]  # pictures whose curves do not overlap
-    lower: float  # quartile
+    apart: tuple[str, ...]  # pictures whose curves share no quality
+    lower: float  # quartile, per cent
     median: float
     upper: float
     worst: tuple[tuple[str, float], ...]  # the highest first
 
 
 def spread(anchor: Measured, test: Measured, method: str = "pchip") -> Spread | None:
-    """None when no picture has a curve in both."""
+    """Return the spread of `test` against `anchor`; None when no picture has a curve in both."""
     values, apart = {}, []
     for name in sorted(anchor.pictures.keys() & test.pictures.keys()):
         try:

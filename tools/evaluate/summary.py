@@ -1,4 +1,4 @@
-"""Every codec against every other: the BD-rate matrix, and its spread over the pictures."""
+"""BD-rates of all pairs of codecs, and their spread over the pictures, as Markdown."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nacre.entropy.errors import UsageError
-from nacre.tools.evaluate.bdrate import Curve, Delta, bd_rate
-from nacre.tools.evaluate.curves import Measured, decibels, has_metric, read
-from nacre.tools.evaluate.results import CodecResult, Evaluation
+from nacre.tools.evaluate.bdrate import Delta, bd_rate
+from nacre.tools.evaluate.curves import Measured, curves_of, has_metric, read
+from nacre.tools.evaluate.results import Evaluation
 from nacre.tools.evaluate.spread import Spread, spread
-
-LEAST_POINTS = 2
 
 
 @dataclass(frozen=True)
 class Line:
-    """A codec of a table or a plot: measured here, or published."""
+    """A row of a table or a line of a plot: a measured codec or a published curve."""
 
     key: str
     label: str
@@ -24,29 +22,10 @@ class Line:
     is_published: bool
 
 
-def curves_of(codec: CodecResult, metric: str = "psnr_rgb") -> Measured | None:
-    """Mean and pictures' curves of what was measured; None while there are too few points."""
-    means = codec.means()
-    if len(means["quality"]) < LEAST_POINTS or metric not in means:
-        return None
-    rows = codec.rows
-    pictures = {}
-    for name in codec.complete():
-        own = [row for row in rows if row.picture == name]
-        pictures[name] = _curve(
-            name, [row.bpp for row in own], [getattr(row, metric) for row in own], metric
-        )
-    return Measured(_curve(codec.name, means["bpp"], means[metric], metric), pictures)
-
-
-def _curve(name: str, bpp: list[float], quality: list[float], metric: str) -> Curve:
-    return Curve.of(name, bpp, decibels(quality) if metric == "ms_ssim" else quality)
-
-
 def lines(found: Evaluation, anchors: Sequence[str] = (), metric: str = "psnr_rgb") -> list[Line]:
-    """Measured codecs in the order in which they were asked for, then published ones by their names.
+    """Return the measured codecs in the order of the call, then the published curves `anchors`.
 
-    Left out are those without the metric.
+    Those without the metric are left out.
     """
     ours = [(codec, curves_of(codec, metric)) for codec in found.codecs]
     measured = [Line(c.codec, c.name, curves, False) for c, curves in ours if curves is not None]
@@ -55,7 +34,7 @@ def lines(found: Evaluation, anchors: Sequence[str] = (), metric: str = "psnr_rg
 
 
 def matrix(rows: list[Line]) -> list[list[Delta | None]]:
-    """BD-rate of each row's codec against each column's; None where they do not overlap."""
+    """Return the BD-rate of each row against each column; None where the curves share no quality."""
 
     def cell(anchor: Line, test: Line) -> Delta | None:
         try:
@@ -67,7 +46,7 @@ def matrix(rows: list[Line]) -> list[list[Delta | None]]:
 
 
 def matrix_table(found: Evaluation, anchors: Sequence[str]) -> str:
-    """Markdown; minus means that the codec of the row needs fewer bits than that of the column."""
+    """Return the matrix as Markdown; negative: the row needs fewer bits than the column."""
     rows = lines(found, anchors)
     head = "| BD-rate, % of | against " + " | ".join(line.label for line in rows) + " |"
     out = [head, "|---" * (len(rows) + 1) + "|"]
@@ -81,7 +60,7 @@ def matrix_table(found: Evaluation, anchors: Sequence[str]) -> str:
 
 
 def remarks(rows: Sequence[Line]) -> list[str]:
-    """What is to be known of the curves of a table, each thing once."""
+    """Return the warnings about the curves of a table, each once."""
     found = [remark for line in rows for remark in line.measured.curve.remarks()]
     sets = {line.measured.curve.dataset for line in rows if line.is_published}
     if len(sets) > 1:
@@ -90,14 +69,14 @@ def remarks(rows: Sequence[Line]) -> list[str]:
 
 
 def spreads(found: Evaluation) -> list[tuple[str, str, Spread]]:
-    """Of every measured codec against the first one: key, label, BD-rates picture by picture."""
+    """Return key, label and spread of each measured codec against the first one."""
     measured = lines(found)
     pairs = [(m, spread(measured[0].measured, m.measured)) for m in measured[1:]]
     return [(m.key, m.label, found) for m, found in pairs if found is not None]
 
 
 def spread_table(found: Evaluation) -> str:
-    """Markdown; the first codec is the anchor."""
+    """Return the spreads against the first codec as Markdown; empty when there are none."""
     rows = spreads(found)
     if not rows:
         return ""

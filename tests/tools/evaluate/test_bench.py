@@ -1,29 +1,32 @@
-"""A run is the same whenever it is made, goes on after a stop, and gets past what fails."""
+"""A run is reproducible, resumes after a stop and goes on after a failure."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
 import sys
-import textwrap
-from dataclasses import replace
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from msgspec.structs import replace
 
 from nacre import codec
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate import bench
 from nacre.tools.evaluate.bench import Listener, Plan
+from nacre.tools.evaluate.codecs.pillow import Jpeg
 from nacre.tools.evaluate.metrics import psnr_db
-from nacre.tools.evaluate.results import read_evaluation
+from nacre.tools.evaluate.results import Evaluation, read_evaluation
 
 
 @pytest.fixture
 def folder(tmp_path, photo) -> Path:
-    """Two pictures, a file that is none and one that says it is."""
+    """A folder with two pictures, a damaged picture and a text file."""
     inside = tmp_path / "set"
     inside.mkdir()
     for i, left in enumerate((0, 30)):
@@ -34,7 +37,7 @@ def folder(tmp_path, photo) -> Path:
 
 
 class Ear:
-    """Hears what a run says."""
+    """Records messages and progress of a run."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -71,7 +74,7 @@ def test_rows_are_those_of_the_files(folder, tiny, photo):
     assert row.psnr_rgb == pytest.approx(psnr_db(np.asarray(image), np.asarray(decoded)), abs=1e-6)
     assert row.ms_ssim is None and row.encode_seconds is None
     assert list(found.unreadable) == ["broken.png"] and ear.said("broken.png")
-    assert found.pictures["0.png"]["width"] == 64
+    assert found.pictures["0.png"].width == 64
 
 
 def test_means_are_over_the_pictures(folder):
@@ -113,66 +116,151 @@ def test_results_survive_the_file(folder, tmp_path):
     raw = json.loads((tmp_path / "r.json").read_text())
     assert raw["codecs"][0]["bpp"] == found.codecs[0].means()["bpp"]
     assert "EncoderAppStatic" in raw["skipped"]["vtm"]
-    assert [p.name for p in tmp_path.iterdir() if "r.json" in p.name] == ["r.json"]
+    assert {p.name for p in tmp_path.iterdir() if "r.json" in p.name} == {"r.json", "r.jsonl"}
 
 
-def test_a_run_goes_on_where_it_stood(folder, tmp_path):
+def test_rows_alone_are_kept_where_their_suffix_is_asked_for(folder, tmp_path):
+    run(plan_of(folder, "jpeg", json=tmp_path / "r.jsonl"))
+    assert run(plan_of(folder, "jpeg", json=tmp_path / "r.jsonl"))[1].done == []
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["r.jsonl"]
+
+
+def test_nothing_that_was_measured_is_ever_deleted(folder, tmp_path):
+    out = tmp_path / "r.json"
+    first, _ = run(plan_of(folder, "jpeg", json=out))
+    other, _ = run(plan_of(folder, "jpeg", json=out, qualities={"jpeg": (20.0, 50.0)}))
+    assert [r.quality for r in other.codecs[0].rows] == [20, 50] * 2  # what this call asked for
+    timed, ear = run(plan_of(folder, "jpeg", json=out, is_timed=True))
+    assert ear.done[-1] == ("jpeg", 2, 2)
+    run(plan_of(folder, "webp", json=out))
+    for wanted, more in ((first, {}), (timed, {"is_timed": True})):
+        again, ear = run(plan_of(folder, "jpeg", json=out, **more))
+        assert ear.done == [] and again.codecs[0].rows == wanted.codecs[0].rows
+        assert [c.codec for c in again.codecs] == ["jpeg"]
+
+
+def test_a_result_is_appended_and_the_summary_is_written_once(folder, tmp_path, monkeypatch):
+    written = []
+    write = Evaluation.write
+    monkeypatch.setattr(Evaluation, "write", lambda *a: written.append(a) or write(*a))
+    ear = Ear()
+    sizes = []
+
+    def advance(*what):
+        sizes.append(Path(tmp_path / "r.jsonl").read_bytes())
+
+    bench.run(
+        plan_of(folder, "jpeg", "webp", json=tmp_path / "r.json"),
+        Listener(ear.lines.append, advance),
+    )
+    assert len(written) == 1 and len(sizes) == 4
+    assert all(b.startswith(a) and len(b) > len(a) for a, b in pairwise(sizes))
+
+
+@pytest.mark.parametrize("cut", [1, 40, 10_000])
+def test_a_run_goes_on_after_a_row_that_was_cut_short(folder, tmp_path, cut):
     out = tmp_path / "r.json"
     whole, _ = run(plan_of(folder, "jpeg", json=out))
-    kept = read_evaluation(out)
-    kept.codecs[0].rows = kept.codecs[0].rows[:2]  # as if stopped after the first picture
-    marked = replace(kept.codecs[0].rows[0], psnr_y=1.0)
-    kept.codecs[0].rows[0] = marked
-    kept.write(out)
+    out.unlink()
+    rows = tmp_path / "r.jsonl"
+    *kept, last = rows.read_bytes().splitlines(keepends=True)
+    rows.write_bytes(b"".join(kept) + last[:-cut])
     found, ear = run(plan_of(folder, "jpeg", json=out))
-    assert ear.done == [("jpeg", 1, 1)]
-    assert found.codecs[0].rows == [marked, *whole.codecs[0].rows[1:]]
+    assert ear.done == (
+        [] if cut == 1 else [("jpeg", 1, 1)]
+    )  # one byte less is a line without its end
+    assert found.codecs[0].rows == whole.codecs[0].rows
+    assert len(rows.read_bytes().splitlines()) == len(kept) + 1
 
 
-def test_what_was_measured_otherwise_is_measured_anew(folder, tmp_path, photo):
+def test_a_run_that_was_killed_goes_on(folder, tmp_path, stand_in):
+    name = stand_in("import time; time.sleep(0.3)")
+    command = [sys.executable, "-m", "nacre", "bench", str(folder), "--codecs", name, "-j", "1"]
+    command += ["--qualities", f"{name}=1,2,3,4,5,6", "--json", str(tmp_path / "r.json")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    rows = tmp_path / "r.jsonl"
+    until = time.monotonic() + 60
+    while not rows.exists() or rows.read_bytes().count(b'"kind":"row"') < 2:
+        assert time.monotonic() < until and process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    kept = rows.read_bytes().count(b'"kind":"row"')
+    qualities = {name: (1.0, 2.0)}
+    found, ear = run(plan_of(folder, name, json=tmp_path / "r.json", qualities=qualities))
+    assert 2 <= kept < 12 and len(found.codecs[0].rows) == 4
+    assert ear.done == [(name, 1, 1)]  # the first picture was measured before
+
+
+def test_a_picture_is_known_by_its_content(folder, tmp_path):
+    out = tmp_path / "r.json"
+    first, _ = run(plan_of(folder, "jpeg", json=out))
+    (folder / "1.png").rename(folder / "renamed.png")
+    (folder / "copy.png").write_bytes((folder / "0.png").read_bytes())
+    found, ear = run(plan_of(folder, "jpeg", json=out))
+    assert ear.done == []
+    assert [r.picture for r in found.codecs[0].rows[::2]] == ["0.png", "copy.png", "renamed.png"]
+    assert found.codecs[0].rows[2].sha256 == first.codecs[0].rows[0].sha256
+
+
+def test_what_was_measured_otherwise_is_measured_anew(folder, tmp_path, photo, monkeypatch):
     out = tmp_path / "r.json"
     run(plan_of(folder, "jpeg", json=out))
     photo.crop((5, 5, 69, 53)).save(folder / "1.png")  # another picture by the same name
     assert run(plan_of(folder, "jpeg", json=out))[1].done == [("jpeg", 1, 1)]
-    kept = read_evaluation(out)
-    kept.codecs[0].version = "Pillow 1.0"
-    kept.write(out)
-    ear = run(plan_of(folder, "jpeg", json=out))[1]
+    with monkeypatch.context() as patch:
+        patch.setattr(Jpeg, "version", "Pillow 1.0")
+        ear = run(plan_of(folder, "jpeg", json=out))[1]
     assert ear.done == [("jpeg", 1, 2), ("jpeg", 2, 2)] and ear.said("measured anew")
-    assert run(plan_of(folder, "jpeg", json=out, is_timed=True))[1].done[-1] == ("jpeg", 2, 2)
+    ear = run(plan_of(folder, "jpeg", json=out))[1]  # rows of the first version are still there
+    assert ear.done == [] and not ear.said("measured anew")
 
 
-def test_qualities_that_are_no_longer_asked_for_go(folder, tmp_path):
+def test_the_number_of_processes_changes_no_file(folder, tmp_path):
+    """nacre's files depend on the threads, so a run without seconds has one in each process."""
+    found, _ = run(plan_of(folder, "jpeg", json=tmp_path / "r.json", jobs=1))
+    assert found.machine.threads == 1
+    assert run(plan_of(folder, "jpeg", json=tmp_path / "r.json", jobs=2))[1].done == []
+
+
+def test_results_of_older_releases_are_taken_up(folder, tmp_path):
     out = tmp_path / "r.json"
-    run(plan_of(folder, "jpeg", json=out))
-    found, _ = run(plan_of(folder, "jpeg", json=out, qualities={"jpeg": (20.0, 50.0)}))
-    assert [r.quality for r in found.codecs[0].rows] == [20, 50] * 2
+    whole, _ = run(plan_of(folder, "jpeg", json=out))
+    (tmp_path / "r.jsonl").unlink()  # older releases kept all rows in the summary
+    marked = replace(whole.codecs[0].rows[0], psnr_y=1.0)
+    old = replace(whole, codecs=[replace(whole.codecs[0], rows=[marked])])
+    old.write(out)
+    found, _ = run(plan_of(folder, "jpeg", json=out))
+    assert found.codecs[0].rows == [marked, *whole.codecs[0].rows[1:]]
 
 
-def stand_in(tmp_path, encoder):
-    """bpgenc and bpgdec that copy, but for what `encoder` does first."""
-    for name, text in (
-        ("bpgenc", encoder + "\nimport shutil; shutil.copy('in.png', 'out.bpg')"),
-        ("bpgdec", "import shutil; shutil.copy('out.bpg', 'rec.png')"),
-    ):
-        (tmp_path / name).write_text(f"#!{sys.executable}\n{textwrap.dedent(text)}")
-        (tmp_path / name).chmod(0o755)
-    return f"bpg@encoder={tmp_path / 'bpgenc'},decoder={tmp_path / 'bpgdec'}"
+def test_a_wrong_name_is_found_before_anything_is_measured(folder, tmp_path):
+    with pytest.raises(UsageError, match="gif"):
+        run(plan_of(folder, "jpeg", "gif", json=tmp_path / "r.json"))
+    assert not (tmp_path / "r.jsonl").exists()
 
 
-BLACK = "import numpy as np; from PIL import Image; is_black = not np.asarray(Image.open('in.png')).any()\n"
+def test_lpips_that_is_missing_is_told_before_anything_is_measured(folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lpips", None)
+    with pytest.raises(UsageError, match="package lpips"):
+        run(plan_of(folder, "jpeg", json=tmp_path / "r.json", with_lpips=True))
+    assert not (tmp_path / "r.jsonl").exists()
+
+
+SIZE = """
+import struct
+width, height = struct.unpack(">II", open("in.png", "rb").read(24)[16:])
+"""
+DIE = "import os; os.kill(os.getppid(), 9)"
 
 
 @pytest.mark.parametrize(
     ("crash", "said"),
-    [
-        ("if is_black: raise SystemExit('black')", "ended with 1: black"),
-        ("import os\nif is_black: os.kill(os.getppid(), 9)", "the process died"),
-    ],
+    [("raise SystemExit('small')", "ended with 1: small"), (DIE, "the process died")],
 )
-def test_a_codec_that_crashes_half_way_is_got_past(folder, tmp_path, photo, crash, said):
-    Image.new("RGB", (64, 48)).save(folder / "0.png")
-    name = stand_in(tmp_path, BLACK + crash)
+def test_a_codec_that_crashes_does_not_stop_the_run(folder, tmp_path, photo, stand_in, crash, said):
+    photo.crop((0, 0, 10, 10)).save(folder / "0.png")
+    name = stand_in(f"{SIZE}if width == 10: {crash}")
     out = tmp_path / "r.json"
     found, ear = run(plan_of(folder, name, "jpeg", json=out))
     bpg, jpeg = found.codecs
@@ -180,6 +268,50 @@ def test_a_codec_that_crashes_half_way_is_got_past(folder, tmp_path, photo, cras
     assert {r.picture for r in bpg.rows} == {"1.png"} and len(jpeg.rows) == 4
     assert ear.said(said) and ear.said("mean over 1 of 2 pictures")
     assert read_evaluation(out) == found
+
+
+def test_a_process_that_died_is_replaced_and_the_others_go_on(tmp_path, photo, stand_in):
+    """Without a replacement the pictures after the death would be measured one by one."""
+    (tmp_path / "set").mkdir()
+    for i in range(5):
+        photo.crop((0, 0, 10 + i, 10)).save(tmp_path / "set" / f"{i}.png")
+    log = tmp_path / "log"
+    name = stand_in(f"""{SIZE}
+import os, time
+if width == 10:
+    os.kill(os.getppid(), 9)
+begin = time.time()
+time.sleep(1)
+with open({str(log)!r}, "a") as file:
+    print(begin, time.time(), file=file)
+""")
+    found, _ = run(plan_of(tmp_path / "set", name, qualities={name: (22.0,)}, jobs=2))
+    assert [f.picture for f in found.codecs[0].failures] == ["0.png"]
+    assert len(found.codecs[0].rows) == 4
+    times = sorted(tuple(map(float, line.split())) for line in log.read_text().splitlines())
+    overlaps = [b[0] < a[1] for a, b in pairwise(times[1:])]
+    assert any(overlaps)
+
+
+def test_a_process_that_dies_once_loses_nothing(folder, tmp_path, stand_in):
+    once = f"""
+import os
+if not os.path.exists({str(tmp_path / "died")!r}):
+    open({str(tmp_path / "died")!r}, "w")
+    os.kill(os.getppid(), 9)
+"""
+    found, ear = run(plan_of(folder, stand_in(once)))
+    assert found.codecs[0].failures == [] and len(found.codecs[0].rows) == 4
+    assert not ear.said("died")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes there")
+def test_a_name_that_is_not_utf_8_is_left_out(folder, tmp_path, photo):
+    photo.save(folder / "x.png")
+    (folder / "x.png").rename(os.fsdecode(os.fsencode(folder / "caf") + b"\xe9.png"))
+    found, ear = run(plan_of(folder, "jpeg", json=tmp_path / "r.json"))
+    assert "caf\\udce9.png" in found.unreadable and ear.said("not UTF-8")
+    assert len(found.codecs[0].rows) == 4
 
 
 def test_nothing_to_measure_is_an_error(tmp_path, folder):

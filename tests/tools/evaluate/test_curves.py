@@ -1,4 +1,4 @@
-"""A curve means the same wherever it was written down."""
+"""All file formats give the same curve; wrong files are refused by name."""
 
 from __future__ import annotations
 
@@ -84,7 +84,13 @@ def test_one_codec_of_several_is_picked_by_name(tmp_path):
         ("{}", "no bpp"),
         ("[1]", "holds no curve"),
         ('{"codec": "a", "bpp": [1, 2]}', "no psnr_rgb"),
-        ('{"codec": "a", "bpp": [1, "x"], "psnr_rgb": [1, 2]}', "holds no curve"),
+        (
+            '{"codec": "a", "bpp": [1, "x"], "psnr_rgb": [1, 2]}',
+            r"a\.json: bpp: .*got `str` - at `\$\[1\]`",
+        ),
+        ('{"codec": ["a"], "bpp": [1, 2], "psnr_rgb": [1, 2]}', r"a\.json: codec: .*got `array`"),
+        ('{"results": {"bpp": 3, "psnr": [1, 2]}}', r"a\.json: bpp: .*got `int`"),
+        ('{"codecs": [{"codec": "a"}]}', r"a\.json .*`name` - at `\$\.codecs\[0\]`"),
         ('{"codec": "a", "bpp": [1, 2], "psnr_rgb": [1, 2, 3]}', "as many rates"),
         ("not json", "holds no curve"),
     ],
@@ -94,6 +100,31 @@ def test_what_holds_no_curve_is_refused(tmp_path, text, said):
     path.write_text(text)
     with pytest.raises(UsageError, match=said):
         read(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("bpp,psnr\n1,30\nx,33\n", r"a\.csv, line 3: bpp is 'x', not a number"),
+        ("bpp,psnr\n1,30\n2,\n", "no psnr_rgb"),
+        ("picture,psnr\nb,30\nb,33\n", "no bpp"),
+    ],
+)
+def test_a_csv_without_a_number_is_refused(tmp_path, text, said):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(UsageError, match=said):
+        read(str(tmp_path / "a.csv"))
+
+
+def test_columns_of_a_csv_that_are_no_figures_are_passed_over(tmp_path):
+    (tmp_path / "a.csv").write_text("bpp,remark,psnr\n1,good,30\n2,better,33\n")
+    assert read(str(tmp_path / "a.csv")).curve.quality.tolist() == [30, 33]
+
+
+def test_a_codec_whose_name_has_a_colon_is_picked(tmp_path):
+    path = tmp_path / "two.csv"
+    path.write_text("codec,bpp,psnr\na:b.json,1,30\na:b.json,2,33\nb,1,31\nb,2,34\n")
+    assert read(f"{path}:a:b.json").curve.quality.tolist() == [30, 33]
 
 
 def test_a_name_that_is_nearly_right_is_helped():

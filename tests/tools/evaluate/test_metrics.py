@@ -1,4 +1,4 @@
-"""Metrics are those of their formulas."""
+"""Metrics agree with their formulas."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def path(tmp_path_factory, photo):
 
 @pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desk", "phone"])
 def page(request, path):
-    """An open page that said nothing wrong and asked for nothing but itself."""
+    """An open page; the test fails on console errors and on requests to anything else."""
     width, height = request.param
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(

@@ -1,4 +1,4 @@
-"""Colours come back from planes as they went in, as far as the depth allows."""
+"""Conversion to planes and back is exact as far as the depth allows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_ten_bits_hold_eight_bit_colours(sides, seed):
 
 
 def test_cutting_fractions_off_costs_decibels():
-    """The usual truncating conversion has a ceiling that rounding does not have."""
+    """Truncation limits the PSNR of the round trip; rounding does not."""
     rgb = noise(256, 256)
     truncated = psnr_db(rgb, to_rgb(to_planes(rgb, truncate=True)))
     rounded = psnr_db(rgb, to_rgb(to_planes(rgb)))

@@ -1,4 +1,4 @@
-"""The page and the tables say what was measured, and need nothing from anywhere."""
+"""The page and the tables show what was measured; the page loads nothing else."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from nacre.tools.evaluate import bench, report
 from nacre.tools.evaluate.bdrate import bd_rate
 from nacre.tools.evaluate.bench import Listener, Plan
-from nacre.tools.evaluate.compare import compare
-from nacre.tools.evaluate.summary import curves_of, lines, matrix_table, spread_table
+from nacre.tools.evaluate.codecs.pillow import Jpeg
+from nacre.tools.evaluate.compare import Comparison, Side, compare
+from nacre.tools.evaluate.curves import curves_of
+from nacre.tools.evaluate.plot import Axes, Series, draw
+from nacre.tools.evaluate.results import Failure
+from nacre.tools.evaluate.summary import lines, matrix_table, spread_table
 
 ANCHORS = ["kodak:vtm-18.0", "kodak:hpcm-large_ms-ssim"]
 
@@ -53,6 +59,66 @@ def test_names_cannot_break_the_page(page):
     assert "<1>" not in page
     (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
     assert json.loads(data)[0]["picture"] == "<1>.png"
+
+
+class Elements(HTMLParser):
+    """Collects the elements, texts and attribute values of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.values: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.values += [value or "" for _, value in attributes]
+
+    def handle_data(self, data):
+        if self.tags[-1:] != ["script"]:
+            self.values.append(data)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["<b>x</b>", "a & b &amp;", '"x" onload="y', "'x' onload='y", "</script><i>", "{{ 7 * 7 }}"],
+)
+def test_any_text_is_shown_as_it_is(found, hostile):
+    """Wherever foreign text is shown, it adds no element and is shown unchanged."""
+
+    def named(text):
+        first, *others = found.codecs
+        first = replace(
+            first, name=text, codec=text, settings=text, version=text,
+            rows=[replace(row, picture=text) if row.picture == "<0>.png" else row for row in first.rows],
+            failures=[Failure(text, 1.0, text)],
+        )  # fmt: skip
+        bad = replace(
+            found, dataset=text, codecs=[first, *others], skipped={text: text}, unreadable={text: text},
+            machine=replace(found.machine, processor=text),
+        )  # fmt: skip
+        side = Side(text, text, "data:,")
+        return report.page(bad, [], [Comparison(text, 1, 1, (side, side))])
+
+    plain, seen = Elements(named("plain")), Elements(named(hostile))
+    assert seen.tags == plain.tags
+    counts = [
+        sum(text in value for value in made.values)
+        for text, made in (("plain", plain), (hostile, seen))
+    ]
+    assert counts[0] == counts[1] > 20
+    (data,) = re.findall(r'id="data">(.*?)</script>', named(hostile), re.S)
+    assert json.loads(data)[0]["sides"][0]["label"] == hostile
+
+
+@pytest.mark.parametrize("hostile", ["<b>", "a & b", "\"x\" y='z'", "bell \a"])
+def test_any_text_can_be_in_a_plot(hostile):
+    series = [Series(hostile, hostile, [1, 2], [3, 4])]
+    root = ET.fromstring(draw(series, Axes(hostile, hostile), {hostile: 0}, has_legend=True))
+    texts = [t.text for t in root.findall(".//{http://www.w3.org/2000/svg}text")]
+    shown = hostile.replace("\a", "\ufffd")
+    assert texts.count(shown) == 3
+    assert root.find(".//{http://www.w3.org/2000/svg}g").get("data-series") == shown
 
 
 def test_the_matrix_is_that_of_the_curves(found):
@@ -123,8 +189,17 @@ def test_every_measurement_is_in_the_page(page, found):
 
 
 def test_what_was_left_out_is_told(found):
-    from dataclasses import replace
-
     bad = replace(found, skipped={"vtm": "no <EncoderAppStatic>"}, unreadable={"x.png": "cut"})
     text = report.page(bad, [])
     assert "vtm skipped: no &lt;EncoderAppStatic&gt;" in text and "x.png left out: cut" in text
+
+
+def test_a_codec_that_breaks_is_left_out_of_the_sides(found, folder, monkeypatch):
+    """The report comes after hours of measuring: it must not be lost then."""
+
+    def broken(*_):
+        raise RuntimeError("library")
+
+    monkeypatch.setattr(Jpeg, "_encode", broken)
+    shown = compare(found, folder / "<0>.png")
+    assert [side.label for side in shown.sides] == ["original", "WebP 4:2:0"]

@@ -1,1 +1,1 @@
-"""Codecs behind one face, so that all are measured by the same ruler."""
+"""Codecs behind one interface, so that all are measured in the same way."""

@@ -1,6 +1,6 @@
-"""Still pictures by video encoders, through PyAV: one intra frame, the bare stream of the encoder.
+"""Video encoders through PyAV: a picture is one intra frame, a file is the bare stream of the encoder.
 
-Colours are converted here, in floats, rounded once (BT.709, full range); no scaler of FFmpeg is involved.
+Colours are converted by `planes` (BT.709, full range, rounded once), not by FFmpeg.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from PIL import Image
 from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, CodecMissing, whole
 from nacre.tools.evaluate.planes import Planes, to_even_sides, to_planes, to_rgb
 
-H264_INFORMATION = 6  # the type of unit that holds supplemental information: H.264, table 7-1
+H264_INFORMATION = 6  # nal_unit_type of supplemental enhancement information: H.264, table 7-1
 
 
 class AvCodec(Codec):
-    """An encoder of FFmpeg at constant quantiser."""
+    """An encoder of FFmpeg at a constant quantiser."""
 
-    encoder: str  # FFmpeg's name
+    encoder: str  # names of FFmpeg
     decoder: str
     chroma: str = "444"
 
@@ -47,7 +47,7 @@ class AvCodec(Codec):
 
     @abstractmethod
     def encoder_options(self, quality: float) -> dict[str, str]:
-        """Of FFmpeg's encoder, by its names."""
+        """Return options of FFmpeg's encoder."""
 
     @property
     def settings(self) -> str:
@@ -68,7 +68,7 @@ class AvCodec(Codec):
     def _is_half(self) -> bool:
         return self.chroma == "420"
 
-    def encode(self, image: Image.Image, quality: float) -> bytes:
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
         import av
 
         even = to_even_sides(np.asarray(image))
@@ -87,7 +87,7 @@ class AvCodec(Codec):
         return self.stripped(b"".join(bytes(packet) for packet in packets))
 
     def stripped(self, stream: bytes) -> bytes:
-        """The stream without what no decoder needs."""
+        """Return the stream without the units that no decoder needs."""
         return stream
 
     def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:
@@ -96,7 +96,7 @@ class AvCodec(Codec):
 
 
 def decode_frame(decoder: str, data: bytes, pixel_format: str) -> Planes:
-    """The planes of a bare stream of one frame; raises CodecFailed when it holds anything else."""
+    """Decode a bare stream of one frame to planes. Raises CodecFailed when it holds anything else."""
     import av
 
     context: Any = av.CodecContext.create(decoder, "r")
@@ -138,7 +138,7 @@ def _planes(frame: Any, kind: str) -> Planes:
 
 
 class X264(AvCodec):
-    """The quality is the quantiser on the scale of 8 bits, at 10 as well."""
+    """H.264 by x264. The quality is the quantiser on the scale of 8 bits, also at 10 bits."""
 
     key, encoder, decoder = "x264", "libx264", "h264"
     options = {"preset": "slow", "tune": "psnr", "depth": "8"}
@@ -160,7 +160,7 @@ class X264(AvCodec):
         )
 
     def stripped(self, stream: bytes) -> bytes:
-        """Without the message in which x264 writes its settings. Start codes are in no unit."""
+        """Remove the message in which x264 writes its settings. No unit contains a start code."""
         units = filter(None, re.split(rb"\x00*\x00\x00\x01", stream))
         return b"".join(b"\0\0\1" + unit for unit in units if unit[0] & 31 != H264_INFORMATION)
 
@@ -170,7 +170,7 @@ class X264(AvCodec):
 
 
 class X265(AvCodec):
-    """No information message of x265 in the stream: it is 2 kB of text."""
+    """HEVC by x265, without its information message, which is 2 kB of text."""
 
     key, encoder, decoder = "x265", "libx265", "hevc"
     options = {"preset": "slow", "tune": "psnr", "depth": "8"}
@@ -190,7 +190,7 @@ class X265(AvCodec):
 
 
 class SvtAv1(AvCodec):
-    """4:2:0 is all that this encoder has."""
+    """AV1 by SVT-AV1, which codes 4:2:0 only."""
 
     key, encoder, decoder = "svtav1", "libsvtav1", "libdav1d"
     options = {"preset": "4", "depth": "10"}
@@ -199,7 +199,9 @@ class SvtAv1(AvCodec):
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         super().__init__(name, options)
-        os.environ.setdefault("SVT_LOG", "1")  # errors alone: it prints a page for every picture
+        os.environ.setdefault(
+            "SVT_LOG", "1"
+        )  # errors only; else it prints a page for every picture
 
     def encoder_options(self, quality: float) -> dict[str, str]:
         return {

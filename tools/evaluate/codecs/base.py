@@ -1,4 +1,4 @@
-"""What an evaluation asks of a codec, and how a codec is asked for by name."""
+"""The interface of a codec in an evaluation."""
 
 from __future__ import annotations
 
@@ -13,32 +13,44 @@ from nacre.entropy.errors import NacreError, UsageError
 
 
 class CodecMissing(NacreError):
-    """The codec is not on this machine; the message says how to get it."""
+    """The codec is not installed; the message says how to get it."""
 
 
 class CodecFailed(NacreError):
-    """The codec was asked and gave nothing that can be used."""
+    """The codec ran and gave no usable file or picture."""
+
+
+def pixels_alone(image: Image.Image) -> Image.Image:
+    """Return the picture without ICC profile, EXIF, XMP, comment, resolution and transparency colour.
+
+    Savers of Pillow write some of these unasked. A codec that strips them would win by their bytes.
+    """
+    if not image.info and not image.getexif():
+        return image
+    return Image.frombytes(image.mode, image.size, image.tobytes())
 
 
 @dataclass(frozen=True)
 class Stages:
-    """Seconds as a codec itself knows them; None where it does not."""
+    """Seconds and memory of a call as the codec itself measured them; None where it did not."""
 
-    whole: float | None = None  # without process starts and files, where the codec runs elsewhere
-    entropy: float | None = None  # of which entropy coding
+    whole: float | None = None  # seconds without files, for a codec in another process
+    entropy: float | None = None  # seconds of entropy coding, a part of the call
+    peak_memory_mib: float | None = None  # resident size of the process that ran the codec
 
 
 class Codec(ABC):
-    """A codec with its settings fixed, all but one: the quality.
+    """A codec with all settings fixed but the quality.
 
-    Made by `create` from a name such as "avif" or "avif@tune=ssim,speed=4". An instance belongs to one
-    process; the constructor raises CodecMissing where the codec is not installed.
+    `registry.create` makes one from a name such as "avif" or "avif@tune=ssim,speed=4". An instance belongs to
+    one process. The constructor raises CodecMissing where the codec is not installed, UsageError for options
+    that do not exist.
     """
 
     key: ClassVar[str]
-    options: ClassVar[Mapping[str, str]] = {}  # what may follow the @, with defaults
-    warms_up: ClassVar[bool] = False  # the first picture of a size is slower
-    qualities: tuple[float, ...]  # what a sweep runs unless told otherwise, the worst first
+    options: ClassVar[Mapping[str, str]] = {}  # allowed after the @, with defaults
+    warms_up: ClassVar[bool] = False  # whether the first picture of a size takes longer
+    qualities: tuple[float, ...]  # the default sweep, the worst first
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         self.name = name  # as it was asked for
@@ -51,34 +63,39 @@ class Codec(ABC):
     @property
     @abstractmethod
     def label(self) -> str:
-        """For plots: "AVIF 4:4:4"."""
+        """The name in tables and plots, such as "AVIF 4:4:4"."""
 
     @property
     @abstractmethod
     def settings(self) -> str:
-        """Exactly what is called, with Q for the quality."""
+        """The exact call or command line, with Q in place of the quality."""
 
     @property
     @abstractmethod
     def version(self) -> str:
-        """Of the program or library that does the work."""
+        """The version of the program or library that codes; with `settings` it decides every file."""
+
+    def encode(self, image: Image.Image, quality: float) -> bytes:
+        """Encode an RGB picture into a whole file. Metadata of the picture does not reach the file."""
+        return self._encode(pixels_alone(image), quality)
 
     @abstractmethod
-    def encode(self, image: Image.Image, quality: float) -> bytes:
-        """A whole file of an RGB picture."""
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
+        """Encode an RGB picture that carries no metadata."""
 
     @abstractmethod
     def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:
-        """An RGB picture of a file that `encode` made.
+        """Decode a file of `encode` to an RGB picture.
 
-        `size` (width, height) is what players get from a container: bare video streams are padded.
+        `size` is (width, height), which players read in a container: bare video streams are padded.
         """
 
     def stages(self) -> Stages:
-        """Of the last call of `encode` or `decode`."""
+        """Return what the codec measured in the last call of `encode` or `decode`."""
         return Stages()
 
     def chosen_int(self, option: str) -> int:
+        """Return an option as a whole number. Raises UsageError when it is none."""
         try:
             return int(self.chosen[option])
         except ValueError:
@@ -87,6 +104,7 @@ class Codec(ABC):
             ) from None
 
     def chosen_among(self, option: str, allowed: tuple[str, ...]) -> str:
+        """Return an option. Raises UsageError when it is not one of `allowed`."""
         if self.chosen[option] not in allowed:
             raise UsageError(
                 f"{self.name}: {option} is {self.chosen[option]!r}, not one of {', '.join(allowed)}"
@@ -95,7 +113,7 @@ class Codec(ABC):
 
 
 def whole(quality: float) -> int:
-    """Codecs that know whole qualities alone get one."""
+    """Return a quality as a whole number. Raises UsageError when it is none."""
     if quality != round(quality):
         raise UsageError(f"quality {quality:g}: a whole number wanted")
     return round(quality)

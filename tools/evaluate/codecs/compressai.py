@@ -1,11 +1,12 @@
-"""CompressAI's models, in a Python of their own: it needs torchvision and other releases than ours.
+"""Models of CompressAI, run by another Python: CompressAI needs torchvision and numpy below 2.
 
-The other Python is named by compressai:MODEL@python=PATH or NACRE_COMPRESSAI_PYTHON. Weights are downloaded
-by CompressAI, or lie in a folder named by checkpoints= or NACRE_COMPRESSAI_CHECKPOINTS.
+compressai:MODEL@python=PATH or NACRE_COMPRESSAI_PYTHON names that Python. CompressAI downloads the weights,
+or checkpoints=FOLDER or NACRE_COMPRESSAI_CHECKPOINTS names a folder that holds them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -18,11 +19,14 @@ from PIL import Image
 
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, CodecMissing, Stages, whole
+from nacre.tools.evaluate.memory import PeakMemory
 
 WORKER = Path(__file__).with_name("compressai_worker.py")
 
 
 class CompressAi(Codec):
+    """One architecture of the zoo, in a worker process that lives as long as the codec."""
+
     key = "compressai"
     warms_up = True
     options = {
@@ -45,14 +49,14 @@ class CompressAi(Codec):
         if self.chosen["metric"] not in ("mse", "ms-ssim"):
             raise UsageError(f"{name}: metric is mse or ms-ssim")
         folder = self.chosen["checkpoints"] or os.environ.get("NACRE_COMPRESSAI_CHECKPOINTS", "")
-        self._seconds: float | None = None
+        self._stages = Stages()
         self._process = _start([python, str(WORKER)], name)
         hello = {key: self.chosen[key] for key in ("model", "metric", "threads")}
         try:
             answer = self._ask({"checkpoints": folder, "quality": self.qualities[0], **hello})
         except CodecFailed as error:
             raise CodecMissing(str(error)) from error
-        self._version: str = answer["version"]
+        self._version = answer["version"] + _checkpoints(folder, self.chosen["model"])
         self.qualities = tuple(range(1, answer["qualities"] + 1))
 
     @property
@@ -70,7 +74,7 @@ class CompressAi(Codec):
     def version(self) -> str:
         return self._version
 
-    def encode(self, image: Image.Image, quality: float) -> bytes:
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             source, target = Path(folder) / "in.png", Path(folder) / "out.bin"
             image.save(source, compress_level=1)
@@ -85,21 +89,22 @@ class CompressAi(Codec):
             return Image.open(target).convert("RGB")
 
     def stages(self) -> Stages:
-        return Stages(whole=self._seconds)
+        return self._stages
 
     def _do(self, what: str, source: Path, target: Path, **more: int) -> None:
+        memory = PeakMemory(self._process.pid)
         answer = self._ask({"do": what, "source": str(source), "target": str(target), **more})
-        self._seconds = answer["seconds"]
+        self._stages = Stages(whole=answer["seconds"], peak_memory_mib=memory.mib())
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """One line there, one line back."""
+        """Send one JSON line and return the answer, one JSON line. Raises CodecFailed."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
         try:
             stdin.write(json.dumps(request) + "\n")
             stdin.flush()
             line = stdout.readline()
-        except BrokenPipeError:
+        except OSError:  # it has ended
             line = ""
         if not line:
             raise CodecFailed(f"{self.name}: its Python ended with {self._process.wait()}")
@@ -115,6 +120,15 @@ class CompressAi(Codec):
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 pipe.close()
+
+
+def _checkpoints(folder: str, model: str) -> str:
+    """Return names, sizes and times of local weights as a digest, which is a part of the version."""
+    if not folder:
+        return ""
+    files = [(path.name, path.stat()) for path in sorted(Path(folder).glob(f"{model}-*"))]
+    facts = repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files])
+    return f", checkpoints {hashlib.sha256(facts.encode()).hexdigest()[:8]}"
 
 
 def _start(command: list[str], name: str) -> subprocess.Popen[str]:

@@ -1,7 +1,7 @@
-"""Runs in the Python that has CompressAI: encodes and decodes what stdin asks, a JSON line each.
+"""Worker in the Python that has CompressAI: encodes and decodes on request, one JSON line each way.
 
-Imports nothing of nacre. Files are 1 byte of quality, 2 each of width and height, then every string with its
-length in 4 (little-endian): CompressAI itself has no container.
+Imports nothing of nacre. A file is the quality (1 byte), width and height (2 bytes each), then each string
+after its length (4 bytes), all little-endian: CompressAI itself defines no container.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LENGTH = struct.Struct("<I")
 
 
 class Worker:
-    """One architecture of CompressAI's zoo; the network of a quality is loaded when it is first asked for."""
+    """One architecture of CompressAI's zoo, with the network of the last quality in memory."""
 
     def __init__(self, hello: dict[str, Any]) -> None:
         import compressai
@@ -98,9 +98,9 @@ class Worker:
 
 
 def main() -> None:
-    sys.path.pop(0)  # this folder, in which modules have the names of the packages they serve
+    sys.path.pop(0)  # this folder: its module compressai would hide the package
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever prints, prints elsewhere
+    os.dup2(2, 1)  # prints of libraries go to stderr
     worker: Worker | None = None
     for line in sys.stdin:
         request = json.loads(line)
@@ -122,7 +122,7 @@ def main() -> None:
 
 
 def qualities(hello: dict[str, Any]) -> int:
-    """How many qualities the zoo has of a model."""
+    """Return the number of qualities that the zoo has of a model."""
     from compressai.zoo.image import cfgs
 
     return len(cfgs[hello["model"]])

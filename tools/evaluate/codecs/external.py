@@ -1,16 +1,14 @@
-"""Programs that are not ours to ship: VTM, vvenc and BPG, by their exact command lines.
+"""Codecs that are external programs: VTM, vvenc and BPG, by their exact command lines.
 
-Each is found by an option of the codec's name, an environment variable or on the PATH. They work in a folder
-of their own that is removed, under a time limit, and what they leave is checked.
+An option of the codec's name, an environment variable or the PATH names each program. It runs under a time
+limit in a temporary folder, and its output file is checked.
 """
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,21 +18,23 @@ from PIL import Image, UnidentifiedImageError
 
 from nacre.entropy.errors import ImageError
 from nacre.tools.evaluate.codecs.av import decode_frame
-from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, CodecMissing, whole
+from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, CodecMissing, Stages, whole
+from nacre.tools.evaluate.codecs.programs import run_program
 from nacre.tools.evaluate.planes import pack, to_even_sides, to_planes, to_rgb, unpack
 
-DEPTH = 10  # bits that VVC works and answers in
+DEPTH = 10  # bits of the internal samples and the output of VVC
 
 
 class ExternalCodec(Codec):
-    """A codec that is a program for encoding and maybe another for decoding."""
+    """A codec that is one program for encoding and, where `programs` has it, one for decoding."""
 
-    programs: Mapping[str, tuple[str, str]]  # option: (environment variable, usual name)
-    how: str  # where to get them
+    programs: Mapping[str, tuple[str, str]]  # option: (environment variable, usual file name)
+    how: str  # to get the programs, for messages
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         super().__init__(name, options)
         self.time_limit_seconds = self.chosen_int("time_limit")
+        self._peak_memory_mib: float | None = None
         self.paths = {option: self._find(option) for option in self.programs}
 
     def _find(self, option: str) -> str:
@@ -51,39 +51,34 @@ class ExternalCodec(Codec):
         return found
 
     def run(self, command: Sequence[str], folder: Path, output: str) -> bytes:
-        """What `command`, run in `folder`, wrote to `output` there; raises CodecFailed."""
+        """Run `command` in `folder` and return the file `output` that it wrote. Raises CodecFailed."""
         program = Path(command[0]).name
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            said, _ = process.communicate(timeout=self.time_limit_seconds)
-        except subprocess.TimeoutExpired:
-            raise CodecFailed(f"{program} was ended after {self.time_limit_seconds} s") from None
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)  # and whatever it started
-            process.wait()
-        if process.returncode:
-            last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no word why"]
-            raise CodecFailed(f"{program} ended with {process.returncode}: {last[0]}")
+        ended = run_program(command, folder, self.time_limit_seconds)
+        self._peak_memory_mib = ended.peak_memory_mib
+        if ended.code:
+            raise CodecFailed(
+                f"{program} ended with {ended.code}: {ended.last_line or 'no message'}"
+            )
         path = folder / output
         if not path.is_file() or not path.stat().st_size:
             raise CodecFailed(f"{program} wrote nothing")
         return path.read_bytes()
 
+    def stages(self) -> Stages:
+        return Stages(peak_memory_mib=self._peak_memory_mib)
+
     @property
     def version(self) -> str:
-        return ", ".join(Path(path).name for path in self.paths.values())
+        """File names and digests of the programs; not every program reports its version."""
+        return ", ".join(f"{Path(path).name} {_digest(path)}" for path in self.paths.values())
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
 
 
 class Vtm(ExternalCodec):
-    """The reference software of VVC, all intra. depth is that of the input; 8 is what papers use."""
+    """The reference software of VVC, all intra. `depth` is that of the input; papers use 8 bits."""
 
     key = "vtm"
     options = {"encoder": "", "decoder": "", "config": "", "depth": "8", "truncate": "0",
@@ -102,11 +97,11 @@ class Vtm(ExternalCodec):
 
     @property
     def settings(self) -> str:
-        line = " ".join(["EncoderAppStatic", *self._encoder("Q", "W", "H")])
+        line = " ".join(["EncoderAppStatic", *self._arguments("Q", "W", "H")])
         truncated = ", fractions cut off" if self.chosen_int("truncate") else ""
         return f"{line.replace(self.paths['config'], 'encoder_intra_vtm.cfg')}{truncated}"
 
-    def _encoder(self, quality: str, width: str, height: str) -> list[str]:
+    def _arguments(self, quality: str, width: str, height: str) -> list[str]:
         return [
             "-c", self.paths["config"], "-i", "in.yuv", "-b", "out.bin", "-o", os.devnull, "-q", quality,
             "-wdt", width, "-hgt", height, "-fr", "1", "-f", "1", "--InputChromaFormat=444",
@@ -114,12 +109,12 @@ class Vtm(ExternalCodec):
             "--ConformanceWindowMode=1",
         ]  # fmt: skip
 
-    def encode(self, image: Image.Image, quality: float) -> bytes:
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
         depth = self.chosen_int("depth")
         planes = to_planes(np.asarray(image), depth, truncate=bool(self.chosen_int("truncate")))
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "in.yuv").write_bytes(pack(planes, depth))
-            arguments = self._encoder(str(whole(quality)), str(image.width), str(image.height))
+            arguments = self._arguments(str(whole(quality)), str(image.width), str(image.height))
             return self.run([self.paths["encoder"], *arguments], Path(folder), "out.bin")
 
     def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:
@@ -134,7 +129,7 @@ class Vtm(ExternalCodec):
 
 
 class Vvenc(ExternalCodec):
-    """Fraunhofer's VVC encoder, 4:2:0 alone; FFmpeg's decoder, which PyAV brings, reads it."""
+    """Fraunhofer's VVC encoder, which codes 4:2:0 only, and the VVC decoder of FFmpeg in PyAV."""
 
     key = "vvenc"
     options = {"encoder": "", "preset": "slow", "time_limit": "1200"}
@@ -148,20 +143,20 @@ class Vvenc(ExternalCodec):
 
     @property
     def settings(self) -> str:
-        return " ".join(["vvencapp", *self._encoder("Q", "WxH")])
+        return " ".join(["vvencapp", *self._arguments("Q", "WxH")])
 
-    def _encoder(self, quality: str, size: str) -> list[str]:
+    def _arguments(self, quality: str, size: str) -> list[str]:
         return [
             "--input", "in.yuv", "--size", size, "--format", "yuv420_10", "--framerate", "1", "--frames", "1",
             "--intraperiod", "1", "--preset", self.chosen["preset"], "--qp", quality, "--qpa", "0",
             "--internal-bitdepth", str(DEPTH), "--threads", "1", "--output", "out.266",
         ]  # fmt: skip
 
-    def encode(self, image: Image.Image, quality: float) -> bytes:
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
         even = to_even_sides(np.asarray(image))
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "in.yuv").write_bytes(pack(to_planes(even, DEPTH, True), DEPTH))
-            arguments = self._encoder(str(whole(quality)), f"{even.shape[1]}x{even.shape[0]}")
+            arguments = self._arguments(str(whole(quality)), f"{even.shape[1]}x{even.shape[0]}")
             return self.run([self.paths["encoder"], *arguments], Path(folder), "out.266")
 
     def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:
@@ -170,7 +165,7 @@ class Vvenc(ExternalCodec):
 
 
 class Bpg(ExternalCodec):
-    """HEVC intra in Bellard's container."""
+    """HEVC intra in the BPG container, by libbpg."""
 
     key = "bpg"
     options = {"encoder": "", "decoder": "", "effort": "9", "time_limit": "600"}
@@ -187,17 +182,17 @@ class Bpg(ExternalCodec):
 
     @property
     def settings(self) -> str:
-        return " ".join(["bpgenc", *self._encoder("Q")])
+        return " ".join(["bpgenc", *self._arguments("Q")])
 
-    def _encoder(self, quality: str) -> list[str]:
+    def _arguments(self, quality: str) -> list[str]:
         effort = str(self.chosen_int("effort"))
         return ["-q", quality, "-f", "444", "-c", "ycbcr", "-b", "8", "-e", "x265", "-m", effort,
                 "-o", "out.bpg", "in.png"]  # fmt: skip
 
-    def encode(self, image: Image.Image, quality: float) -> bytes:
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             image.save(Path(folder) / "in.png")
-            command = [self.paths["encoder"], *self._encoder(str(whole(quality)))]
+            command = [self.paths["encoder"], *self._arguments(str(whole(quality)))]
             return self.run(command, Path(folder), "out.bpg")
 
     def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:

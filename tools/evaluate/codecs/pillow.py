@@ -1,4 +1,4 @@
-"""Codecs that Pillow writes and reads, its plug-ins included, in memory and in one thread."""
+"""Codecs of Pillow and its plug-ins, in memory and in one thread."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ SUBSAMPLINGS = ("444", "422", "420")  # in the order in which Pillow numbers the
 
 
 class PillowCodec(Codec):
-    """A format that goes through Image.save and Image.open."""
+    """A format that Image.save writes and Image.open reads."""
 
     format: str
-    feature: str  # as Pillow's `features` call it
+    feature: str  # name in PIL.features
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         super().__init__(name, options)
         self._require()
-        self.arguments(self.qualities[0])  # so that a wrong option is said now
+        self.arguments(self.qualities[0])  # raises for a wrong option
 
     def _require(self) -> None:
         if not features.check(self.feature):
@@ -35,7 +35,7 @@ class PillowCodec(Codec):
 
     @abstractmethod
     def arguments(self, quality: float) -> dict[str, Any]:
-        """Of Image.save, beside the format."""
+        """Return the arguments of Image.save, without the format."""
 
     @property
     def settings(self) -> str:
@@ -49,7 +49,7 @@ class PillowCodec(Codec):
         library = features.version(self.feature)
         return f"Pillow {PIL.__version__}, {self.feature} {library}"
 
-    def encode(self, image: Image.Image, quality: float) -> bytes:
+    def _encode(self, image: Image.Image, quality: float) -> bytes:
         file = io.BytesIO()
         image.save(file, self.format, **self.arguments(quality))
         return file.getvalue()
@@ -62,6 +62,8 @@ class PillowCodec(Codec):
 
 
 class Jpeg(PillowCodec):
+    """JPEG with optimised Huffman tables."""
+
     key, format, feature = "jpeg", "JPEG", "jpg"
     options = {"subsampling": "444", "optimize": "1"}
     qualities = (5, 10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 96)
@@ -79,7 +81,7 @@ class Jpeg(PillowCodec):
 
 
 class Webp(PillowCodec):
-    """4:2:0 is all that the format's lossy mode has."""
+    """Lossy WebP, whose chroma is 4:2:0 always."""
 
     key, format, feature = "webp", "WEBP", "webp"
     options = {"method": "6"}
@@ -94,7 +96,7 @@ class Webp(PillowCodec):
 
 
 class Jpeg2000(PillowCodec):
-    """The quality is the compression ratio: 24 bits a pixel over it."""
+    """JPEG 2000 by OpenJPEG. The quality is the compression ratio: a file has 24 / quality bits per pixel."""
 
     key, format, feature = "jpeg2000", "JPEG2000", "jpg_2000"
     options = {"mct": "1"}
@@ -115,7 +117,7 @@ class Jpeg2000(PillowCodec):
 
 
 class Avif(PillowCodec):
-    """tune=psnr by default: libaom's own choice is for the eye, and loses 8 % by PSNR."""
+    """AVIF by libaom with tune=psnr; the default of libaom, tuned for the eye, needs 8 % more bits by PSNR."""
 
     key, format, feature = "avif", "AVIF", "avif"
     options = {"tune": "psnr", "speed": "6", "subsampling": "444"}
@@ -137,7 +139,7 @@ class Avif(PillowCodec):
 
 
 class JpegXl(PillowCodec):
-    """Through pillow-jxl-plugin. Tuned for the eye; it has no mode for PSNR."""
+    """JPEG XL through pillow-jxl-plugin. The encoder is tuned for the eye and has no mode for PSNR."""
 
     key, format, feature = "jxl", "JXL", "jxl"
     options = {"effort": "7"}
@@ -170,7 +172,7 @@ class JpegXl(PillowCodec):
 
 
 class Heic(PillowCodec):
-    """HEVC intra by x265, through pillow-heif."""
+    """HEVC intra in HEIF by x265, through pillow-heif."""
 
     key, format, feature = "heic", "HEIF", "heif"
     options = {"subsampling": "444", "tune": "psnr", "preset": "slow"}

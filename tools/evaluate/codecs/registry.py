@@ -1,4 +1,4 @@
-"""Which codecs there are, and a codec from its name."""
+"""The table of codecs, and a codec from its name."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ CODECS: dict[str, type[Codec]] = {
 
 
 def create(name: str) -> Codec:
-    """ "avif", "avif@tune=ssim,speed=4", "nacre:my.safetensors", "compressai:mbt2018-mean".
+    """Make a codec: "avif", "avif@tune=ssim,speed=4", "nacre:my.safetensors", "compressai:mbt2018-mean".
 
-    What stands behind the colon is the option "model". Raises UsageError, or CodecMissing where the
-    codec is not on this machine.
+    The part after the colon is the option "model". Raises UsageError for a wrong name or option and
+    CodecMissing where the codec is not installed.
     """
     head, _, tail = name.partition("@")
     key, colon, model = head.partition(":")

@@ -2,7 +2,7 @@
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const one = (id) => document.getElementById(id);
-  const NEAR = 30; // pixels from the pointer to a point that is told
+  const NEAR = 30; // pixels from the pointer to a point whose values are shown
 
   one("scale").addEventListener("change", (event) =>
     document.body.classList.toggle("is-log", event.target.checked));

@@ -1,4 +1,4 @@
-"""CompressAI through its own Python: a stand-in here, the real one by `make test-compressai`."""
+"""CompressAI in another Python: a stand-in here, the real one with `make test-compressai`."""
 
 from __future__ import annotations
 
@@ -58,6 +58,22 @@ def test_its_errors_are_told_and_it_goes_on(codec, photo):
 def test_its_end_is_told(codec, photo):
     with pytest.raises(CodecFailed, match="ended with 7"):
         codec.encode(photo, 4)
+
+
+def test_other_weights_in_a_folder_are_another_version(codec, tmp_path):
+    versions = []
+    for content in (b"a", b"bb"):
+        (tmp_path / "cheng2020-attn-1-seed.pth.tar").write_bytes(content)
+        name = f"compressai:cheng2020-attn@python={sys.executable},checkpoints={tmp_path}"
+        versions.append(create(name).version)
+    assert versions[0] != versions[1]
+    assert all(v.startswith("cheng2020-attn mse, checkpoints ") for v in versions)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_its_memory_is_that_of_its_own_process(codec, photo):
+    codec.encode(photo, 2)
+    assert 1 < codec.stages().peak_memory_mib < 100  # a bare Python; this process has torch
 
 
 def test_without_another_python_it_is_missing(monkeypatch):

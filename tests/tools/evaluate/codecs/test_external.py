@@ -1,4 +1,4 @@
-"""Programs that are not here: stand-ins hold our side to the exact command lines and to suspicion."""
+"""External programs, by stand-ins that check the exact command lines."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def program(path, text):
 
 @pytest.fixture
 def vtm(tmp_path):
-    """Makes a name of the codec from programs."""
+    """Makes the codec from texts of programs."""
 
     def make(encoder=ENCODER, decoder=DECODER, depth=8, more=""):
         (tmp_path / "intra.cfg").write_text("intra")
@@ -135,7 +135,7 @@ def test_a_program_that_is_not_there_is_said_with_how_to_name_it(name, variable,
 
 
 def test_programs_are_found_by_environment(tmp_path, monkeypatch, photo):
-    """bpgenc and bpgdec, which copy here what they are given."""
+    """Stand-ins for bpgenc and bpgdec that copy their input."""
     encoder = """
         import sys, shutil
         assert sys.argv[1:] == "-q 22 -f 444 -c ycbcr -b 8 -e x265 -m 9 -o out.bpg in.png".split()
@@ -150,6 +150,14 @@ def test_programs_are_found_by_environment(tmp_path, monkeypatch, photo):
     monkeypatch.setenv("NACRE_BPGDEC", str(program(tmp_path / "bpgdec", decoder)))
     codec = create("bpg")
     assert codec.decode(codec.encode(photo, 22), photo.size).tobytes() == photo.tobytes()
+
+
+def test_another_build_of_a_program_is_another_version(vtm):
+    """Otherwise a run would reuse rows of the old build."""
+    first, same = vtm().version, vtm().version
+    other = vtm(encoder=ENCODER + "\n# rebuilt").version
+    assert first == same != other
+    assert first.split()[0] == other.split()[0] == "E"
 
 
 def test_vvenc_is_given_even_sides_and_ten_bits(tmp_path, photo):

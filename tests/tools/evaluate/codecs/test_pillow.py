@@ -1,14 +1,16 @@
-"""Every codec behind the one face keeps its promises; settings are what was asked for."""
+"""Every codec keeps the promises of the interface; options reach the encoders."""
 
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, features
 
 from nacre.entropy.errors import UsageError
+from nacre.tools.evaluate.codecs import nacre
 from nacre.tools.evaluate.codecs.base import CodecFailed, CodecMissing
 from nacre.tools.evaluate.codecs.registry import CODECS, create
 from nacre.tools.evaluate.metrics import psnr_db
@@ -106,6 +108,16 @@ def test_our_own_codec_tells_the_seconds_of_entropy_coding(photo):
     assert 0 < codec.stages().entropy < 60
     codec.decode(data, photo.size)
     assert 0 < codec.stages().entropy < 60
+
+
+def test_our_own_version_says_everything_that_decides_a_file(tiny, monkeypatch):
+    first = create("nacre").version
+    assert all(word in first for word in ("nacre ", "code ", "weights ", "torch "))
+    assert create(f"nacre:{tiny}").version.partition("weights")[2] != first.partition("weights")[2]
+    nacre._code_digest.cache_clear()
+    monkeypatch.setattr(Path, "read_bytes", lambda path: b"another encoder")
+    assert nacre._code_digest() not in first
+    nacre._code_digest.cache_clear()
 
 
 def test_a_weights_file_is_a_model(tiny, photo):
