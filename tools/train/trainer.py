@@ -1,4 +1,4 @@
-"""Trains a model: the loop, its loss, evaluation and logs, on CPU or GPU, in one process or several."""
+"""Runs the training loop, on CPU or GPU, in one process or several."""
 
 from __future__ import annotations
 
@@ -20,23 +20,17 @@ from torch import Tensor, nn
 
 from nacre.datasets import odd
 from nacre.datasets.crops import Crops
-from nacre.datasets.memory import PixelStore, open_store, store_of
+from nacre.datasets.memory import open_store, store_of
 from nacre.datasets.synthetic import SIDE, render
 from nacre.entropy.errors import UsageError, WeightsError
-from nacre.models.image import Coded, ImageModel
+from nacre.models.image import ImageModel
 from nacre.models.transforms import start_linear
 from nacre.tools.train.checkpoint import FILE, Checkpoint, Fall, network_state
+from nacre.tools.train.held_out import EVALUATED_SIDE, evaluated, middles, summary
+from nacre.tools.train.loss import lambdas, rate_and_error, relative_loss, weighted_loss
 from nacre.tools.train.noise import noise_seed
 from nacre.tools.train.recipe import Recipe
 
-EVALUATED_T = (0.0, 0.25, 0.5, 0.75, 1.0)  # quality inputs of the network
-EVALUATED_SIDE = 256  # pixels; held-out pictures are cropped to it
-EVALUATED_PICTURES = 32
-LEVELS = 255.0
-TYPICAL_MSE = 60.0  # MSE at which lambda * MSE equals the bits per pixel, roughly
-SMALL_COST = (
-    0.1  # added to the weighted loss before the logarithm; limits the weight of cheap crops
-)
 START_CROPS = 64  # crops whose principal components start the transforms
 
 
@@ -65,35 +59,6 @@ class Options:
     init: Path | None = None
     fall_steps: int | None = None
     say: Callable[[str], None] = print
-
-
-def lambdas(recipe: Recipe, t: Tensor) -> Tensor:
-    """(n,) lambda at qualities t (n,): loss = bits per pixel + lambda * MSE on the 0..255 scale."""
-    low, high = recipe.model.lambda_min, recipe.model.lambda_max
-    return low * (high / low) ** t
-
-
-def weighted_loss(bpp: Tensor, mse: Tensor, lmbda: Tensor) -> Tensor:
-    """(n,) rate-distortion cost, normalised so that all qualities have about the same cost.
-
-    The cost of the highest quality is a hundred times that of the lowest and would dominate the gradient.
-    """
-    return (lmbda * mse + bpp) / (lmbda * TYPICAL_MSE).sqrt().clamp(min=0.3)
-
-
-def relative_loss(loss: Tensor) -> Tensor:
-    """(n,) the logarithm of weighted losses, which is minimised: equal relative gains count equally.
-
-    Means of PSNR and BD-rate over pictures weigh pictures in the same way. The cost of a busy crop is ten
-    times that of a smooth one and would dominate the mean.
-    """
-    return (loss + SMALL_COST).log()
-
-
-def rate_and_error(coded: Coded, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Bits per pixel and MSE on the 0..255 scale, each (n,)."""
-    pixels = x.shape[2] * x.shape[3]
-    return coded.bits / pixels, (coded.x_hat - x).square().mean((1, 2, 3)) * LEVELS**2
 
 
 class Trainer:
@@ -301,29 +266,14 @@ class Trainer:
         }  # fmt: skip
         _append_csv(self.options.folder / "log.csv", row)
 
-    @torch.inference_mode()
     def evaluate(self) -> None:
-        """Evaluate the averaged weights on the held-out pictures, with rounded symbols."""
+        """Evaluate the averaged weights on the held-out pictures; print and record the result."""
         if self.place.rank or not len(self.held_out):
             return
-        row: dict[str, float] = {"step": self.step, "hours": self.seconds / 3600}
-        losses = []
-        for t in EVALUATED_T:
-            quality = torch.full((1,), t, device=self.place.device)
-            points = []
-            for x in self.held_out.split(1):
-                bpp, mse = rate_and_error(self.ema(x, quality, hard=True), x)
-                points.append((weighted_loss(bpp, mse, lambdas(self.recipe, quality)), bpp, mse))
-            loss, bpp, mse = (torch.cat(part) for part in zip(*points, strict=True))
-            losses.append(float(loss.mean()))
-            row[f"bpp_{t}"] = float(bpp.mean())
-            row[f"psnr_db_{t}"] = float((10 * torch.log10(LEVELS**2 / mse)).mean())
-        row["loss"] = sum(losses) / len(losses)
+        measured = evaluated(self.ema, self.held_out, self.recipe)
+        row = {"step": self.step, "hours": self.seconds / 3600, **measured}
         self.history.append(row)
-        points_said = " ".join(
-            f"{row[f'bpp_{t}']:.3f}/{row[f'psnr_db_{t}']:.2f}" for t in EVALUATED_T
-        )
-        self._say(f"held out at step {self.step}: loss {row['loss']:.4f}, bpp/dB {points_said}")
+        self._say(f"held out at step {self.step}: {summary(measured)}")
         _append_csv(self.options.folder / "held-out.csv", row)
 
     def save(self) -> None:
@@ -342,18 +292,6 @@ class Trainer:
             fall=asdict(self.fall) if self.fall else None,
             history=self.history,
         ).save(self.options.folder / FILE)
-
-
-def middles(store: PixelStore) -> Tensor:
-    """(n, 3, side, side) in [0, 1]: central crops of the first EVALUATED_PICTURES pictures."""
-    found, at = [], 0
-    for height, width in store.sizes[:EVALUATED_PICTURES].tolist():
-        size = 3 * height * width
-        x = torch.from_numpy(store.pixels[at : at + size].reshape(height, width, 3).copy())
-        top, left = (height - EVALUATED_SIDE) // 2, (width - EVALUATED_SIDE) // 2
-        found.append(x[top : top + EVALUATED_SIDE, left : left + EVALUATED_SIDE].permute(2, 0, 1))
-        at += size
-    return torch.stack(found).float() / LEVELS
 
 
 class _Stop:
