@@ -31,6 +31,7 @@ def change_recipe(*changes: tuple[str, str]) -> None:
     Path("tiny.toml").write_text(recipe)
 
 
+UNMEASURED = ('held_out = ["pictures/0.png"]', "")  # saves the evaluations
 WITH_RENDERED = ("synthetic_share = 0.0", "synthetic_share = 0.1")
 
 
@@ -86,6 +87,7 @@ def together(command):
 
 def test_a_batch_spans_the_qualities_and_most_are_low(place, monkeypatch):
     """Drawn as u squared: half of them under a quarter, one in each part of u."""
+    change_recipe(UNMEASURED)
     seen, forward = [], ImageModel.forward
     monkeypatch.setattr(
         ImageModel,
@@ -117,6 +119,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(place):
 
 
 def test_a_fall_ends_the_run_wherever_it_was_split(place):
+    change_recipe(UNMEASURED)
     train("run", "--steps", "6")
     found = train("run", "--fall", "8", "--steps", "3")
     assert found.fall == {"start": 6, "steps": 8}
@@ -207,6 +210,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path):
 
 
 def test_a_picture_to_train_on_may_be_any(place):
+    change_recipe(UNMEASURED)
     Image.new("L", (200, 200), 90).save("pictures/grey.png")
     Path("pictures/bad.png").write_bytes(b"no")
     assert train("run", "--steps", "2").step == 2
@@ -233,6 +237,7 @@ def noise_of(monkeypatch, rank: int, folder: str, steps: int) -> list[float]:
 
 
 def test_after_a_resume_every_process_has_the_noise_that_it_would_have_had(place, monkeypatch):
+    change_recipe(UNMEASURED)
     whole = {rank: noise_of(monkeypatch, rank, f"whole{rank}", 4) for rank in (0, 1)}
     assert len({*whole[0], *whole[1]}) == 8  # each process and each step has its own
     first = noise_of(monkeypatch, 0, "run", 2)
@@ -243,6 +248,7 @@ def test_after_a_resume_every_process_has_the_noise_that_it_would_have_had(place
 
 def test_a_checkpoint_that_holds_the_state_of_a_generator_is_resumed(place):
     """As all did that were written before noise was derived from the step."""
+    change_recipe(UNMEASURED)
     train("run", "--steps", "2")
     path = Path("run") / FILE
     stored = torch.load(path, weights_only=True)
