@@ -1,4 +1,4 @@
-"""Random crops out of pictures that lie in the memory of the device that trains; cut there."""
+"""Draws random crops and cuts them on the training device, whose memory holds all pictures."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor
 
 from nacre.datasets.memory import PixelStore
 
-MAX_SHRINK = 1.75  # a crop may be cut larger by up to this and shrunk
+MAX_SHRINK = 1.75  # largest factor by which a crop is cut larger and then shrunk
 
 
 @dataclass(frozen=True)
 class Draw:
-    """Where the crops of a batch come from; a slice of it is the same for any number of processes."""
+    """The positions of the crops of a batch. It does not depend on how processes share the batch."""
 
-    picture: Tensor  # (n,) number of the picture
-    top: Tensor  # (n,) in [0, 1): share of the room there is
+    picture: Tensor  # (n,) index of the picture
+    top: Tensor  # (n,) in [0, 1): share of the largest offset
     left: Tensor  # (n,)
     flips: Tensor  # (n, 3) bool: upside down, left to right, rows for columns
     side: int  # pixels cut, before shrinking
@@ -31,9 +31,9 @@ class Draw:
 
 
 class Crops:
-    """Draws pictures in proportion to their area, a `synthetic_share` of them from the second store.
+    """Draws pictures in proportion to their area; `synthetic_share` of the crops are from the second store.
 
-    The order of draws depends on the seed alone, not on the device or the number of processes.
+    The order of crops depends on the seed, and not on the device or the number of processes.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Crops:
         self.rng = torch.Generator().manual_seed(seed)
 
     def draw(self, count: int, side: int) -> Draw:
-        """Choose the crops of one batch; all of a batch are shrunk by the same factor."""
+        """Choose the crops of one batch; all crops of a batch are shrunk by the same factor."""
         is_shrunk, by = torch.rand(2, generator=self.rng).tolist()
         factor = 1 + (MAX_SHRINK - 1) * by if is_shrunk < self.shrink_share else 1.0
         picture = torch.multinomial(self._weight, count, replacement=True, generator=self.rng)

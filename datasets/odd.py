@@ -1,7 +1,7 @@
-"""Pictures that are no photographs: dithers, halftones, patterns, codes, pixel art, noise, scans, text.
+"""Renders pictures unlike photographs: dithers, halftones, patterns, codes, pixel art, noise, scans, text.
 
-Codecs fail on these; networks are trained on some of them and measured on others (another seed).
-Each kind is a function of a generator and a side in pixels that gives uint8 (side, side, 3).
+Codecs fail on such pictures. Training and measuring use different seeds.
+Each kind is a function of a generator and a side in pixels; it returns uint8 (side, side, 3).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _enlarged(cells: NDArray[np.generic], unit: int, side: int) -> NDArray[np.ge
 
 
 def error_diffusion(rng: Rng, side: int) -> Pixels:
-    """Black and white, by Floyd and Steinberg."""
+    """Floyd-Steinberg dither to black and white."""
     image = Image.fromarray(_levels(smooth(rng, side))[..., 0])
     return _grey(np.asarray(image.convert("1").convert("L")))
 
@@ -65,7 +65,7 @@ def palette_dither(rng: Rng, side: int) -> Pixels:
 
 
 def ordered_dither(rng: Rng, side: int) -> Pixels:
-    """By a Bayer matrix, grey or each channel for itself."""
+    """A Bayer matrix, on grey or on each channel."""
     channels = int(rng.choice([1, 3]))
     tiled = np.tile(BAYER, (side // 4 + 1, side // 4 + 1))[:side, :side, None]
     found = (smooth(rng, side, channels) > tiled + 1 / 32) * 255
@@ -120,7 +120,7 @@ def chequers(rng: Rng, side: int) -> Pixels:
 
 
 def matrix_code(rng: Rng, side: int) -> Pixels:
-    """Something like QR codes, of 1 to 6 pixels a module, on white."""
+    """Imitations of QR codes on white, 1 to 6 pixels a module."""
     out = np.full((side, side), 255, np.uint8)
     unit = int(rng.integers(1, 7))
     count = int(rng.choice([21, 25, 33, 45]))
@@ -161,7 +161,7 @@ def pixel_art(rng: Rng, side: int) -> Pixels:
 
 
 def saturated_text(rng: Rng, side: int) -> Pixels:
-    """Lines of text in pure colours on pure colours."""
+    """Lines of text; ink and paper are corners of the colour cube."""
     image = Image.new("RGB", (side, side), tuple(CORNERS[rng.integers(8)].tolist()))
     draw, y = ImageDraw.Draw(image), 2
     while y < side:
@@ -175,7 +175,7 @@ def saturated_text(rng: Rng, side: int) -> Pixels:
 
 
 def fax(rng: Rng, side: int) -> Pixels:
-    """Text of black and white alone, with specks."""
+    """Text in black and white, with specks."""
     page = np.asarray(_text(rng, side)) > 140
     return _grey(np.where(page ^ (rng.random((side, side)) < 0.002), 255, 0))
 
@@ -198,7 +198,7 @@ def _text(rng: Rng, side: int) -> Image.Image:
 
 
 def noise(rng: Rng, side: int) -> Pixels:
-    """Every sample drawn alone: grey or coloured, even or normal."""
+    """Independent samples: grey or coloured, uniform or normal."""
     channels, spread = int(rng.choice([1, 3])), rng.uniform(0.05, 0.4)
     drawn = 0.5 + rng.normal(0, spread, (side, side, channels))
     if rng.random() < 0.5:
@@ -215,7 +215,7 @@ def specks(rng: Rng, side: int) -> Pixels:
 
 
 def zone_plate(rng: Rng, side: int) -> Pixels:
-    """Rings from slow to as fast as pixels can show, beyond it too."""
+    """Rings whose frequency grows to the Nyquist limit and beyond."""
     y, x = np.mgrid[:side, :side] - rng.uniform(0, side, 2)[:, None, None]
     rings = 0.5 + 0.5 * np.cos((x**2 + y**2) * np.pi / side * rng.uniform(0.4, 1.2))
     return _grey(_levels(rings))
@@ -229,7 +229,7 @@ def flat_colours(rng: Rng, side: int) -> Pixels:
 
 
 def gradients(rng: Rng, side: int) -> Pixels:
-    """Slow changes of colour, as they are or in few levels."""
+    """Slow changes of colour, some of them reduced to 16 levels."""
     y, x = np.mgrid[:side, :side] / side
     angle, ends = rng.uniform(0, 2 * np.pi), rng.random((2, 3))
     at = (np.cos(angle) * x + np.sin(angle) * y)[..., None] % 1
@@ -280,7 +280,7 @@ KINDS: dict[str, Callable[[Rng, int], Pixels]] = {
 
 
 def draw(count: int, seed: int, side: int) -> list[tuple[str, Pixels]]:
-    """`count` pictures and the names of their kinds, which come in turn; equal for equal seeds."""
+    """`count` pictures with the names of their kinds, all kinds in turn; equal for equal seeds."""
     names = list(KINDS)
     return [
         (name, KINDS[name](np.random.default_rng((seed, i)), side))

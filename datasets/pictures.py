@@ -30,7 +30,7 @@ class Count:
     read: int = 0
     too_small: int = 0
     unreadable: int = 0
-    repeated: int = 0  # the same bytes as an earlier file
+    repeated: int = 0  # equal to an earlier file, or replaced by a later member of its shard
 
     def __str__(self) -> str:
         return (
@@ -91,7 +91,7 @@ def files(sources: Sequence[str | Path], count: Count) -> Iterator[bytes]:
     known, seen = picture_suffixes(), set()
     for path in candidates(sources):
         is_shard = path.suffix.lower() == ".tar"
-        for data in _members(path, known) if is_shard else _content(path, count):
+        for data in _members(path, known, count) if is_shard else _content(path, count):
             digest = hashlib.sha256(data).digest()
             if digest in seen:
                 count.repeated += 1
@@ -107,7 +107,7 @@ def _content(path: Path, count: Count) -> Iterator[bytes]:
         count.unreadable += 1
 
 
-def _members(path: Path, known: set[str]) -> Iterator[bytes]:
+def _members(path: Path, known: set[str], count: Count) -> Iterator[bytes]:
     """Members of a shard; of several with one name the last, as when tar unpacks the shard.
 
     `tarfile` takes a header that is cut or damaged for the end of the archive. So the end must be marked,
@@ -115,15 +115,15 @@ def _members(path: Path, known: set[str]) -> Iterator[bytes]:
     """
     try:
         with tarfile.open(path) as tar:
-            last = {member.name: member for member in tar}
+            found = [m for m in tar if m.isfile() and Path(m.name).suffix.lower() in known]
             file = tar.fileobj
             assert file is not None
             file.seek(tar.offset)
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError(f"damaged or cut at byte {tar.offset}")
+            last = {member.name: member for member in found}
+            count.repeated += len(found) - len(last)
             for member in last.values():
-                if not member.isfile() or Path(member.name).suffix.lower() not in known:
-                    continue
                 content = tar.extractfile(member)
                 assert content is not None
                 yield content.read()

@@ -1,4 +1,4 @@
-"""Rendered pictures: text, line art and screens, so that a codec does not fail on them."""
+"""Renders pages of text, line art and screens, so that a codec learns pictures with hard edges."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ an they which one you were all her she there would their we him been has when wh
 
 
 def render(count: int, seed: int) -> list[Pixels]:
-    """`count` pictures (SIDE, SIDE, 3), the kinds in turn; equal for equal seeds."""
+    """`count` pictures (SIDE, SIDE, 3), all kinds in turn; equal for equal seeds."""
     kinds = (_page, _drawing, _screen)
     return [kinds[i % len(kinds)](np.random.default_rng((seed, i))) for i in range(count)]
 
@@ -48,7 +48,7 @@ def _write(
 
 
 def _page(rng: np.random.Generator) -> Pixels:
-    """A page of text, dark on light or light on dark, sometimes turned a little."""
+    """A page of text, dark on light or light on dark, some rotated by a few degrees."""
     is_dark = rng.random() < 0.3
     paper = _colour(rng, 0, 60) if is_dark else _colour(rng, 200, 256)
     ink = _colour(rng, 180, 256) if is_dark else _colour(rng, 0, 90)
@@ -62,7 +62,7 @@ def _page(rng: np.random.Generator) -> Pixels:
 
 
 def _drawing(rng: np.random.Generator) -> Pixels:
-    """Lines, arcs and polygons on a plain ground, drawn at twice the size and shrunk."""
+    """Lines, arcs and polygons on a plain background, drawn at twice the size and shrunk."""
     image = Image.new("RGB", (2 * SIDE, 2 * SIDE), _colour(rng, 150, 256))
     draw = ImageDraw.Draw(image)
     for _ in range(int(rng.integers(20, 90))):
@@ -85,7 +85,7 @@ def _drawing(rng: np.random.Generator) -> Pixels:
 
 
 def _screen(rng: np.random.Generator) -> Pixels:
-    """Windows, bars, buttons and text with hard edges, and smooth gradients between."""
+    """Windows with title bars and text, over a smooth gradient."""
     across = np.linspace(_colour(rng), _colour(rng), SIDE)[None].repeat(SIDE, 0)
     image = Image.fromarray(across.round().astype(np.uint8))
     draw = ImageDraw.Draw(image)

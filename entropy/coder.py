@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from nacre.entropy.clock import timed
 from nacre.entropy.errors import CorruptStream
 from nacre.entropy.stack import Stack, new_stack
 from nacre.entropy.tables import ESCAPE_BITS, MAX_SYMBOL, TOTAL, Tables
@@ -43,6 +44,7 @@ class SymbolEncoder:
         """(n,) symbols of at most MAX_SYMBOL in magnitude, zero where the row is not coded."""
         self._pending.append((symbols, rows, tables))
 
+    @timed
     def finish(self) -> bytes:
         stack = self._stack()
         for symbols, rows, tables in reversed(self._pending):
@@ -71,6 +73,7 @@ class SymbolDecoder:
     def __init__(self, data: bytes, stack: Callable[[bytes], Stack] = new_stack) -> None:
         self._stack = stack(data)
 
+    @timed
     def pull(self, rows: TableRows, tables: Tables) -> SymbolArray:
         """(n,) symbols for (n,) rows; any bytes give some symbols, `finish` tells whether they are right."""
         symbols = np.zeros(len(rows), np.int32)

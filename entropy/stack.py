@@ -1,20 +1,23 @@
 """Asymmetric numeral systems: a stack of symbols whose bytes are the code.
 
 Two implementations of the same bytes: `FastStack` on constriction, and `PlainStack` in Python for
-platforms on which constriction has no wheel. 64-bit state, 32-bit words, 24-bit frequencies.
+platforms on which constriction has no wheel, or one that rounds in another way than those known so far.
+64-bit state, 32-bit words, 24-bit frequencies.
 
 Source: Duda et al., 2015; constriction's AnsCoder.
 """
 
 from __future__ import annotations
 
+import warnings
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nacre.entropy.errors import CorruptStream
-from nacre.entropy.tables import PRECISION, TOTAL
+from nacre.entropy.tables import PRECISION, TOTAL, integer_frequencies
 
 try:
     import constriction
@@ -23,6 +26,7 @@ except ImportError:  # Linux on Arm, musl, PyPy: no wheel
 
 WORD_BYTES = 4
 WORD = np.dtype("<u4")
+KEPT_MODELS = 1024  # of constriction; the shipped tables have 253 rows
 
 Symbols = NDArray[np.int32]  # indices into a table, from 0
 Ints = NDArray[np.int64]
@@ -52,6 +56,33 @@ def _words(data: bytes) -> NDArray[np.uint32]:
     return np.frombuffer(padded, WORD).astype(np.uint32)
 
 
+class _Key:
+    """An array as the key of a cache: equal to no other array. It keeps the array and with it the id alive."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: Ints) -> None:
+        self.array = array
+
+    def __hash__(self) -> int:
+        return id(self.array)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.array is other.array
+
+
+@lru_cache(KEPT_MODELS)
+def _model(frequencies: _Key) -> object:
+    """A constriction model with exactly these frequencies; all threads share it.
+
+    constriction gives each symbol one count and shares out the other 2**24 - n by the
+    probabilities; with the frequencies less one it has nothing to round.
+    """
+    return constriction.stream.model.Categorical(
+        (frequencies.array - 1).astype(np.float64), perfect=False
+    )
+
+
 class FastStack:
     """On constriction: 15 to 20 million symbols a second."""
 
@@ -62,27 +93,12 @@ class FastStack:
             if len(words)
             else (constriction.stream.stack.AnsCoder())
         )
-        self._models: dict[int, tuple[Ints, object]] = {}
-
-    def _model(self, frequencies: Ints) -> object:
-        """A constriction model with exactly these frequencies.
-
-        constriction gives each symbol one count and shares out the other 2**24 - n by the
-        probabilities; with the frequencies less one it has nothing to round.
-        """
-        held = self._models.get(id(frequencies))
-        if held is None or held[0] is not frequencies:
-            model = constriction.stream.model.Categorical(
-                (frequencies - 1).astype(np.float64), perfect=False
-            )
-            held = self._models[id(frequencies)] = (frequencies, model)
-        return held[1]
 
     def push(self, symbols: Symbols, frequencies: Ints) -> None:
-        self._coder.encode_reverse(symbols, self._model(frequencies))
+        self._coder.encode_reverse(symbols, _model(_Key(frequencies)))
 
     def pop(self, count: int, frequencies: Ints) -> Symbols:
-        return self._coder.decode(self._model(frequencies), count)
+        return self._coder.decode(_model(_Key(frequencies)), count)
 
     def to_bytes(self) -> bytes:
         return self._coder.get_compressed().astype(WORD).tobytes().rstrip(b"\0")
@@ -140,6 +156,45 @@ class PlainStack:
         return not self._state and not self._bulk
 
 
+def _tables_that_show_rounding() -> list[Ints]:
+    """Flat, steep, irregular and almost certain ones, with counts of 1 and counts that fill 24 bits."""
+    i = np.arange(512)
+    shapes = [
+        np.ones(256),
+        0.9**i,
+        1.0 + i * i * 7919 % 1009,
+        np.exp(-(((i[:40] - 20.3) / 2) ** 2)),
+    ]
+    certain = np.array([TOTAL - 1, 1])
+    return [*map(integer_frequencies, shapes), certain, certain[::-1].copy()]
+
+
+@lru_cache(1)
+def _is_exact() -> bool:
+    """Whether constriction writes the bytes of `PlainStack` and reads them; warns if it does not.
+
+    That it rounds nothing is not in its documentation, so that another version may.
+    """
+    tables = _tables_that_show_rounding()
+    every = [np.arange(len(frequencies), dtype=np.int32) for frequencies in tables]
+    plain, fast = PlainStack(), FastStack()
+    for symbols, frequencies in zip(every, tables, strict=True):
+        plain.push(symbols, frequencies)
+        fast.push(symbols, frequencies)
+    is_exact = plain.to_bytes() == fast.to_bytes() and all(
+        np.array_equal(fast.pop(len(symbols), frequencies), symbols)
+        for symbols, frequencies in zip(reversed(every), reversed(tables), strict=True)
+    )
+    if not is_exact:
+        warnings.warn(
+            "this version of constriction rounds frequencies in another way than the format: "
+            "nacre uses its own coder in Python, which is slower",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+    return is_exact
+
+
 def new_stack(data: bytes = b"") -> Stack:
     """The fastest stack that this platform has. Raises CorruptStream for bytes that none wrote."""
-    return FastStack(data) if constriction is not None else PlainStack(data)
+    return FastStack(data) if constriction is not None and _is_exact() else PlainStack(data)

@@ -61,10 +61,13 @@ class Tables:
     def _starts(self) -> Ints:
         return np.concatenate([[0], np.cumsum(2 * self.radius[self.coded_from :] + 2)])
 
+    @once
+    def _by_row(self) -> list[Ints]:
+        return np.split(self.frequencies, self._starts[1:-1])
+
     def of_row(self, row: int) -> Ints:
-        """(2 * radius + 2,) frequencies of one coded row."""
-        at = row - self.coded_from
-        return self.frequencies[self._starts[at] : self._starts[at + 1]]
+        """(2 * radius + 2,) frequencies of one coded row; the same array at every call."""
+        return self._by_row[row - self.coded_from]
 
     @once
     def expected_bits(self) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from PIL import Image
 from nacre import codec
 from nacre.codec import chunks
 from nacre.codec.chunks import SIGNATURE, chunk_to_bytes, read_chunks, write_varint
-from nacre.codec.colour import ImageWarning
+from nacre.codec.colour import ImageWarning, to_pil
 from nacre.codec.container import (
     Cells,
     End,
@@ -87,15 +87,20 @@ def test_random_bit_flips_in_many_files_are_refused(tiny, photo):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-def test_every_length_of_a_cut_file_is_told(path, tiny, seeds):
-    data = path.read_bytes()
+def test_every_length_of_a_cut_file_is_told(path, tiny):
+    """Networks run once for each number of whole chunks: lengths in one chunk read as equal streams."""
+    data, before = path.read_bytes(), None
     for size in range(0, len(data), 1 if len(data) < 600 else 7):
         with pytest.raises(TruncatedStream):
             codec.decode(data[:size], model=tiny, strict=True)
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             try:
-                codec.decode(data[:size], model=tiny)
+                opened = codec.Opened(data[:size], model=tiny)
+                stream = Stream.from_bytes(data[:size], may_be_cut=True)
+                if stream != before:
+                    to_pil(opened.picture())
+                    before = stream
             except TruncatedStream:
                 continue
         assert [w.category for w in said if w.category is not ImageWarning] == [
@@ -119,7 +124,7 @@ def test_ten_thousand_mutated_files_are_refused_or_told(seeds, tiny):
 def test_the_fuzzer_finds_what_it_looks_for(seeds, tiny, monkeypatch):
     monkeypatch.setattr("nacre.codec.checksums.compare", lambda *_: None)
     with pytest.raises(AssertionError, match="other pixels without a word"):
-        fuzz.run(seeds, tiny, 3000, random.Random(1))
+        fuzz.run([fuzz.Seed(s.data, s.pixels) for s in seeds], tiny, 3000, random.Random(1))
 
 
 @pytest.mark.parametrize("name", ["container", "head", "tables", "decoder"])
@@ -361,11 +366,12 @@ def test_what_may_be_skipped_changes_nothing(tiny):
         assert codec.decode(data, model=tiny).tobytes() == whole
 
 
-def test_a_million_empty_chunks_take_seconds_at_most(tiny):
-    data = made(HEAD, chunk_to_bytes(b"many", b"") * 1_000_000, *CODE, TEND)
-    start = time.perf_counter()
+def test_empty_chunks_take_seconds_a_million_at_most(tiny):
+    millions = 0.2
+    data = made(HEAD, chunk_to_bytes(b"many", b"") * int(millions * 1e6), *CODE, TEND)
+    start = time.process_time()
     codec.decode(data, model=tiny)
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30 * millions
 
 
 @pytest.mark.parametrize("side", [1, 2, 16, 17])

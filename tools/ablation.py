@@ -21,8 +21,8 @@ from nacre.datasets.memory import open_store, store_of
 from nacre.models.nacre.network import NacreNetwork
 from nacre.models.nacre.scales import ScaleNet
 from nacre.tools.train.checkpoint import FILE, Checkpoint
+from nacre.tools.train.held_out import middles
 from nacre.tools.train.recipe import Recipe
-from nacre.tools.train.trainer import middles
 
 BATCH, CROP, LEARNING_RATE = 8, 192, 3e-4
 EVALUATED_T = (0.1, 0.3, 0.5, 0.7)

@@ -21,22 +21,23 @@ import torch
 from PIL import Image
 
 from nacre import codec
-from nacre.tools.evaluate.stopwatch import Stopwatch, entropy_stopwatch
+from nacre.entropy.clock import measured
 
 REPEATS = 5
 WARMING = 20  # decodes after which a process has all that it keeps
 MIB = 1 << 20
 
 
-def medians(work: Callable[[], object], watch: Stopwatch) -> tuple[float, float]:
-    """Median seconds of the whole, and of what the stopwatch is around."""
+def medians(work: Callable[[], object]) -> tuple[float, float]:
+    """Median seconds of the whole, and of entropy coding in it."""
     work()
     whole, part = [], []
     for _ in range(REPEATS):
-        watch.seconds, start = 0.0, time.perf_counter()
-        work()
+        start = time.perf_counter()
+        with measured() as clock:
+            work()
         whole.append(time.perf_counter() - start)
-        part.append(watch.seconds)
+        part.append(clock.seconds)
     return statistics.median(whole), statistics.median(part)
 
 
@@ -100,7 +101,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.side:
         image = image.resize(tuple(args.side))
     base = peak_mib()
-    watch = entropy_stopwatch()
     data = codec.encode(image, quality=args.quality, precision=args.precision)
     cpu = platform.processor() or platform.machine()
     print(
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ("encode, effort 0", lambda: codec.encode(image, effort=0, **options)),
         ("decode", lambda: codec.decode(data, precision=args.precision)),
     ):
-        whole, part = medians(work, watch)
+        whole, part = medians(work)
         print(f"{name}: {whole:.3f} s, of which entropy coding {part:.3f} s ({part / whole:.0%})")
     print(f"peak memory {peak_mib():.0f} MiB, of which {base:.0f} before coding")
     if args.decodes:

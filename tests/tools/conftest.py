@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from nacre.tools.cli import main
+
+RECIPE = """
+[data]
+pictures = ["pictures"]
+held_out = ["pictures/0.png"]
+synthetic_share = 0.0
+synthetic_pictures = 3
+odd_pictures = 1
+
+[model]
+width8 = 16
+width16 = 24
+latent = 32
+hyper = 8
+hyper_analysis_width = 16
+hyper_width = 16
+context = 16
+scale_width = 8
+blocks8 = 1
+blocks16 = 1
+knots = 2
+
+[steps]
+batch = 4
+crop = 64
+learning_rate = 1e-3
+warmup_steps = 5
+ema = 0.9
+
+[routine]
+checkpoint_minutes = 5.0
+log_steps = 10
+"""
 
 
 @pytest.fixture
@@ -64,3 +102,44 @@ def git(tmp_path) -> Callable[..., str]:
     (tmp_path / "owner+name").mkdir()
     run("init", "--quiet", "--initial-branch=main")
     return run
+
+
+@contextlib.contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+@pytest.fixture(scope="session")
+def training_folder(tmp_path_factory, photo) -> Path:
+    """Two pictures and the recipe tiny.toml of a tiny model; not to be changed."""
+    folder = tmp_path_factory.mktemp("training")
+    (folder / "pictures").mkdir()
+    for i in range(2):
+        photo.resize((300, 280)).rotate(90 * i).save(folder / "pictures" / f"{i}.png")
+    (folder / "tiny.toml").write_text(RECIPE)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def learned(training_folder, tmp_path_factory) -> Path:
+    """The same with a run of 60 steps in `run`, exported as mine.safetensors; not to be changed."""
+    folder = tmp_path_factory.mktemp("learned") / "folder"
+    shutil.copytree(training_folder, folder)
+    with inside(folder):
+        train = ["train", "tiny.toml", "-o", "run", "--precision", "float32", "--steps", "60"]
+        export = ["export", "run", "-o", "mine.safetensors", "--name", "mine", "--pictures", "2"]
+        assert main(train) == main(export) == 0
+    return folder
+
+
+@pytest.fixture
+def place(training_folder, tmp_path, monkeypatch) -> Path:
+    """A copy of the training folder, the current one."""
+    shutil.copytree(training_folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

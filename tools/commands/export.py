@@ -1,11 +1,11 @@
-"""Make the weights that code from a trained checkpoint: exact scales, fitted tables, model card.
+"""Export a trained run as a weights file for coding, with exact scales, fitted tables and a model card.
 
     nacre export runs/my -o my.safetensors
     nacre export runs/my -o my.safetensors --average before.safetensors=0.4
     nacre encode photo.jpg --model my.safetensors
 
-The tables are fitted on the recipe's training pictures; what the integers lose and the tables win is
-measured on its held-out ones.
+The tables are fitted on the training pictures of the recipe. The rate lost by the integer scale network
+and the rate saved by the tables are measured on the held-out pictures.
 """
 
 from __future__ import annotations
@@ -23,13 +23,17 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FILE", help="a .safetensors file"
     )
-    parser.add_argument("--name", default="nacre", help="of the model (default: nacre)")
+    parser.add_argument("--name", default="nacre", help="name of the model (default: nacre)")
     parser.add_argument(
-        "--pictures", type=int, default=40, metavar="N", help="to fit the tables on (default: 40)"
+        "--pictures",
+        type=int,
+        default=40,
+        metavar="N",
+        help="number of pictures to fit the tables on (default: 40)",
     )
     parser.add_argument(
         "--average", type=_share, action="append", default=[], metavar="FILE=SHARE",
-        help="average the run's weights with those of a checkpoint or model; may be repeated",
+        help="average the run with the weights of a checkpoint or model; may be repeated",
     )  # fmt: skip
     parser.add_argument("-f", "--force", action="store_true", help="overwrite outputs that exist")
 

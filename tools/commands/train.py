@@ -1,11 +1,11 @@
-"""Train a model on pictures, as a recipe says; every run can be interrupted and taken up again.
+"""Train a model on pictures with the settings of a recipe; every run can be interrupted and resumed.
 
     nacre train my.toml -o runs/my --time-limit 150m
-    nacre train my.toml -o runs/my --fall 2000         (end it: let the learning rate fall)
+    nacre train my.toml -o runs/my --fall 2000         (finish: decay the learning rate to zero)
     torchrun --nproc-per-node 4 -m nacre train my.toml -o runs/my --device cuda
 
-A run lives in its folder: checkpoint, log.csv, held-out.csv, decoded pictures. Where the folder has a
-checkpoint, training goes on from there.
+The folder of a run holds its checkpoint, log.csv, held-out.csv and the decoded pictures. If it has a
+checkpoint, training resumes from it.
 """
 
 from __future__ import annotations
@@ -31,22 +31,28 @@ def duration(text: str) -> float:
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, help="a TOML file; see docs/training.md")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FOLDER", help="of the run (default: runs/NAME)"
+        "-o", "--output", type=Path, metavar="FOLDER", help="folder of the run (default: runs/NAME)"
     )
     parser.add_argument(
         "--time-limit", type=duration, metavar="TIME", help="end cleanly after 90s, 150m, 1.5h, ..."
     )
     parser.add_argument("--steps", type=int, metavar="N", help="end cleanly after N steps")
     parser.add_argument(
-        "--fall", type=int, metavar="STEPS", help="let the learning rate fall to zero from here on"
+        "--fall",
+        type=int,
+        metavar="STEPS",
+        help="decay the learning rate to zero over the next STEPS steps",
     )
     parser.add_argument(
-        "--init", type=Path, metavar="FILE", help="start from a checkpoint's or a model's weights"
+        "--init",
+        type=Path,
+        metavar="FILE",
+        help="start from the weights of a checkpoint or a model",
     )
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument(
         "--precision", choices=["auto", "float32", "bfloat16"], default="auto",
-        help="of the networks (default: bfloat16 where the hardware has it)",
+        help="of the networks (default: bfloat16 if the hardware has it)",
     )  # fmt: skip
     parser.add_argument(
         "-j", "--threads", type=int, metavar="N", help="CPU threads (default: all cores)"
@@ -81,7 +87,7 @@ def run(args: Namespace) -> int:
 
 
 def _place(device: str, precision: str):  # type: ignore[no-untyped-def]
-    """This process's place: alone, or one of those that torchrun started."""
+    """The place of this process: alone, or one of the processes that torchrun started."""
     import torch
 
     from nacre.tools.train.trainer import Place
@@ -95,7 +101,7 @@ def _place(device: str, precision: str):  # type: ignore[no-untyped-def]
     if place.type == "cuda":
         torch.cuda.set_device(place)
         has_bfloat16 = torch.cuda.is_bf16_supported()
-    else:  # without the instructions it runs, twenty times slower
+    else:  # bfloat16 also runs without the instructions, twenty times slower
         has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
     if processes > 1:
         torch.distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")

@@ -1,1 +1,1 @@
-"""Training: data in, weights out."""
+"""Training: from pictures to a checkpoint."""

@@ -1,4 +1,4 @@
-"""The state of a run on disk: all that a resumed run needs to go on as if nothing had happened."""
+"""Saves and loads the state of a run; a resumed run equals an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from nacre.models.weights_file import NETWORK
 
 State = dict[str, Tensor]
 FILE = "checkpoint.pt"
-RETIRED = {"torch_rng"}  # fields of earlier checkpoints that nothing needs any more
+RETIRED = {"torch_rng"}  # fields of older checkpoints that are ignored
 
 
 @dataclass
 class Fall:
-    """The end of a schedule: the learning rate falls to zero along a half cosine."""
+    """The end of the schedule: the learning rate falls to zero along a half cosine."""
 
     start: int  # step
     steps: int
@@ -36,13 +36,15 @@ class Checkpoint:
     ema: State
     optimiser: dict[str, Any]
     crops_rng: Tensor
-    start: str = "linear"  # what the weights came from
-    warm_from: int = 0  # step at which the optimiser was new
+    start: str = "linear"  # origin of the first weights
+    warm_from: int = 0  # step at which the warm-up began
     fall: dict[str, int] | None = None
-    history: list[dict[str, float]] = field(default_factory=list)  # of held-out evaluations
+    history: list[dict[str, float]] = field(
+        default_factory=list
+    )  # evaluations on held-out pictures
 
     def save(self, path: Path) -> None:
-        """Whole or not at all: a run that is killed here keeps the one before."""
+        """Write the file under another name, then rename it: a killed run keeps the previous checkpoint."""
         partial = path.with_name(f"{path.name}.part{os.getpid()}")
         torch.save(vars(self), partial)
         os.replace(partial, path)
@@ -61,7 +63,7 @@ class Checkpoint:
 
 
 def network_state(path: Path) -> State:
-    """The weights of a network: of a checkpoint (its average), or of a weights file."""
+    """The weights in a weights file, or the averaged weights in a checkpoint."""
     if path.suffix != ".safetensors":
         return Checkpoint.load(path).ema
     try:

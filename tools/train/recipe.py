@@ -46,12 +46,8 @@ class Steps(Section, frozen=True):
     warmup_steps: Positive = 50  # with a new optimiser
     clip_norm: Annotated[float, Meta(gt=0)] = 1.0
     quality_power: Annotated[float, Meta(gt=0, le=10)] = 2.0  # t = u ** power, u uniform in 0..1
-    ema: Annotated[float, Meta(ge=0, lt=1)] = (
-        0.999  # decay of the average weights, which are exported
-    )
-    linear_start: bool = (
-        True  # from principal components; without effect if there are other weights
-    )
+    ema: Annotated[float, Meta(ge=0, lt=1)] = 0.999  # decay of the averaged weights
+    linear_start: bool = True  # from principal components; ignored with --init
     seed: Count = 0
 
 

@@ -1,4 +1,4 @@
-"""The training loop: resumable at any step, on a CPU or a GPU, in one process or several."""
+"""Runs the training loop, on CPU or GPU, in one process or several."""
 
 from __future__ import annotations
 
@@ -20,26 +20,21 @@ from torch import Tensor, nn
 
 from nacre.datasets import odd
 from nacre.datasets.crops import Crops
-from nacre.datasets.memory import PixelStore, open_store, store_of
+from nacre.datasets.memory import open_store, store_of
 from nacre.datasets.synthetic import SIDE, render
 from nacre.entropy.errors import UsageError, WeightsError
-from nacre.models.parts.rate import Coded
 from nacre.tools.train.checkpoint import FILE, Checkpoint, Fall, network_state
+from nacre.tools.train.held_out import EVALUATED_SIDE, evaluated, middles, summary
+from nacre.tools.train.loss import rate_and_error, relative_loss, weighted_loss
 from nacre.tools.train.noise import noise_seed
 from nacre.tools.train.recipe import Recipe
 
-EVALUATED_T = (0.0, 0.25, 0.5, 0.75, 1.0)  # qualities, as the networks know them
-EVALUATED_SIDE = 256  # pixels; held-out pictures are cut to it
-EVALUATED_PICTURES = 32
-LEVELS = 255.0
-TYPICAL_MSE = 60.0  # at lambda * MSE = bits per pixel; only its size matters
-SMALL_COST = 0.1  # of a weighted loss: what costs far less than this counts for little
-START_CROPS = 64
+START_CROPS = 64  # crops whose principal components start the transforms
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run runs: which of how many processes, on what device, in which precision."""
+    """The rank, the number of processes, the device and the precision of a run."""
 
     device: torch.device
     rank: int = 0
@@ -54,7 +49,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says."""
+    """Choices of the command line; the recipe holds all others."""
 
     folder: Path
     time_limit_seconds: float | None = None
@@ -64,31 +59,8 @@ class Options:
     say: Callable[[str], None] = print
 
 
-def weighted_loss(bpp: Tensor, mse: Tensor, lmbda: Tensor) -> Tensor:
-    """(n,) rate-distortion cost in units that make all qualities count alike.
-
-    Without the division the high qualities, whose costs are a hundred times larger, drown the others.
-    """
-    return (lmbda * mse + bpp) / (lmbda * TYPICAL_MSE).sqrt().clamp(min=0.3)
-
-
-def relative_loss(loss: Tensor) -> Tensor:
-    """(n,) weighted losses to what is minimised: a per cent counts alike in a forest and in a sky.
-
-    Means over pictures of decibels, and of BD-rates, weigh pictures so. Without it busy crops, whose costs
-    are ten times larger, drown the smooth ones.
-    """
-    return (loss + SMALL_COST).log()
-
-
-def rate_and_error(coded: Coded, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Bits per pixel and MSE on the 0..255 scale, each (n,)."""
-    pixels = x.shape[2] * x.shape[3]
-    return coded.bits / pixels, (coded.x_hat - x).square().mean((1, 2, 3)) * LEVELS**2
-
-
 class Trainer:
-    """A run: made from a recipe, or from the checkpoint in its folder, ready to `run`."""
+    """A run, started from a recipe or resumed from the checkpoint in its folder."""
 
     def __init__(self, recipe: Recipe, options: Options, place: Place) -> None:
         self.recipe, self.options, self.place = recipe, options, place
@@ -153,7 +125,7 @@ class Trainer:
         return crops, held_out.to(self.place.device)
 
     def _resume(self) -> Checkpoint | None:
-        """Take up the folder's checkpoint, or start from other weights, or from the linear transform."""
+        """Load the checkpoint of the folder, or the weights to start from, or set the linear start."""
         path = self.options.folder / FILE
         if path.exists():
             found = Checkpoint.load(path)
@@ -191,7 +163,7 @@ class Trainer:
             self.options.say(line)
 
     def learning_rate(self) -> float:
-        """Warm-up with a new optimiser, then constant, then a fall where one was begun."""
+        """Linear warm-up of a new optimiser, then constant, then the half cosine of a fall."""
         steps = self.recipe.steps
         rate = steps.learning_rate * min(
             1.0, (self.step - self._warm_from + 1) / steps.warmup_steps
@@ -202,19 +174,21 @@ class Trainer:
         return rate
 
     def has_ended(self) -> bool:
-        """True when a fall is over: the learning rate is zero."""
+        """True when a fall is complete and the learning rate is zero."""
         return self.fall is not None and self.step >= self.fall.start + self.fall.steps
 
     def train_step(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """One step; loss, bpp, MSE and gradient norm, detached. Steps that are not finite change nothing."""
+        """Do one step; return loss, bpp, MSE and gradient norm, detached. Skip it if the norm is not finite."""
         steps, place = self.recipe.steps, self.place
         share = steps.batch // place.processes
         mine = slice(place.rank * share, (place.rank + 1) * share)
         x = self.crops.cut(self.crops.draw(steps.batch, steps.crop).part(mine), steps.crop)
-        # Every batch spans the qualities, so that its gradient is of all of them.
+        # Stratified: every batch spans all qualities, so that every gradient is for all of them.
         even = torch.arange(steps.batch) + torch.rand(steps.batch, generator=self.crops.rng)
         t = ((even / steps.batch) ** steps.quality_power)[mine].to(place.device)
-        torch.manual_seed(noise_seed(steps.seed, place.rank, self.step))  # of the device, too
+        torch.manual_seed(
+            noise_seed(steps.seed, place.rank, self.step)
+        )  # the GPU's generators, too
         with place.autocast():
             coded = self._parallel(x, t)
         bpp, mse = rate_and_error(coded, x)
@@ -234,10 +208,10 @@ class Trainer:
         return loss.detach().mean(), bpp.detach().mean(), mse.detach().mean(), norm
 
     def run(self) -> None:
-        """Train until a limit, the end of a fall, or a signal; leaves a checkpoint."""
+        """Train until a limit, the end of a fall, or a signal; save a checkpoint."""
         with _Stop() as stop:
             self._run(stop)
-        self.save()  # first: whoever stops us may not wait for the evaluation
+        self.save()  # before the evaluation, which a scheduler may not wait for
         self.evaluate()
         self.save()
         self._say(f"stopped at step {self.step}")
@@ -269,7 +243,7 @@ class Trainer:
                 break
 
     def _should_stop(self, is_asked: bool, seconds: float) -> bool:
-        """Whether a signal came or the time is over; all processes do as the first says."""
+        """Whether a signal came or the time is over; rank 0 decides for all processes."""
         limit = self.options.time_limit_seconds
         answer = is_asked or (limit is not None and seconds > limit)
         if self.place.processes == 1:
@@ -297,29 +271,14 @@ class Trainer:
         }  # fmt: skip
         _append_csv(self.options.folder / "log.csv", row)
 
-    @torch.inference_mode()
     def evaluate(self) -> None:
-        """The averaged weights on held-out pictures, rounded as in a file."""
+        """Evaluate the averaged weights on the held-out pictures; print and record the result."""
         if self.place.rank or not len(self.held_out):
             return
-        row: dict[str, float] = {"step": self.step, "hours": self.seconds / 3600}
-        losses = []
-        for t in EVALUATED_T:
-            quality = torch.full((1,), t, device=self.place.device)
-            points = []
-            for x in self.held_out.split(1):
-                bpp, mse = rate_and_error(self.ema(x, quality, hard=True), x)
-                points.append((weighted_loss(bpp, mse, self.model.lmbda(quality)), bpp, mse))
-            loss, bpp, mse = (torch.cat(part) for part in zip(*points, strict=True))
-            losses.append(float(loss.mean()))
-            row[f"bpp_{t}"] = float(bpp.mean())
-            row[f"psnr_db_{t}"] = float((10 * torch.log10(LEVELS**2 / mse)).mean())
-        row["loss"] = sum(losses) / len(losses)
+        measured = evaluated(self.ema, self.held_out)
+        row = {"step": self.step, "hours": self.seconds / 3600, **measured}
         self.history.append(row)
-        points_said = " ".join(
-            f"{row[f'bpp_{t}']:.3f}/{row[f'psnr_db_{t}']:.2f}" for t in EVALUATED_T
-        )
-        self._say(f"held out at step {self.step}: loss {row['loss']:.4f}, bpp/dB {points_said}")
+        self._say(f"held out at step {self.step}: {summary(measured)}")
         _append_csv(self.options.folder / "held-out.csv", row)
 
     def save(self) -> None:
@@ -340,20 +299,8 @@ class Trainer:
         ).save(self.options.folder / FILE)
 
 
-def middles(store: PixelStore) -> Tensor:
-    """(n, 3, side, side) in [0, 1]: the middle of each of the first pictures."""
-    found, at = [], 0
-    for height, width in store.sizes[:EVALUATED_PICTURES].tolist():
-        size = 3 * height * width
-        x = torch.from_numpy(store.pixels[at : at + size].reshape(height, width, 3).copy())
-        top, left = (height - EVALUATED_SIDE) // 2, (width - EVALUATED_SIDE) // 2
-        found.append(x[top : top + EVALUATED_SIDE, left : left + EVALUATED_SIDE].permute(2, 0, 1))
-        at += size
-    return torch.stack(found).float() / LEVELS
-
-
 class _Stop:
-    """Remembers that an interrupt or a termination came, so that a step is never cut in two."""
+    """Records SIGINT and SIGTERM, so that the loop can end after a whole step."""
 
     KINDS = (signal.SIGINT, signal.SIGTERM)
 
@@ -362,7 +309,9 @@ class _Stop:
         self._before: list[Any] = []
 
     def __enter__(self) -> _Stop:
-        if threading.current_thread() is threading.main_thread():  # else its owner hears signals
+        if (
+            threading.current_thread() is threading.main_thread()
+        ):  # signal handlers are not allowed elsewhere
             self._before = [signal.signal(kind, self._hear) for kind in self.KINDS]
         return self
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from nacre.entropy.clock import measured
 from nacre.tools.evaluate.codecs.base import Codec, Stages, whole
-from nacre.tools.evaluate.stopwatch import entropy_stopwatch
 
 
 class Nacre(Codec):
@@ -28,7 +28,7 @@ class Nacre(Codec):
 
         self.model = self.chosen["model"] or zoo.DEFAULT
         self._id = zoo.load_model(self.model).id.hex()
-        self._watch = entropy_stopwatch()
+        self._entropy_seconds = 0.0
 
     @property
     def label(self) -> str:
@@ -57,30 +57,34 @@ class Nacre(Codec):
     def _encode(self, image: Image.Image, quality: float) -> bytes:
         from nacre import codec
 
-        self._watch.seconds = 0.0
-        return codec.encode(
-            image,
-            quality=whole(quality),
-            model=self.model,
-            device=self.chosen["device"],
-            precision=self.chosen["precision"],
-            strip=True,
-            effort=self.chosen_int("effort"),
-        )
+        with measured() as clock:
+            data = codec.encode(
+                image,
+                quality=whole(quality),
+                model=self.model,
+                device=self.chosen["device"],
+                precision=self.chosen["precision"],
+                strip=True,
+                effort=self.chosen_int("effort"),
+            )
+        self._entropy_seconds = clock.seconds
+        return data
 
     def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:
         from nacre import codec
 
-        self._watch.seconds = 0.0
-        return codec.decode(
-            data,
-            model=self.model if Path(self.model).suffix else None,
-            device=self.chosen["device"],
-            precision=self.chosen["precision"],
-        ).convert("RGB")
+        with measured() as clock:
+            image = codec.decode(
+                data,
+                model=self.model if Path(self.model).suffix else None,
+                device=self.chosen["device"],
+                precision=self.chosen["precision"],
+            )
+        self._entropy_seconds = clock.seconds
+        return image.convert("RGB")
 
     def stages(self) -> Stages:
-        return Stages(entropy=self._watch.seconds)
+        return Stages(entropy=self._entropy_seconds)
 
 
 @lru_cache(maxsize=1)
