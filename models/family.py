@@ -153,14 +153,16 @@ class Family:
         for key, value in values.items():
             kind = known.get(key)
             is_number = isinstance(value, int) and not isinstance(value, bool) and kind is float
-            if kind is None or not (type(value) is kind or is_number):
+            if kind is None:
+                raise WeightsError(f"{key} is not known; there is {', '.join(known)}")
+            if not (type(value) is kind or is_number):
                 raise WeightsError(
-                    f"family {self.name}: {key} = {value!r} is not in its configuration"
+                    f"{key} is {value!r}: expected {kind.__name__}, got {type(value).__name__}"
                 )
         try:
             return self.config(**values)
         except (ValueError, TypeError) as error:
-            raise WeightsError(f"family {self.name}: {error}") from error
+            raise WeightsError(str(error)) from error
 
     def build(self, config: Any) -> Network:
         """A network with new weights, on the current device. Raises WeightsError for an impossible shape."""

@@ -34,7 +34,8 @@ class NacreConfig:
         """Raises ValueError for numbers that no network of this family has."""
         for name, value in vars(self).items():
             most = MOST_BLOCKS if "blocks" in name else MOST_CHANNELS
-            if not 0 < value <= most:
-                raise ValueError(f"{name} = {value} is not in 1..{most}")
+            least = 0 if name.startswith("lambda") else 1
+            if not (least <= value <= most and value):
+                raise ValueError(f"{name} is {value!r}: expected a number from {least} to {most}")
         if self.knots < 2 or self.lambda_min > self.lambda_max:
-            raise ValueError("two knots or more are needed, and lambda_min up to lambda_max")
+            raise ValueError("knots is under 2, or lambda_min over lambda_max")

@@ -11,7 +11,7 @@ import pytest
 from nacre import codec
 from nacre.entropy import clock as clocks
 from nacre.entropy.clock import measured, timed
-from nacre.entropy.coder import Decoder, Encoder
+from nacre.entropy.coder import SymbolDecoder, SymbolEncoder
 from nacre.entropy.tables import Tables, integer_frequencies
 
 
@@ -64,12 +64,12 @@ def test_nobody_who_measures_no_time_is_read(monkeypatch):
 def test_the_coder_reports_both_directions():
     tables = Tables(np.array([5]), integer_frequencies(0.8 ** np.arange(12)))
     symbols, rows = np.zeros(50_000, np.int32), np.zeros(50_000, np.uint8)
-    encoder = Encoder()
+    encoder = SymbolEncoder()
     encoder.push(symbols, rows, tables)
     with measured() as encoding:
         data = encoder.finish()
     with measured() as decoding:
-        Decoder(data).pull(rows, tables)
+        SymbolDecoder(data).pull(rows, tables)
     assert encoding.seconds > 0 and decoding.seconds > 0
 
 

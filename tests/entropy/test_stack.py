@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nacre.entropy import stack
-from nacre.entropy.coder import Decoder, Encoder
+from nacre.entropy.coder import SymbolDecoder, SymbolEncoder
 from nacre.entropy.errors import CorruptStream
 from nacre.entropy.stack import FastStack, PlainStack, constriction, new_stack
 from nacre.entropy.tables import TOTAL, Tables, integer_frequencies
@@ -158,10 +158,10 @@ def test_models_are_made_once_for_all_stacks_and_threads(fresh):
     symbols = rng.integers(-1, 2, 3000).astype(np.int32)
 
     def both_ways(_):
-        encoder = Encoder()
+        encoder = SymbolEncoder()
         encoder.push(symbols, rows, tables)
         data = encoder.finish()
-        assert np.array_equal(Decoder(data).pull(rows, tables), symbols)
+        assert np.array_equal(SymbolDecoder(data).pull(rows, tables), symbols)
         return data
 
     both_ways(0)

@@ -32,10 +32,14 @@ class ModelChoice:
 def read_model(raw: Any, file: str) -> ModelChoice:
     """`raw` is what a parser made of the section. Raises UsageError."""
     if not isinstance(raw, dict):
-        raise UsageError(f"{file}: {NAME} is {raw!r}: expected a section")
+        raise UsageError(f"{file}: {NAME} is {raw!r}: expected section, got {type(raw).__name__}")
     values = dict(raw)
     name = values.pop("family", DEFAULT_FAMILY)
     try:
-        return ModelChoice(str(name), families.find(str(name)).configure(values))
-    except (WeightsError, ValueError) as error:
-        raise UsageError(f"{file}: {NAME}: {error}") from error
+        family = families.find(str(name))
+    except WeightsError as error:
+        raise UsageError(f"{file}: {NAME}.family is {name!r}: {error}") from error
+    try:
+        return ModelChoice(family.name, family.configure(values))
+    except WeightsError as error:
+        raise UsageError(f"{file}: {NAME}.{error}") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nacre.entropy.errors import UsageError
-from nacre.models.config import ImageConfig
+from nacre.models.nacre import NacreConfig
 from nacre.tools.train.recipe import Recipe, read_recipe
 
 RECIPE = """
@@ -37,9 +37,9 @@ def read(tmp_path):
 def test_what_is_not_given_has_its_default(read):
     recipe = read(RECIPE)
     assert (recipe.name, recipe.data.pictures) == ("tiny", ("pictures",))
-    assert recipe.model == ImageConfig(width8=16)
+    assert recipe.model.config == NacreConfig(width8=16)
     assert (recipe.steps.batch, recipe.steps.warmup_steps, recipe.routine.log_steps) == (4, 50, 50)
-    assert read('[data]\npictures = ["a"]').model == ImageConfig()
+    assert read('[data]\npictures = ["a"]').model.config == NacreConfig()
     assert read('name = "other"\n' + RECIPE).name == "other"
 
 
@@ -59,9 +59,10 @@ def test_what_is_not_given_has_its_default(read):
         (("crop = 64", "learning_rate = nan"), "steps.learning_rate is nan"),
         (("crop = 64", "ema = 1.0"), "steps.ema is 1.0: expected float < 1.0"),
         (("[steps]", "[routine]\nlog_steps = 0\n[steps]"), "routine.log_steps is 0"),
-        (("width8 = 16", "width8 = 0"), "model.width8 is 0: expected int >= 1"),
+        (("width8 = 16", "width8 = 0"), "model.width8 is 0: expected a number from 1"),
         (("width8 = 16", 'width8 = "16"'), "model.width8 is '16': expected int, got str"),
-        (("width8 = 16", "lambda_min = -1"), "model.lambda_min is -1: expected float > 0"),
+        (("width8 = 16", 'family = "no"'), "model.family is 'no': no model family is called 'no'"),
+        (("width8 = 16", "lambda_min = -1"), "model.lambda_min is -1: expected a number from 0"),
         (('pictures = ["pictures"]', ""), "data.pictures is missing"),
         (('[data]\npictures = ["pictures"]', ""), "data is missing"),
         (('pictures = ["pictures"]', 'pictures = "folder"'), "is 'folder': expected list, got str"),
