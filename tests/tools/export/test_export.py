@@ -26,7 +26,7 @@ def test_the_card_tells_of_the_run(learned):
     assert card["training"]["steps"] == 60
     assert card["training"]["recipe"]["batch"] == 4
     assert card["data"] == ["pictures"]
-    assert "integer scale network" in card["export"] and "fitted tables" in card["export"]
+    assert "exact rows" in card["export"] and "fitted tables" in card["export"]
     assert card["results"][0]["step"] == 60
 
 
@@ -43,7 +43,7 @@ def test_a_run_is_averaged_with_other_weights(place, learned, capsys):
     own, other = Checkpoint.load(place / "run" / FILE), learned / "run" / FILE
     average = ["--average", f"{other}=0.25", "--pictures", "1"]
     assert main(["export", "run", "-o", "mine.safetensors", *average]) == 0
-    assert "integer scale network" in capsys.readouterr().out
+    assert "exact rows" in capsys.readouterr().out
     other = Checkpoint.load(other)
     for key, value in network_state(place / "mine.safetensors").items():
         expected = 0.75 * own.ema[key] + 0.25 * other.ema[key]

@@ -1,11 +1,8 @@
-"""nacre itself, with the seconds of entropy coding."""
+"""Our own codec, with the seconds of entropy coding apart."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 
 from PIL import Image
@@ -15,8 +12,6 @@ from nacre.tools.evaluate.codecs.base import Codec, Stages, whole
 
 
 class Nacre(Codec):
-    """A model of this installation or a weights file."""
-
     key = "nacre"
     warms_up = True
     options = {"model": "", "device": "cpu", "precision": "float32", "effort": "1"}
@@ -49,10 +44,10 @@ class Nacre(Codec):
 
         import torch
 
-        return (
-            f"nacre {version('nacre')}, code {_code_digest()}, weights {self._id}, "
-            f"torch {torch.__version__}"
-        )
+        from nacre.tools.evaluate.codecs.sources import code_digest
+
+        release = f"nacre {version('nacre')}, code {code_digest()}"
+        return f"{release}, weights {self._id}, torch {torch.__version__}"
 
     def _encode(self, image: Image.Image, quality: float) -> bytes:
         from nacre import codec
@@ -85,14 +80,3 @@ class Nacre(Codec):
 
     def stages(self) -> Stages:
         return Stages(entropy=self._entropy_seconds)
-
-
-@lru_cache(maxsize=1)
-def _code_digest() -> str:
-    """Return 8 hexadecimal digits over the sources that decide files; a checkout changes between releases."""
-    digest = hashlib.sha256()
-    for folder in ("codec", "entropy", "models"):
-        root = Path(import_module(f"nacre.{folder}").__path__[0])
-        for path in sorted(root.rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:8]

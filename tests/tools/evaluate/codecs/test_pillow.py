@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, features
 
 from nacre.entropy.errors import UsageError
-from nacre.tools.evaluate.codecs import nacre
+from nacre.tools.evaluate.codecs import sources
 from nacre.tools.evaluate.codecs.base import CodecFailed, CodecMissing
 from nacre.tools.evaluate.codecs.registry import CODECS, create
 from nacre.tools.evaluate.metrics import psnr_db
@@ -114,10 +114,10 @@ def test_our_own_version_says_everything_that_decides_a_file(tiny, monkeypatch):
     first = create("nacre").version
     assert all(word in first for word in ("nacre ", "code ", "weights ", "torch "))
     assert create(f"nacre:{tiny}").version.partition("weights")[2] != first.partition("weights")[2]
-    nacre._code_digest.cache_clear()
+    sources.code_digest.cache_clear()
     monkeypatch.setattr(Path, "read_bytes", lambda path: b"another encoder")
-    assert nacre._code_digest() not in first
-    nacre._code_digest.cache_clear()
+    assert sources.code_digest() not in first
+    sources.code_digest.cache_clear()
 
 
 def test_a_weights_file_is_a_model(tiny, photo):
