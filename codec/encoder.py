@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nacre.codec import alpha, cells, fill, memory, modes, refine, setup, strips, tiles
-from nacre.codec.colour import Picture, to_picture
 from nacre.codec.container import (
     MAX_QUALITY,
     Alpha,
@@ -29,6 +28,7 @@ from nacre.codec.container import (
 )
 from nacre.codec.image import Opened
 from nacre.codec.lossless import MOST_CARE
+from nacre.codec.pictures.colour import Picture, to_picture
 from nacre.codec.refine import EFFORTS, Part, Search
 from nacre.entropy.errors import UsageError
 from nacre.models import zoo

@@ -15,8 +15,8 @@ from PIL import Image
 
 from nacre.codec import alpha, cells, memory, setup, strips, tiles
 from nacre.codec.chunks import Bytes
-from nacre.codec.colour import Picture, to_pil
 from nacre.codec.container import Coding, Head, Limits, Stream, read_head
+from nacre.codec.pictures.colour import Picture, to_pil
 from nacre.codec.tiles import LAYERS
 from nacre.entropy.errors import CorruptStream, UsageError
 from nacre.models import zoo

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nacre.codec.metadata import ImageWarning
-from nacre.codec.png import SIGNATURE as PNG
+from nacre.codec.pictures.metadata import ImageWarning
+from nacre.codec.pictures.png import SIGNATURE as PNG
 from nacre.entropy.errors import ImageError
 from nacre.tools import kinds, streams
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, PngImagePlugin
 
-from nacre.codec import png
-from nacre.codec.metadata import ImageWarning
+from nacre.codec.pictures import png
+from nacre.codec.pictures.metadata import ImageWarning
 from nacre.entropy.errors import ImageError
 from nacre.tools import picture_file
 from nacre.tools.picture_file import opened_picture

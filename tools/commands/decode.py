@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nacre.codec import threads
-from nacre.codec.formats import file_bytes as file_bytes
-from nacre.codec.formats import picture_bytes as picture_bytes
+from nacre.codec.pictures.formats import file_bytes as file_bytes
+from nacre.codec.pictures.formats import picture_bytes as picture_bytes
 from nacre.entropy.errors import ImageError, UsageError
 from nacre.tools import batch, plan
 from nacre.tools.commands.encode import ROWS_SUFFIX, SUFFIX
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nacre import codec
     from nacre.codec.chunks import Bytes
     from nacre.codec.container import Limits, MetaKind
-    from nacre.codec.turned import Box
+    from nacre.codec.pictures.turned import Box
 
 ROWS_FORMAT = "NPY"  # written row by row; orientation and metadata stay behind
 
@@ -113,8 +113,8 @@ def _region(box: Box, data: Bytes, limits: Limits) -> codec.Region:
     """Where that lies in a file; raises ImageError when it is not inside."""
     from nacre import codec
     from nacre.codec.container import read_head
-    from nacre.codec.metadata import shown_orientation
-    from nacre.codec.turned import shown_size, stored_box
+    from nacre.codec.pictures.metadata import shown_orientation
+    from nacre.codec.pictures.turned import shown_size, stored_box
 
     head = read_head(data, limits)
     orientation = shown_orientation(_metadata(data, limits), head.orientation)
@@ -145,7 +145,7 @@ def _write_rows(opened: codec.Opened, target: str, force: bool) -> tuple[int, in
     import numpy as np
     from numpy.lib.format import write_array_header_1_0
 
-    from nacre.codec.colour import in_depth_of
+    from nacre.codec.pictures.colour import in_depth_of
 
     lost = [block.kind.name for block in opened.metadata]
     if lost or opened.head.orientation != 1:

@@ -201,7 +201,7 @@ class Interest:
         import numpy as np
         from PIL import ImageOps
 
-        from nacre.codec.colour import to_picture
+        from nacre.codec.pictures.colour import to_picture
         from nacre.tools.picture_file import opened_picture
 
         self._text, self._mask, self._box = text, None, None
@@ -230,7 +230,7 @@ class Interest:
         import numpy as np
         from PIL import Image
 
-        from nacre.codec.colour import exif
+        from nacre.codec.pictures.colour import exif
 
         if isinstance(image, Image.Image):
             (width, height), (turned, _) = image.size, exif(image)

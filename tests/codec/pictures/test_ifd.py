@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from nacre.codec import ifd
+from nacre.codec.pictures import ifd
 
 
 def block(endian: str = "<") -> bytes:

@@ -11,8 +11,8 @@ from typing import Any
 
 from PIL import Image
 
-from nacre.codec import ifd, png, profiles
 from nacre.codec.container import MetaKind
+from nacre.codec.pictures import ifd, png, profiles
 
 EXIF_PREFIX = b"Exif\0\0"  # as JPEG has it; kept out of our files
 GAMMAS = (0.1, 10)  # of a gAMA chunk; others are damage

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from nacre.codec import formats, ifd, metadata, profiles, turned
-from nacre.codec.colour import ImageWarning, Picture, to_8_bits, to_picture
 from nacre.codec.container import MetaKind
+from nacre.codec.pictures import formats, ifd, metadata, profiles, turned
+from nacre.codec.pictures.colour import ImageWarning, Picture, to_8_bits, to_picture
 from nacre.entropy.errors import ImageError, UsageError
 
 RGB = np.random.default_rng(1).integers(0, 256, (24, 36, 3), np.uint8) // 64 * 64

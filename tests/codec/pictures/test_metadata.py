@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
-from nacre.codec import ifd, metadata, png, profiles
-from nacre.codec.colour import ImageWarning, Picture, to_picture, to_pil
 from nacre.codec.container import MetaKind
+from nacre.codec.pictures import ifd, metadata, png, profiles
+from nacre.codec.pictures.colour import ImageWarning, Picture, to_picture, to_pil
 
 RGB = np.random.default_rng(1).integers(0, 256, (23, 37, 3), np.uint8)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nacre.codec import ifd
+from nacre.codec.pictures import ifd
 from nacre.entropy.errors import ImageError
 
 Deep = NDArray[np.uint16]

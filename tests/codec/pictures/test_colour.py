@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from nacre.codec import deep
-from nacre.codec.colour import EXIF_PREFIX, ImageWarning, Picture, to_picture, to_pil
 from nacre.codec.container import MetaKind
+from nacre.codec.pictures import deep
+from nacre.codec.pictures.colour import EXIF_PREFIX, ImageWarning, Picture, to_picture, to_pil
 from nacre.entropy.errors import ImageError
 
 RGB = np.random.default_rng(1).integers(0, 256, (6, 9, 3), np.uint8)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
-from nacre.codec import deep, png, profiles, tiff, turned
-from nacre.codec.ifd import ORIENTATION
-from nacre.codec.metadata import warn
+from nacre.codec.pictures import deep, png, profiles, tiff, turned
+from nacre.codec.pictures.ifd import ORIENTATION
+from nacre.codec.pictures.metadata import warn
 from nacre.entropy.errors import ImageError
 
 GREY_MODES = {"1", "L"}

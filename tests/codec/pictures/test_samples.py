@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from nacre.codec import png, turned
-from nacre.codec import samples as sample_reader
-from nacre.codec.colour import ImageWarning, Picture, to_picture
 from nacre.codec.container import MetaKind
+from nacre.codec.pictures import png, turned
+from nacre.codec.pictures import samples as sample_reader
+from nacre.codec.pictures.colour import ImageWarning, Picture, to_picture
 from nacre.entropy.errors import ImageError
 
 _spec = importlib.util.spec_from_file_location(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nacre.codec import deep, png
+from nacre.codec.pictures import deep, png
 
 WIDE = np.random.default_rng(1).integers(0, 65536, (23, 37, 4)).astype(np.uint16)
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nacre.codec import metadata, samples
 from nacre.codec.container import MetaKind
-from nacre.codec.metadata import EXIF_PREFIX as EXIF_PREFIX
-from nacre.codec.metadata import ImageWarning as ImageWarning
-from nacre.codec.metadata import exif as exif
-from nacre.codec.metadata import metadata_info as metadata_info
+from nacre.codec.pictures import metadata, samples
+from nacre.codec.pictures.metadata import EXIF_PREFIX as EXIF_PREFIX
+from nacre.codec.pictures.metadata import ImageWarning as ImageWarning
+from nacre.codec.pictures.metadata import exif as exif
+from nacre.codec.pictures.metadata import metadata_info as metadata_info
 from nacre.entropy.errors import ImageError
 
 if TYPE_CHECKING:

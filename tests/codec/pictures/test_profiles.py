@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from nacre.codec import profiles
-from nacre.codec.profiles import Colours
+from nacre.codec.pictures import profiles
+from nacre.codec.pictures.profiles import Colours
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (40, 40, 3), np.uint8)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nacre.codec import ifd, tiff
+from nacre.codec.pictures import ifd, tiff
 from nacre.entropy.errors import ImageError
 
 _spec = importlib.util.spec_from_file_location(

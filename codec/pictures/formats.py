@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nacre.codec import ifd, metadata, png, profiles, tiff, turned
-from nacre.codec.colour import Picture, Pixels, in_depth_of, to_8_bits, to_picture
 from nacre.codec.container import MetaKind
-from nacre.codec.metadata import EXIF_PREFIX, ImageWarning
+from nacre.codec.pictures import ifd, metadata, png, profiles, tiff, turned
+from nacre.codec.pictures.colour import Picture, Pixels, in_depth_of, to_8_bits, to_picture
+from nacre.codec.pictures.metadata import EXIF_PREFIX, ImageWarning
 from nacre.entropy.errors import ImageError
 
 HOLD_METADATA = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "MPO"}

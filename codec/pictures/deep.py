@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nacre.codec import png, tiff
+from nacre.codec.pictures import png, tiff
 from nacre.entropy.errors import ImageError
 
 Deep = NDArray[np.uint16]  # (H, W, 2 to 4)

@@ -10,7 +10,7 @@ from PIL import Image
 
 import nacre.codec.pillow_plugin
 from nacre import codec
-from nacre.codec import pillow_plugin
+from nacre.codec.pictures import pillow_plugin
 
 
 def test_saving_and_opening(photo, tmp_path):
@@ -59,7 +59,7 @@ def test_what_cannot_be_written_is_an_oserror():
 def test_registering_twice_changes_nothing():
     pillow_plugin.register()
     assert Image.registered_extensions()[".ncr"] == "NACRE"
-    assert nacre.codec.pillow_plugin is pillow_plugin
+    assert nacre.codec.pillow_plugin.register is pillow_plugin.register
 
 
 def test_a_cut_file_opens_when_pillow_is_told_so(photo, monkeypatch):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from nacre.codec import turned
+from nacre.codec.pictures import turned
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (5, 8, 3), np.uint8)
 
