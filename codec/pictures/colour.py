@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +39,18 @@ class Picture:
         return int(self.pixels.shape[2]) + (self.alpha is not None)
 
 
-def to_picture(image: Image.Image | NDArray[Any] | torch.Tensor) -> Picture:
-    """Take a PIL image, a uint8 array (H, W) or (H, W, 1 to 4), or a tensor (1 to 4, H, W).
+PictureLike = Union[Picture, Image.Image, NDArray[Any], "torch.Tensor"]
+
+
+def to_picture(image: PictureLike) -> Picture:
+    """Take a Picture, a PIL image, an array (H, W) or (H, W, 1 to 4), or a tensor (1 to 4, H, W).
 
     Arrays are bool, uint8 or uint16 of either byte order, tensors bool, uint8, uint16, or float in [0, 1],
-    which is rounded to 8 bits. The second or fourth channel is transparency; where all is opaque it is
-    dropped. Raises ImageError for everything else.
+    which is rounded to 8 bits. The second or fourth channel is transparency; where all pixels are opaque it
+    is dropped. Raises ImageError for everything else, masked arrays and matrices included.
     """
+    if isinstance(image, Picture):
+        return image
     if isinstance(image, Image.Image):
         return _from_pil(image)
     if isinstance(image, np.ndarray):
@@ -52,15 +58,14 @@ def to_picture(image: Image.Image | NDArray[Any] | torch.Tensor) -> Picture:
     if _is_tensor(image):
         return _apart(_checked(_tensor_to_array(image)))
     raise ImageError(
-        f"a {type(image).__name__} is not a picture: PIL image, uint8 array or tensor wanted"
+        f"a {type(image).__name__} is not a picture: a PIL image, an array or a tensor wanted"
     )
 
 
-def _is_tensor(value: Any) -> bool:
-    """Also of a class that was made from Tensor elsewhere; torch is not imported to find out."""
-    return any(
-        kind.__module__.split(".")[0] == "torch" for kind in type(value).__mro__
-    ) and hasattr(value, "is_floating_point")
+def _is_tensor(value: Any) -> TypeGuard[torch.Tensor]:
+    """Whether it is a tensor, of a subclass too; where torch was never imported there is none."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
 
 
 def _tensor_to_array(tensor: torch.Tensor) -> NDArray[Any]:
@@ -82,9 +87,11 @@ def _tensor_to_array(tensor: torch.Tensor) -> NDArray[Any]:
 
 
 def _plain(array: NDArray[Any]) -> NDArray[Any]:
-    """Without what a subclass adds, which may redefine how it is indexed."""
+    """As an ndarray (H, W, C): a subclass may redefine how it is indexed."""
     if isinstance(array, np.ma.MaskedArray):
-        raise ImageError("a masked array is not a picture: what its mask means is not known")
+        raise ImageError("a masked array is not a picture: its mask has no meaning in one")
+    if isinstance(array, np.matrix):
+        raise ImageError("a matrix is not a picture: an array wanted")
     plain = np.asarray(array)
     return plain[..., None] if plain.ndim == 2 else plain
 

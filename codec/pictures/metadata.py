@@ -13,6 +13,7 @@ from PIL import Image
 
 from nacre.codec.container import MetaKind
 from nacre.codec.pictures import ifd, png, profiles
+from nacre.codec.pictures.source import source
 
 EXIF_PREFIX = b"Exif\0\0"  # as JPEG has it; kept out of our files
 GAMMAS = (0.1, 10)  # of a gAMA chunk; others are damage
@@ -86,19 +87,16 @@ def _xmp(image: Image.Image) -> bytes:
 
 
 def named_colours(image: Image.Image) -> Numbers | None:
-    """What cICP of a PNG, or nclx of an AVIF without a profile, names; before the picture is loaded."""
-    file = getattr(image, "fp", None)
-    if file is None or image.format not in ("PNG", "AVIF"):
+    """Code points of cICP of a PNG, or of nclx of an AVIF without a profile."""
+    if image.format not in ("PNG", "AVIF"):
         return None
-    place = file.tell()
-    try:
+    with source(image) as file:
+        if file is None:
+            return None
         if image.format == "PNG":
             found = next((data for kind, data in png.chunks(file) if kind == b"cICP"), b"")
             return Numbers(found[0], found[1], found[3] != 0) if len(found) == 4 else None
-        file.seek(0)
         head = file.read(1 << 16)
-    finally:
-        file.seek(place)
     at = head.find(b"colrnclx")
     if at < 0 or len(head) < at + 12 or image.info.get("icc_profile"):
         return None

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
-from nacre.codec.pictures import deep, png, profiles, tiff, turned
-from nacre.codec.pictures.ifd import ORIENTATION
+from nacre.codec.pictures import depth, png, profiles, tiff
 from nacre.codec.pictures.metadata import warn
+from nacre.codec.pictures.source import source
 from nacre.entropy.errors import ImageError
 
 GREY_MODES = {"1", "L"}
@@ -47,7 +47,7 @@ def readable(image: Image.Image) -> Image.Image:
 
 def loaded(image: Image.Image) -> Samples:
     """Load a picture and take its samples; raises ImageError, or what readers of Pillow raise."""
-    wide, unit = _wide(image), _grey_unit(image)
+    wide, unit = depth.wide(image), _grey_unit(image)
     frames = getattr(image, "n_frames", 1)
     image.load()
     if frames > 1:
@@ -76,80 +76,12 @@ def _has_nameless_channels(image: Image.Image) -> bool:
     return len(extra) > 1 or 0 in extra
 
 
-def _wide(image: Image.Image) -> Array | None:
-    """16-bit colour, which Pillow would read as 8 bits; None for all other pictures. Before they are loaded."""
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return None
-    if _bits(image) <= 8:
-        return None
-    if image.format not in deep.FORMATS or image.mode not in ("RGB", "RGBA") or not _tiles(image):
-        warn(f"{_bits(image)}-bit samples are rounded to 8 bits")
-        return None
-    file = image.fp  # type: ignore[attr-defined]
-    file.seek(0)
-    try:
-        return turned.shown(deep.read(file.read()), _tags(image).get(ORIENTATION, 1))
-    except ImageError:
-        warn("16-bit samples are rounded to 8 bits")
-        return None
-    finally:
-        file.seek(0)
-
-
-def _bits(image: Image.Image) -> int:
-    """Bits of a sample in the file, of which Pillow gives 8; 8 where that cannot be found out."""
-    if ";16" in str(_tiles(image)) or 16 in _as_tuple(_tags(image).get(tiff.BITS)):
-        return 16
-    if image.format == "PPM" and _tiles(image):
-        levels = _as_tuple(_tiles(image)[0][3])[-1]
-        return max(8, levels.bit_length()) if isinstance(levels, int) else 8
-    if image.format == "PNG" and not _tiles(image):
-        return _bits_of_loaded_png(getattr(image, "filename", ""))
-    file = getattr(image, "fp", None)
-    if file is None or image.format not in DEEP_HEADS:
-        return 8
-    place = file.tell()
-    file.seek(0)
-    head = file.read(HEAD_BYTES)
-    file.seek(place)
-    return DEEP_HEADS[image.format](head)
-
-
-def _bits_of_loaded_png(name: str) -> int:
-    """By the file that it came from; of one that came from memory nothing is left."""
-    try:
-        with open(name, "rb") as file:
-            return png.bit_depth(file)
-    except OSError:
-        return 8
-
-
-def _bits_of_jpeg2000(head: bytes) -> int:
-    """By the marker SIZ."""
-    at = head.find(b"\xff\x4f\xff\x51")
-    return (head[at + 42] & 127) + 1 if 0 <= at < len(head) - 42 else 8
-
-
-def _bits_of_avif(head: bytes) -> int:
-    """By the box av1C."""
-    at = head.find(b"av1C")
-    flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
-    return 8 if not flags & 64 else 12 if flags & 32 else 10
-
-
-HEAD_BYTES = 1 << 14
-DEEP_HEADS = {"JPEG2000": _bits_of_jpeg2000, "AVIF": _bits_of_avif}
-
-
 def _grey_unit(image: Image.Image) -> int:
-    """Between grey levels of a PNG of 2 or 4 bits: Pillow spreads pixels, but not the transparent level."""
-    if image.format != "PNG" or image.mode != "L" or getattr(image, "fp", None) is None:
+    """Step between grey levels of a PNG of 2 or 4 bits: Pillow scales pixels, but not the transparent level."""
+    if image.format != "PNG" or image.mode != "L":
         return 1
-    file = image.fp  # type: ignore[attr-defined]
-    place = file.tell()
-    bits = png.bit_depth(file)
-    file.seek(place)
-    return 255 // (2**bits - 1)
+    with source(image) as file:
+        return 1 if file is None else 255 // (2 ** png.bit_depth(file) - 1)
 
 
 def _samples(image: Image.Image, grey_unit: int) -> Samples:

@@ -20,6 +20,15 @@ def shown(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return pixels.swapaxes(0, 1) if orientation in TRANSPOSED else pixels
 
 
+def stored(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Undo `shown`."""
+    if orientation in TRANSPOSED:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in MIRRORED:
+        pixels = pixels[:, ::-1]
+    return pixels[::-1] if orientation in UPSIDE_DOWN else pixels
+
+
 def shown_size(width: int, height: int, orientation: int) -> tuple[int, int]:
     return (height, width) if orientation in TRANSPOSED else (width, height)
 

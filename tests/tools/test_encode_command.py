@@ -1,15 +1,13 @@
-import io
 import os
 import signal
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from nacre import codec
 from nacre.tools.cli import main
-from nacre.tools.commands.encode import Interest
 from nacre.tools.watch import watched
 
 
@@ -91,49 +89,6 @@ def test_a_mask_that_is_black_everywhere_is_refused(picture, tmp_path, capsys):
     Image.new("L", (112, 96)).save(tmp_path / "mask.png")
     assert main(["encode", str(picture), "--roi", str(tmp_path / "mask.png")]) == 2
     assert "black everywhere" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_region_is_where_a_viewer_shows_it(photo, orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    stored = Image.new("L", photo.size)
-    stored.info["exif"] = exif.tobytes()
-    stored.getexif()[0x0112] = orientation
-    weights = Interest(" 10, 20, 30, 8").weights(stored)
-    assert weights.shape == (photo.height, photo.width)
-    seen = ImageOps.exif_transpose(_tagged(Image.fromarray((weights == 1).astype(np.uint8)), exif))
-    rows, columns = np.nonzero(np.asarray(seen))
-    assert (columns.min(), rows.min(), columns.max(), rows.max()) == (10, 20, 39, 27)
-
-
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
-def test_exif_that_cannot_be_read_does_not_stop_a_region(photo):
-    stored = photo.copy()
-    stored.info["exif"] = b"Exif\0\0MM\0*" + b"\xff" * 9
-    assert Interest("1,2,3,4").weights(stored).sum() > 0
-
-
-def _tagged(image, exif):
-    file = io.BytesIO()
-    image.save(file, "PNG", exif=exif)
-    return Image.open(file)
-
-
-@pytest.mark.parametrize("mode", ["I;16", "RGBA", "1"])
-def test_a_mask_may_have_any_mode(photo, tmp_path, mode):
-    half = np.zeros((photo.height, photo.width), bool)
-    half[:, :56] = True
-    if mode == "I;16":
-        mask = Image.fromarray(half.astype(np.uint16) * 65535)
-    elif mode == "RGBA":
-        white = np.full((*half.shape, 3), 255, np.uint8)
-        mask = Image.fromarray(np.dstack([white, half.astype(np.uint8) * 255]))
-    else:
-        mask = Image.fromarray(half)
-    mask.save(tmp_path / "mask.png")
-    weights = Interest(str(tmp_path / "mask.png")).weights(photo)
-    assert np.array_equal(weights == 1, half)
 
 
 def test_an_interrupt_ends_the_search_and_the_file_is_written(picture, photo, monkeypatch):

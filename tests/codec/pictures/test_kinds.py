@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from nacre.datasets.pictures import picture_suffixes
-from nacre.tools import kinds
-from nacre.tools.kinds import Kind
+from nacre.codec.pictures import kinds
+from nacre.codec.pictures.kinds import Kind
 
 HEIC = b"\0\0\0\x18ftypheic" + bytes(8)
 JXL = b"\xff\x0a" + bytes(20)
@@ -41,6 +41,11 @@ def test_a_picture_is_taken_whatever_it_is_called(judged, name):
 @pytest.mark.parametrize("format", ["JPEG", "GIF", "WEBP", "TIFF", "BMP"])
 def test_content_says_what_a_name_does_not(judged, format):
     assert judged("noname", format=format) == Kind.TAKEN
+
+
+def test_a_picture_is_taken_whatever_its_size(judged, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+    assert judged("noname") == Kind.TAKEN
 
 
 @pytest.mark.parametrize("name", ["a.heic", "a.HEIC", "a.CR2", "a.dng", "a.jxl", "a.svg"])

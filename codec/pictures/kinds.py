@@ -94,18 +94,18 @@ class Pictures:
     def _by_content(self, path: str) -> Kind:
         from PIL import Image, UnidentifiedImageError
 
+        from nacre.codec.pictures.pillow_limit import lifted
+
         try:
             with open(path, "rb") as file:
                 unread = suffix_of(file.read(HEAD_BYTES))
                 file.seek(0)
-                with warnings.catch_warnings():
+                with warnings.catch_warnings(), lifted():
                     warnings.simplefilter("ignore")
                     image = Image.open(file, formats=self._formats)
                 return Kind.UNREADABLE if is_raw(image) else Kind.TAKEN
         except UnidentifiedImageError:
             return Kind.UNREADABLE if unread else Kind.OTHER
-        except Image.DecompressionBombError:
-            return Kind.TAKEN  # and is refused by that
         except Exception:  # readers of Pillow raise whatever their parsing hits
             return Kind.OTHER
 
