@@ -80,12 +80,13 @@ def _shows(image: Image.Image, samples: deep.Deep) -> bool:
 def bits(image: Image.Image) -> int:
     """Bits of a sample in the file; 8 where that cannot be found out."""
     tiles, tags = getattr(image, "tile", []), getattr(image, "tag_v2", {})
-    told = tags.get(tiff.BITS)
-    if ";16" in str(tiles) or 16 in (told if isinstance(told, tuple) else (told,)):
+    of_tiff, of_heif = tags.get(tiff.BITS), image.info.get("bit_depth")
+    if ";16" in str(tiles):
         return 16
-    told = image.info.get("bit_depth")  # pillow-heif says it there
-    if isinstance(told, int):
-        return max(8, told)
+    if of_tiff is not None:
+        return 16 if 16 in (of_tiff if isinstance(of_tiff, tuple) else (of_tiff,)) else 8
+    if isinstance(of_heif, int):
+        return max(8, of_heif)
     if image.format not in HEADS:
         return 8
     with source(image) as file:
@@ -95,6 +96,12 @@ def bits(image: Image.Image) -> int:
 def _of_png(file: IO[bytes]) -> int:
     """A palette of 16 bits does not exist; of fewer bits Pillow makes 8."""
     return png.bit_depth(file) if file.read(len(png.SIGNATURE)) == png.SIGNATURE else 8
+
+
+def _of_tiff(file: IO[bytes]) -> int:
+    """By the tags, which an image that was pickled has lost."""
+    field = ifd.fields(file.read()).get(tiff.BITS)
+    return 16 if field and 16 in field.numbers() else 8
 
 
 def _of_jpeg2000(file: IO[bytes]) -> int:
@@ -126,6 +133,7 @@ def _of_sgi(file: IO[bytes]) -> int:
 
 HEADS: dict[str | None, Callable[[IO[bytes]], int]] = {
     "PNG": _of_png,
+    "TIFF": _of_tiff,
     "JPEG2000": _of_jpeg2000,
     "AVIF": _of_avif,
     "PPM": _of_ppm,

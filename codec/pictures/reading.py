@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from nacre.codec.chunks import SIGNATURE
 from nacre.codec.container import Limits
 from nacre.codec.pictures import kinds, pillow_limit, png_texts
 from nacre.codec.pictures.colour import Picture, to_picture
@@ -50,6 +51,8 @@ def read_picture(source: Source, *, salvage: bool = False, limits: Limits = Limi
         return _from_array(io.BytesIO(data), limits)
     if not data:
         raise ImageError("the file is empty")
+    if data.startswith(SIGNATURE):  # which the Pillow plugin would decode
+        raise ImageError(kinds.why_not(name, data))
     with pillow_limit.lifted(), png_texts.long_texts():
         return _from_data(name, png_texts.without_longer_texts(data), salvage, limits)
 

@@ -8,9 +8,9 @@ import os
 import pytest
 from PIL import Image
 
-from nacre.datasets.pictures import picture_suffixes
 from nacre.codec.pictures import kinds
 from nacre.codec.pictures.kinds import Kind
+from nacre.datasets.pictures import picture_suffixes
 
 HEIC = b"\0\0\0\x18ftypheic" + bytes(8)
 JXL = b"\xff\x0a" + bytes(20)

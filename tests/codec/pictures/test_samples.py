@@ -15,7 +15,6 @@ from PIL import Image, ImageOps
 
 from nacre.codec.container import MetaKind
 from nacre.codec.pictures import png, turned
-from nacre.codec.pictures import samples as sample_reader
 from nacre.codec.pictures.colour import ImageWarning, Picture, to_picture
 from nacre.entropy.errors import ImageError
 
@@ -262,24 +261,3 @@ def test_depth_that_pillow_does_not_give_is_said(levels):
     data = b"P6 37 23 %d\n" % levels + wide.tobytes()
     picture = read(data, f"{levels.bit_length()}-bit" if levels > 255 else None)
     assert np.abs(picture.pixels.astype(int) - RGB).max() <= 1
-
-
-def test_depth_is_found_in_the_heads_of_files():
-    data = bytearray(saved(Image.fromarray(RGB), "JPEG2000"))
-    assert sample_reader._bits_of_jpeg2000(data) == 8
-    data[data.index(b"\xff\x4f\xff\x51") + 42] = 11
-    assert sample_reader._bits_of_jpeg2000(data) == 12
-    data = bytearray(saved(Image.fromarray(RGB), "AVIF"))
-    assert sample_reader._bits_of_avif(data) == 8
-    data[data.index(b"av1C") + 6] |= 64
-    assert sample_reader._bits_of_avif(data) == 10
-    assert sample_reader._bits_of_avif(b"") == sample_reader._bits_of_jpeg2000(b"") == 8
-
-
-def test_16_bit_colour_that_was_loaded_before_is_said(tmp_path):
-    (tmp_path / "a.png").write_bytes(png.write(WIDE))
-    for source in (io.BytesIO(plain(WIDE[..., :3], 2)), tmp_path / "a.png"):
-        image = Image.open(source)
-        image.load()
-        with pytest.warns(ImageWarning, match="16-bit samples are rounded"):
-            assert to_picture(image).pixels.dtype == np.uint8
