@@ -71,8 +71,9 @@ def _is_tensor(value: Any) -> TypeGuard[torch.Tensor]:
 def _tensor_to_array(tensor: torch.Tensor) -> NDArray[Any]:
     import torch
 
-    if tensor.layout != torch.strided:
-        raise ImageError(f"a tensor of layout {tensor.layout}: a dense one wanted")
+    if tensor.layout != torch.strided or tensor.is_meta:
+        kind = "the meta device" if tensor.is_meta else f"layout {tensor.layout}"
+        raise ImageError(f"a tensor of {kind}: a dense one with numbers wanted")
     tensor = tensor.detach().as_subclass(torch.Tensor)
     if tensor.ndim != 3:
         raise ImageError(f"a tensor of shape {tuple(tensor.shape)}: (1 to 4, H, W) wanted")

@@ -109,8 +109,9 @@ def _write(
     head = {"descr": dtype.str, "fortran_order": False, "shape": whole}
     write_array_header_1_0(file, head)
     for top, rows in bands:
-        if alpha is not None:
+        if alpha is None:
+            file.write(np.ascontiguousarray(rows).data)
+        else:
             own = in_depth_of(alpha[top : top + len(rows)], dtype)
-            rows = np.dstack([rows, own])
-        file.write(np.ascontiguousarray(rows).data)
-        del rows
+            file.write(np.ascontiguousarray(np.dstack([rows, own])).data)
+        del rows  # while the next are decoded

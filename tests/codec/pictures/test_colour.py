@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -173,7 +175,10 @@ def test_cmyk_is_converted_aloud_and_its_profile_dropped():
         (torch.zeros(3, 4, 4, dtype=torch.complex64), "complex64"),
         (torch.zeros(3, 4, 4, dtype=torch.int8), "int8"),
         (torch.zeros(3, 4, 4).to_sparse(), "layout"),
+        (torch.zeros(3, 4, 4, device="meta"), "meta"),
+        (torch.float32, "a dtype is not a picture"),
         (np.ma.masked_array(RGB), "masked"),
+        (np.asmatrix(RGB[..., 0]), "matrix"),
         (np.zeros((4, 4, 3), np.int16), "int16"),
         (np.zeros((4, 4, 3), np.uint32), "uint32"),
         (np.zeros((4, 4), [("r", "u1"), ("g", "u1")]), "samples of type"),
@@ -199,7 +204,9 @@ SAME = {
     "parameter": torch.nn.Parameter(torch.from_numpy(RGB).permute(2, 0, 1).float() / 255),
     "tensor of a subclass": torch.from_numpy(RGB).permute(2, 0, 1).as_subclass(Elsewhere),
     "tensor of bfloat16": (torch.from_numpy(RGB // 255 * 255).permute(2, 0, 1) / 255).bfloat16(),
+    "tensor with a gradient": (torch.from_numpy(RGB).permute(2, 0, 1) / 255).requires_grad_() * 1,
     "array of a subclass": RGB.view(Sheet),
+    "picture": Picture(RGB),
     "backwards": RGB[::-1, ::-1],
     "columns first": np.asfortranarray(RGB),
 }
@@ -210,6 +217,21 @@ def test_what_means_the_same_is_taken_for_the_same(kind):
     wanted = {"tensor of bfloat16": RGB // 255 * 255, "backwards": RGB[::-1, ::-1]}.get(kind, RGB)
     found = quiet(SAME[kind]).pixels
     assert type(found) is np.ndarray and np.array_equal(found, wanted)
+
+
+def test_a_memory_map_stays_one(tmp_path):
+    np.save(tmp_path / "a.npy", RGB)
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    found = quiet(mapped).pixels
+    assert type(found) is np.ndarray and np.shares_memory(found, mapped)
+
+
+def test_torch_is_not_imported_to_find_tensors():
+    code = (
+        "import sys, numpy; from nacre.codec.pictures.colour import to_picture;"
+        "to_picture(numpy.zeros((2, 2), 'u1')); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_arrays_that_cannot_be_written_to_are_read():
