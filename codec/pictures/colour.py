@@ -1,4 +1,4 @@
-"""Pictures of all kinds to grey or RGB of 8 or 16 bits, and back; what would be lost is said, never hidden."""
+"""PIL images, arrays and tensors to grey or RGB samples of 8 or 16 bits, and back; losses raise a warning."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class Picture:
-    """What is coded: samples and what travels with them."""
+    """Samples as they are stored, alpha, and metadata: what is coded and decoded."""
 
-    pixels: Pixels  # (H, W, 1) or (H, W, 3)
+    pixels: Pixels  # (H, W, 1) grey or (H, W, 3) RGB
     metadata: dict[MetaKind, bytes] = field(default_factory=dict)
-    orientation: int = 1
-    alpha: Pixels | None = None  # (H, W), 0 transparent, the largest number opaque
+    orientation: int = 1  # 1 to 8 as in EXIF; not applied to the samples
+    alpha: Pixels | None = None  # (H, W), 0 transparent, 255 or 65535 opaque
 
     @property
     def channels(self) -> int:
@@ -98,7 +98,7 @@ def _plain(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _checked(array: NDArray[Any]) -> Pixels:
-    """As numbers of this machine's byte order."""
+    """(H, W, 1 to 4) of uint8 or uint16 in native byte order; raises ImageError for other arrays."""
     if array.ndim != 3 or not 1 <= array.shape[2] <= 4:
         raise ImageError(f"an array of shape {array.shape}: (H, W) or (H, W, 1 to 4) wanted")
     if not array.size:
@@ -111,9 +111,11 @@ def _checked(array: NDArray[Any]) -> Pixels:
 
 
 def _apart(
-    array: Pixels, info: dict[MetaKind, bytes] | None = None, orientation: int = 1
+    array: Pixels,
+    info: dict[MetaKind, bytes] | None = None,
+    orientation: int = 1,  # 1 to 8 as in EXIF; not applied to the samples
 ) -> Picture:
-    """Colours and transparency of (H, W, 1 to 4)."""
+    """Separate colours and alpha of (H, W, 1 to 4)."""
     colours = array.shape[2] if array.shape[2] % 2 else array.shape[2] - 1
     plane = array[..., -1] if colours < array.shape[2] else None
     if plane is not None and plane.min() == np.iinfo(plane.dtype).max:
@@ -137,8 +139,8 @@ def _from_pil(image: Image.Image) -> Picture:
 
 
 def _full(array: NDArray[Any]) -> NDArray[Any]:
-    """Colours from 16 to 235, of 255, spread; transparency has no such range."""
-    warnings.warn("samples of the narrow range of video are spread", ImageWarning, stacklevel=4)
+    """Colours of narrow range, 16 to 235 of 255, scaled to full range; alpha always has the full one."""
+    warnings.warn("samples of narrow range are scaled to full range", ImageWarning, stacklevel=4)
     colours = array.shape[2] if array.shape[2] % 2 else array.shape[2] - 1
     white = np.iinfo(array.dtype).max
     unit = (white + 1) // 256
@@ -154,14 +156,14 @@ def to_8_bits(samples: Pixels) -> NDArray[np.uint8]:
 
 
 def in_depth_of(samples: Pixels, dtype: np.dtype[Any]) -> Pixels:
-    """Of the type wanted, uint8 or uint16; the largest number stays the largest."""
+    """Convert to uint8 or uint16; white stays white."""
     if dtype == np.uint8 or samples.dtype == np.uint16:
         return to_8_bits(samples) if dtype == np.uint8 else samples
     return samples.astype(np.uint16) * np.uint16(257)
 
 
 def to_pil(picture: Picture) -> Image.Image:
-    """A PIL image of mode L, LA, I;16, RGB or RGBA, metadata in its `info`; the pixels lie as in the source.
+    """A PIL image of mode L, LA, I;16, RGB or RGBA, metadata in its `info`, orientation not applied.
 
     16-bit colour, and 16-bit grey with transparency, are rounded to 8 bits with an ImageWarning.
     """

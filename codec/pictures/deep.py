@@ -1,4 +1,4 @@
-"""Pictures of 16-bit colour, which Pillow reads as 8 bits and cannot write: PNG and TIFF."""
+"""PNG and TIFF files of 16-bit colour, which Pillow reads as 8 bits and cannot write."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ FORMATS = {"PNG": png.write, "TIFF": tiff.write}
 
 
 def read(data: bytes) -> Deep:
-    """The first picture of a PNG or TIFF of 16-bit colour, or grey with transparency; raises ImageError.
+    """The first image of a PNG or TIFF file of 16-bit RGB, RGBA or grey with alpha; raises ImageError.
 
-    The pixels lie as in the file, colours are not multiplied by transparency.
+    The orientation is not applied; alpha is straight, not associated.
     """
     return _read_png(data) if data.startswith(png.SIGNATURE) else tiff.read(data)
 
 
 def _read_png(data: bytes) -> Deep:
-    """Through PyAV."""
+    """Decode by PyAV."""
     import av
 
     try:

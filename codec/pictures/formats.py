@@ -1,4 +1,4 @@
-"""Pictures to files of other formats: what a format holds is written, what it does not hold is said."""
+"""Pictures to files of the formats that Pillow writes; a warning names what a format cannot hold."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from nacre.codec.pictures.metadata import EXIF_PREFIX, ImageWarning
 from nacre.entropy.errors import ImageError
 
 HOLD_METADATA = {"PNG", "JPEG", "WEBP", "TIFF", "AVIF", "MPO"}
-HOLD_DENSITY = {"JPEG", "MPO", "BMP", "DIB"}  # beside EXIF
+HOLD_DENSITY = {"JPEG", "MPO", "BMP", "DIB"}  # outside of EXIF
 HOLD_16_BITS = {"PNG", "TIFF"}
 HOLD_16_BIT_GREY = {"JPEG2000", "PPM"}
-COLOURED = {"WEBP"}  # all of them, grey ones too
-HOLD_GREY_ALPHA = {"JPEG2000", "TGA"}  # of those that Pillow writes here
+COLOURED = {"WEBP"}  # no grey mode
+HOLD_GREY_ALPHA = {"JPEG2000", "TGA"}  # as Pillow writes them
 ICONS = {"ICO", "ICNS"}
 OPAQUE = {"JPEG", "MPO", "BMP", "DIB", "PPM", "EPS", "PDF", "PCX"}
 BEST: dict[str, dict[str, Any]] = {
@@ -34,7 +34,7 @@ BEST: dict[str, dict[str, Any]] = {
 GREY_MODES = {"L", "LA", "I;16"}
 PLAIN_TAGS = {ifd.ORIENTATION, ifd.X_RESOLUTION, ifd.Y_RESOLUTION, ifd.RESOLUTION_UNIT}
 GIF_COLOURS = 256
-VISIBLE = 128  # of 255, where a pixel is shown or not
+VISIBLE = 128  # of 255; the least alpha of a pixel that GIF shows
 
 
 def _warn(message: str) -> None:
@@ -42,7 +42,7 @@ def _warn(message: str) -> None:
 
 
 def file_bytes(picture: Picture, format: str) -> bytes:
-    """A picture in a format of Pillow's, whole or with an ImageWarning; raises ImageError."""
+    """A file in one of Pillow's formats ("PNG"); an ImageWarning names what is not kept. Raises ImageError."""
     Image.init()
     if format not in Image.SAVE:
         raise ImageError(f"Pillow cannot write {format}")
@@ -60,14 +60,14 @@ def file_bytes(picture: Picture, format: str) -> bytes:
     except ImageError:
         if picture.alpha is None:
             raise
-    blended = _blended(picture)  # the writer may know no transparency
+    blended = _blended(picture)  # the writer may not support alpha
     data = _saved(_image(blended, format), picture.metadata, format)
     _warn(f"transparency is blended onto white for {format}")
     return data
 
 
 def picture_bytes(image: Image.Image, format: str) -> bytes:
-    """A picture of Pillow's as `file_bytes`, with the metadata of its `info`."""
+    """`file_bytes` of a PIL image and the ICC, EXIF and XMP blocks of its `info`."""
     if image.mode not in GREY_MODES | {"RGB", "RGBA"}:
         return file_bytes(to_picture(image), format)
     samples = np.asarray(image)
@@ -82,7 +82,7 @@ def picture_bytes(image: Image.Image, format: str) -> bytes:
 
 
 def _held(picture: Picture, format: str) -> Picture:
-    """What a format holds of a picture: turned, converted, rounded and blended where it must be."""
+    """The picture reduced to what the format holds: turned, converted, rounded, blended onto white."""
     if format not in HOLD_METADATA:
         picture = _without_metadata(picture, format)
     if picture.pixels.dtype == np.uint16 and not _holds_16_bits(picture, format):
@@ -99,7 +99,7 @@ def _holds_16_bits(picture: Picture, format: str) -> bool:
 
 
 def _without_metadata(picture: Picture, format: str) -> Picture:
-    """Upright, in sRGB, and only the density left."""
+    """The picture as shown, in sRGB, with the resolution as its only metadata."""
     block = picture.metadata.get(MetaKind.EXIF, b"")
     tags = ifd.fields(block)
     is_plain = ifd.is_block(block) and set(tags) <= PLAIN_TAGS
@@ -115,7 +115,7 @@ def _without_metadata(picture: Picture, format: str) -> Picture:
 
 
 def _density_block(block: bytes, orientation: int) -> bytes:
-    """The density alone, of the picture as it is shown."""
+    """An EXIF block of the resolution alone, of the picture as it is shown."""
     found = metadata.density(block)
     if found is None:
         return b""
@@ -128,7 +128,7 @@ def _density_block(block: bytes, orientation: int) -> bytes:
 
 
 def _in_srgb(picture: Picture, format: str) -> Pixels:
-    """The colours that a reader without the profile will take them for."""
+    """Pixels converted to sRGB, which readers assume where there is no profile."""
     icc = picture.metadata.get(MetaKind.ICC, b"")
     if not icc or profiles.is_srgb(icc):
         return picture.pixels
@@ -142,7 +142,7 @@ def _in_srgb(picture: Picture, format: str) -> Pixels:
 
 
 def _blended(picture: Picture) -> Picture:
-    """On white, in 8 or 16 bits."""
+    """Composited onto white, in 8 or 16 bits; no alpha is left."""
     assert picture.alpha is not None
     white = np.iinfo(picture.pixels.dtype).max
     share = (picture.alpha / np.iinfo(picture.alpha.dtype).max)[..., None]
@@ -152,7 +152,7 @@ def _blended(picture: Picture) -> Picture:
 
 
 def _samples(picture: Picture) -> NDArray[Any]:
-    """(H, W, 1 to 4) of one type; transparency follows the colours."""
+    """(H, W, 1 to 4) of one type; alpha is the last channel."""
     if picture.alpha is None:
         return picture.pixels
     return np.dstack([picture.pixels, in_depth_of(picture.alpha, picture.pixels.dtype)])
@@ -161,7 +161,7 @@ def _samples(picture: Picture) -> NDArray[Any]:
 def _tiff(picture: Picture) -> bytes:
     samples = _samples(picture)
     if samples.dtype == np.uint16 and samples.shape[2] == 2:
-        samples = samples[..., [0, 0, 0, 1]]  # Pillow reads no grey of 16 bits with transparency
+        samples = samples[..., [0, 0, 0, 1]]  # Pillow reads no 16-bit grey with alpha
         icc = metadata.fitted(picture.metadata.get(MetaKind.ICC, b""), 3)
     else:
         icc = picture.metadata.get(MetaKind.ICC, b"")
@@ -189,13 +189,13 @@ def _png(picture: Picture) -> bytes:
 
 
 def _xmp_text(xmp: bytes) -> str:
-    """XMP is of any Unicode encoding, text of PNG is UTF-8."""
+    """XMP, in UTF-8 or UTF-16, as text for PNG; empty with a warning for other bytes."""
     for encoding in ("utf-8", "utf-16"):
         try:
             return xmp.decode(encoding)
         except UnicodeDecodeError:
             continue
-    _warn("PNG is written without XMP, which is no text")
+    _warn("PNG is written without XMP, which is not text")
     return ""
 
 
@@ -216,12 +216,12 @@ def _image(picture: Picture, format: str) -> Image.Image:
 
 
 def _for_gif(samples: NDArray[np.uint8]) -> Image.Image:
-    """256 colours, one of which stands for all that is transparent."""
+    """A palette of 256 colours, one of which is the transparent one."""
     channels = samples.shape[2]
     colours = _from_samples(samples if channels % 2 else samples[..., :-1])
     hidden = samples[..., -1] < VISIBLE if channels % 2 == 0 else None
     if hidden is not None and ((samples[..., -1] > 0) & (samples[..., -1] < 255)).any():
-        _warn("GIF shows a pixel or not: partial transparency is rounded")
+        _warn("GIF has no partial transparency: rounded")
     most = GIF_COLOURS if hidden is None else GIF_COLOURS - 1
     if colours.getcolors(most) is None:
         _warn(f"GIF holds {GIF_COLOURS} colours: reduced")
@@ -237,7 +237,7 @@ def _for_gif(samples: NDArray[np.uint8]) -> Image.Image:
 
 
 def _saved(image: Image.Image, blocks: dict[MetaKind, bytes], format: str) -> bytes:
-    """By Pillow; of what a writer refuses, as little as possible is left out."""
+    """A file by Pillow's writer. Where it refuses metadata, as few blocks as possible are left out."""
     exif = blocks.get(MetaKind.EXIF, b"")
     options: dict[str, Any] = dict(BEST.get(format, {}))
     density = metadata.density(exif)

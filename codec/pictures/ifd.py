@@ -1,4 +1,4 @@
-"""Image file directories: the tags of EXIF blocks and TIFF files, read and changed.
+"""Image file directories (IFD), the tags of EXIF blocks and TIFF files: reading and editing.
 
 A block is changed by a new directory. Everything else keeps its place, so that what points at it by its
 position stays true: other directories, thumbnails, the notes of camera makers.
@@ -22,7 +22,7 @@ ARTIST, COPYRIGHT, XMP, IPTC, ICC = 315, 33432, 700, 33723, 34675
 EXIF_IFD, GPS_IFD, INTEROP_IFD = 34665, 34853, 40965
 LAYERS = 37724  # of Photoshop
 
-# How samples lie in the file that the block was taken from, or what travels in blocks of its own.
+# Tags of the layout of samples in the source file, and of metadata that nacre files keep in other blocks.
 STRUCTURE = (
     {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284}
     | {288, 289, 290, 291, 292, 293, 297, 301, 317, 320, 321, 322, 323, 324, 325, 326, 327, 328}
@@ -35,7 +35,7 @@ STRUCTURE = (
 
 @dataclass(frozen=True)
 class Field:
-    """A tag's value, in the byte order of its block."""
+    """Value of a tag; `data` is in the byte order of the block."""
 
     kind: int
     count: int
@@ -43,12 +43,12 @@ class Field:
     order: str  # "<" or ">"
 
     def numbers(self) -> tuple[int, ...]:
-        """Whole numbers, none where it holds something else."""
+        """The values of integer types; empty for other types."""
         code = {BYTE: "B", SHORT: "H", LONG: "I", 13: "I", 16: "Q", 18: "Q"}.get(self.kind)
         return struct.unpack(f"{self.order}{self.count}{code}", self.data) if code else ()
 
     def rational(self) -> float:
-        """The first of fractions, 0 where there is none."""
+        """The first value of type RATIONAL; 0 for other types and for a zero denominator."""
         if self.kind != RATIONAL or not self.count:
             return 0.0
         above, below = struct.unpack_from(self.order + "II", self.data)
@@ -60,13 +60,13 @@ Value = Union[bytes, int, float, "tuple[int, ...]"]  # bytes as UNDEFINED
 
 @dataclass(frozen=True)
 class Text:
-    """A value of characters."""
+    """A value of type ASCII, which is written as UTF-8."""
 
     text: str
 
 
 def fields(block: bytes) -> dict[int, Field]:
-    """The first directory of a block; of one that is none, nothing."""
+    """The fields of the first directory of a block, by tag; empty where it cannot be parsed."""
     try:
         order, is_big, at = _head(block)
         return _directory(block, order, is_big, at)
@@ -83,7 +83,7 @@ def is_block(block: bytes) -> bool:
 
 
 def _head(block: bytes) -> tuple[str, bool, int]:
-    """Byte order, whether it is BigTIFF, the place of the first directory."""
+    """Byte order, whether it is BigTIFF, offset of the first directory."""
     order = {b"II": "<", b"MM": ">"}.get(bytes(block[:2]))
     if order is None:
         raise ValueError("no byte order")
@@ -96,7 +96,7 @@ def _head(block: bytes) -> tuple[str, bool, int]:
 
 
 def _directory(block: bytes, order: str, is_big: bool, at: int) -> dict[int, Field]:
-    """Fields whose values lie in the block; in all no more bytes than it has, whatever they claim."""
+    """Fields whose values lie inside the block; their total size is limited to the size of the block."""
     left = len(block)
     (count,) = struct.unpack_from(order + ("Q" if is_big else "H"), block, at)
     entry = struct.Struct(order + ("HHQ8s" if is_big else "HHI4s"))
@@ -117,9 +117,9 @@ def _directory(block: bytes, order: str, is_big: bool, at: int) -> dict[int, Fie
 
 
 def edited(block: bytes, drop: Container[int] = (), add: Mapping[int, Value | Text] = {}) -> bytes:
-    """A block without some tags of its first directory and with others, which go before its own.
+    """A block with some tags of its first directory removed and others added or replaced.
 
-    A block that cannot be parsed stays as it is, and one that needs no change stays so to the byte.
+    A block that cannot be parsed, or needs no change, is returned unchanged.
     """
     block = block or EMPTY
     try:
@@ -145,7 +145,7 @@ def directory(
     add: Mapping[int, Value | Text],
     is_last: bool = False,
 ) -> bytes:
-    """The directory that `edited` puts at the place `at`; `is_last` leaves out those that follow it."""
+    """A new first directory for the offset `at`; with `is_last` it has no pointer to a next directory."""
     order, _, old = _head(block)
     kept, following = _entries(block, order, old)
     entries = {tag: entry for tag, entry in kept.items() if tag not in drop}
@@ -164,7 +164,7 @@ def directory(
 
 
 def _entries(block: bytes, order: str, at: int) -> tuple[dict[int, bytes], bytes]:
-    """The entries of a directory as they stand, and the place of the next one."""
+    """The raw entries of a directory by tag, and the raw pointer to the next directory."""
     (count,) = struct.unpack_from(order + "H", block, at)
     end = at + 2 + 12 * count
     if end > len(block):
@@ -175,7 +175,7 @@ def _entries(block: bytes, order: str, at: int) -> tuple[dict[int, bytes], bytes
 
 
 def _packed(value: Value | Text, order: str) -> tuple[int, int, bytes]:
-    """Type, count and bytes."""
+    """Type, count and bytes of a value."""
     if isinstance(value, Text):
         data = value.text.encode() + b"\0"
         return ASCII, len(data), data
@@ -199,7 +199,7 @@ POINTERS = {EXIF_IFD, GPS_IFD, INTEROP_IFD}
 
 
 def compact(block: bytes, drop: Container[int] = ()) -> bytes:
-    """A new block of the first directory and those of EXIF below it, without the tags to drop.
+    """A new block of the first directory and its EXIF sub-directories, without the tags in `drop`.
 
     For blocks that are mostly something else, such as a TIFF file. Notes of camera makers that point at
     places in it lose those.
@@ -226,7 +226,7 @@ def _tree(block: bytes, order: str, is_big: bool, at: int, levels: int) -> Tree:
 
 
 def _append(out: bytearray, tree: Tree, order: str) -> None:
-    """A directory at the end of the block, what it points at behind it."""
+    """Append a directory and then the values that it points to."""
     at = len(out)
     out += struct.pack(order + "H", len(tree)) + bytes(12 * len(tree) + 4)
     for i, tag in enumerate(sorted(tree)):

@@ -1,4 +1,4 @@
-"""What a file is, by its name and then by its content: a picture, one that needs a package, or neither."""
+"""Which files are pictures that can be read here, by suffix and, where that is not known, by content."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Kind(Enum):
-    """What becomes of a file that was found in a folder."""
+    """Judgement of a file that was found in a folder."""
 
-    TAKEN = auto()
-    UNREADABLE = auto()  # a picture, which cannot be read here
-    HIDDEN = auto()  # a picture whose name asks to be passed over
-    OTHER = auto()  # no picture
-    BESIDE = auto()  # what programs leave beside pictures: not worth a word
+    TAKEN = auto()  # a picture
+    UNREADABLE = auto()  # a picture of a format that cannot be read here
+    HIDDEN = auto()  # a picture whose name begins with a dot
+    OTHER = auto()  # not a picture
+    BESIDE = auto()  # a file that programs put beside pictures, such as a side-car; not reported
 
 
 ROWS_SUFFIX = ".npy"  # uint8 or uint16 (H, W, 1 to 4), row by row
@@ -30,7 +30,7 @@ RAW = frozenset(
     ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .fff .gpr .iiq .k25 .kdc .mef .mos .mrw .nef .nrw .orf"
     " .pef .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f".split()
 )
-PACKAGES = {  # that add a format to Pillow
+PACKAGES = {  # which package adds a format to Pillow
     ".heic": "pillow-heif",
     ".heif": "pillow-heif",
     ".heics": "pillow-heif",
@@ -47,7 +47,7 @@ BESIDE = frozenset(
     ".aae .cos .csv .db .dop .htm .html .icc .icm .ini .json .lnk .log .lrcat .lrprev .md .md5 .ncr .nfo .on1"
     " .part .pp3 .sha256 .thm .tmp .txt .url .vrd .xml .xmp .yaml .yml".split()
 )
-# Of what Pillow reads, what says clearly by its first bytes what it is.
+# Formats of Pillow with an unambiguous signature.
 SELF_EVIDENT = frozenset(
     "AVIF BMP DDS GIF HEIF ICNS JPEG JPEG2000 JXL MPO PNG PPM PSD QOI TIFF WEBP".split()
 )
@@ -69,7 +69,7 @@ def add_plugins() -> None:
 
 
 class Pictures:
-    """Judges the files of a folder: by name, and by content where the name says nothing."""
+    """Judges the files of a folder by suffix, and by content where the suffix is not known."""
 
     def __init__(self, suffixes: Iterable[str]) -> None:
         from PIL import Image
@@ -82,7 +82,7 @@ class Pictures:
     def __call__(self, path: str) -> Kind:
         name = os.path.basename(path).lower()
         suffix = os.path.splitext(name)[1]
-        if name.startswith("."):  # with ._ of macOS: what it knows of the file without
+        if name.startswith("."):  # those with ._ are resource forks of macOS
             is_hidden = not name.startswith("._") and suffix in self._known | self._unread
             return Kind.HIDDEN if is_hidden else Kind.BESIDE
         if suffix in self._known:
@@ -111,14 +111,14 @@ class Pictures:
 
 
 def suffix_of(head: bytes) -> str:
-    """Of a format that Pillow may need a package for, by the first bytes of a file; or none."""
+    """Suffix of the format of a file, HEIC, AVIF or JPEG XL, by its first bytes; empty for all others."""
     if head[4:8] == b"ftyp":
         return ".heic" if head[8:12] in HEIF_BRANDS else ".avif" if head[8:11] == b"avi" else ""
     return ".jxl" if head.startswith(JXL_HEADS) else ""
 
 
 def is_raw(image: Image.Image) -> bool:
-    """Whether it is the preview in a camera's raw file, which is built as a TIFF file is."""
+    """Whether the image is the preview in a raw camera file, whose container is TIFF."""
     tags = getattr(image, "tag_v2", {})
     if DNG_VERSION in tags or (tags.get(SUBFILE_TYPE) == 1 and SUB_IFDS in tags):
         return True
@@ -129,11 +129,11 @@ def is_raw(image: Image.Image) -> bool:
     file.seek(8)
     mark = file.read(2)
     file.seek(place)
-    return bool(mark == b"CR")  # of Canon
+    return bool(mark == b"CR")  # CR2 of Canon
 
 
 def reason(suffix: str) -> str:
-    """Why files that end so cannot be read here, and what helps; empty for those that Pillow knows."""
+    """Why files of that suffix cannot be read here, and the remedy; empty for formats that Pillow reads."""
     if suffix in RAW:
         return "a raw file of a camera must be developed first, with rawpy for one"
     if suffix in PACKAGES:
@@ -142,7 +142,7 @@ def reason(suffix: str) -> str:
 
 
 def why_not(name: str, data: bytes) -> str:
-    """What to say of bytes that Pillow does not know."""
+    """Error message for a file that Pillow cannot identify."""
     if data.startswith(SIGNATURE):
         return "a nacre file already"
     suffix = suffix_of(data[:HEAD_BYTES]) or os.path.splitext(name)[1].lower()

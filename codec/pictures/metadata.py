@@ -1,4 +1,4 @@
-"""What travels with a picture: blocks of ICC, EXIF and XMP from what Pillow found, and back."""
+"""Metadata of a picture: ICC, EXIF and XMP blocks from the fields of a PIL image, and back."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from nacre.codec.container import MetaKind
 from nacre.codec.pictures import ifd, png, profiles
 from nacre.codec.pictures.source import source
 
-EXIF_PREFIX = b"Exif\0\0"  # as JPEG has it; kept out of our files
-GAMMAS = (0.1, 10)  # of a gAMA chunk; others are damage
-IPTC_RESOURCE = 0x0404  # of Photoshop
+EXIF_PREFIX = (
+    b"Exif\0\0"  # precedes the block in JPEG and in Pillow's `info`; not stored in nacre files
+)
+GAMMAS = (0.1, 10)  # range of a gAMA chunk that is believed
+IPTC_RESOURCE = 0x0404  # number of the Photoshop resource
 TEXT_TAGS = {  # keywords of PNG
     "Author": ifd.ARTIST,
     "Copyright": ifd.COPYRIGHT,
@@ -27,20 +29,20 @@ TEXT_TAGS = {  # keywords of PNG
 }
 KEPT_TEXTS = {"XML:com.adobe.xmp", "Raw profile type exif"}
 
-UNSPECIFIED = 2  # of H.273
+UNSPECIFIED = 2  # code point of H.273
 
 
 class ImageWarning(UserWarning):
-    """Something of the picture is not kept."""
+    """Part of a picture, of its samples or its metadata, is converted or not kept."""
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """What H.273 calls colours."""
+    """Code points of H.273 for colour primaries and transfer characteristics."""
 
     primaries: int
     transfer: int
-    is_full: bool = True  # samples from 0 to the largest number; else as in video, 16 to 235
+    is_full: bool = True  # full range; otherwise narrow range, 16 to 235 of 255
 
 
 def warn(message: str) -> None:
@@ -48,9 +50,9 @@ def warn(message: str) -> None:
 
 
 def exif(image: Image.Image) -> tuple[int, bytes]:
-    """Orientation, and the block as it came; a block that cannot be parsed is kept and says nothing.
+    """Orientation, 1 to 8, and the EXIF block unchanged; 1 where the block cannot be parsed.
 
-    Pillow turns pictures of TIFF files as it loads them: of those the orientation is 1.
+    It is 1 for TIFF files too, because Pillow applies their orientation when it loads them.
     """
     raw = image.info.get("exif") or b""
     try:
@@ -58,7 +60,7 @@ def exif(image: Image.Image) -> tuple[int, bytes]:
         orientation, raw = tags.get(ifd.ORIENTATION, 1), raw or (tags.tobytes() if tags else b"")
     except Exception:  # readers of Pillow raise whatever their parsing hits
         if not raw:
-            warn("the tags of the file cannot be read, and are not kept")
+            warn("the EXIF tags cannot be read and are not kept")
         orientation = 1
     if hasattr(image, "tag_v2") or orientation not in range(1, 9):
         orientation = 1
@@ -68,9 +70,10 @@ def exif(image: Image.Image) -> tuple[int, bytes]:
 def blocks(
     image: Image.Image, channels: int, numbers: Numbers | None, is_srgb: bool
 ) -> tuple[dict[MetaKind, bytes], int]:
-    """Metadata of a picture that is loaded, and its orientation.
+    """Metadata blocks and orientation of a loaded image.
 
-    `channels`, 1 or 3, are those of its samples; `numbers` name its colours, unless it was converted to sRGB.
+    `channels` of its samples are 1 or 3. `numbers` define its colour space; with `is_srgb` the samples were
+    converted to sRGB, and no profile is kept.
     """
     orientation, raw = exif(image)
     found = {
@@ -105,13 +108,13 @@ def named_colours(image: Image.Image) -> Numbers | None:
 
 
 def _profile(image: Image.Image, channels: int, numbers: Numbers | None) -> bytes:
-    """In the order of the PNG standard: cICP, iCCP, sRGB, then gAMA and cHRM."""
+    """ICC profile, by the precedence of the PNG standard: cICP, iCCP, sRGB, then gAMA and cHRM."""
     if numbers is not None:
         colours = profiles.by_numbers(numbers.primaries, numbers.transfer)
         if colours is not None:
             return profiles.made(colours, channels)
         named = f"primaries {numbers.primaries} and transfer {numbers.transfer} of H.273"
-        warn(f"its colours, {named}, are not kept")
+        warn(f"the colour space, {named}, is not kept")
     icc = image.info.get("icc_profile") or b""
     if icc:
         return fitted(icc, channels)
@@ -125,12 +128,12 @@ def _profile(image: Image.Image, channels: int, numbers: Numbers | None) -> byte
     try:
         return profiles.made(_by_points(points, curve), channels)
     except ValueError as error:
-        warn(f"its colours are not kept: {error}")
+        warn(f"the colour space is not kept: {error}")
         return b""
 
 
 def _by_points(points: tuple[float, ...] | None, curve: tuple[float, ...]) -> profiles.Colours:
-    """Colours of a cHRM chunk: white, red, green and blue, x and y of each."""
+    """Colour space of a cHRM chunk: x and y of white, red, green and blue."""
     if not points:
         return profiles.Colours(curve=curve)
     white, red, green, blue = zip(points[::2], points[1::2], strict=True)
@@ -138,7 +141,7 @@ def _by_points(points: tuple[float, ...] | None, curve: tuple[float, ...]) -> pr
 
 
 def fitted(icc: bytes, channels: int) -> bytes:
-    """The profile, or one of the same curve, if it describes other samples than the picture's."""
+    """A profile for that many channels: `icc` or one made of its tone curve; else empty, with a warning."""
     found = profiles.fitted(icc, channels)
     if found is None:
         kind = profiles.space(icc).decode("latin-1").strip()
@@ -149,11 +152,11 @@ def fitted(icc: bytes, channels: int) -> bytes:
 
 
 def _exif_block(image: Image.Image, block: bytes, orientation: int) -> bytes:
-    """EXIF without what another file's samples need, and with what its file says elsewhere."""
+    """EXIF without tags of the source file's layout, and with metadata from outside the block."""
     if hasattr(image, "tag_v2"):
         tags = image.tag_v2
         if ifd.LAYERS in tags:
-            warn("layers of Photoshop are not kept")
+            warn("Photoshop layers are not kept")
         block = ifd.compact(block, ifd.STRUCTURE | {ifd.ORIENTATION}) if block else b""
     present = set(ifd.fields(block))
     added: dict[int, ifd.Value | ifd.Text] = {}
@@ -174,11 +177,11 @@ def _unless_empty(block: bytes) -> bytes:
 
 
 def _resolution(image: Image.Image) -> dict[int, ifd.Value | ifd.Text]:
-    """Dots an inch, or how the sides of a pixel relate."""
+    """Resolution in dots per inch, or the aspect ratio of a pixel, as tags."""
     info, unit = image.info, 2
     found: Any = info.get("dpi")
     if image.format in ("JPEG", "MPO") and info.get("jfif_unit") not in (1, 2):
-        found = None  # Pillow's guess
+        found = None  # Pillow invents a value
     if not found:
         found, unit = info.get("aspect") or info.get("jfif_density"), 1
     if not isinstance(found, tuple) or len(found) != 2 or min(found) <= 0:
@@ -190,7 +193,7 @@ def _resolution(image: Image.Image) -> dict[int, ifd.Value | ifd.Text]:
 
 
 def density(block: bytes) -> tuple[float, float, bool] | None:
-    """Undo `_resolution`: horizontal, vertical, and whether they are dots an inch."""
+    """Undo `_resolution`: horizontal, vertical, and whether the unit is dots per inch."""
     tags = ifd.fields(block)
     if ifd.X_RESOLUTION not in tags or ifd.Y_RESOLUTION not in tags:
         return None
@@ -202,7 +205,7 @@ def density(block: bytes) -> tuple[float, float, bool] | None:
 
 
 def _texts(image: Image.Image, block: bytes) -> dict[int, ifd.Value | ifd.Text]:
-    """Texts of PNG, and comments, as tags; those without a tag are named."""
+    """PNG texts and comments as tags, with a warning that names those for which no tag exists."""
     found: dict[str, Any] = {}
     if image.format == "PNG":
         found = {k: v for k, v in getattr(image, "text", {}).items() if k not in KEPT_TEXTS}
@@ -225,7 +228,7 @@ def _texts(image: Image.Image, block: bytes) -> dict[int, ifd.Value | ifd.Text]:
 
 
 def _date(text: str) -> str:
-    """As EXIF writes it; nothing for what is no date."""
+    """A date in the form of EXIF; empty if the text is no date."""
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             return parse(text.strip()).strftime("%Y:%m:%d %H:%M:%S")
@@ -235,7 +238,7 @@ def _date(text: str) -> str:
 
 
 def shown_orientation(metadata: Mapping[MetaKind, bytes], orientation: int) -> int:
-    """What readers go by: the EXIF block, or where that says nothing, the head of the file."""
+    """The orientation that readers apply: the tag of the EXIF block, or without one that of the head."""
     tag = ifd.fields(metadata.get(MetaKind.EXIF, b"")).get(ifd.ORIENTATION)
     told = tag.numbers()[:1] if tag is not None else ()
     return told[0] if told and told[0] in range(1, 9) else orientation
@@ -244,9 +247,10 @@ def shown_orientation(metadata: Mapping[MetaKind, bytes], orientation: int) -> i
 def cleaned(
     metadata: Mapping[MetaKind, bytes], orientation: int, channels: int | None = None
 ) -> dict[MetaKind, bytes]:
-    """Blocks of a nacre file that fit its samples, 1 or 3 channels, and a file of any format.
+    """Metadata blocks of a nacre file, made fit for a file of another format with 1 or 3 channels.
 
-    EXIF tells the orientation. Files that were written by early versions need the rest.
+    The EXIF block gets the orientation. Files of early versions also have tags of their source file's layout
+    and profiles for other channels, which are removed.
     """
     found = dict(metadata)
     block = found.get(MetaKind.EXIF, b"")
@@ -261,7 +265,7 @@ def cleaned(
 def metadata_info(
     metadata: Mapping[MetaKind, bytes], orientation: int, channels: int | None = None
 ) -> dict[str, bytes]:
-    """Blocks of metadata as PIL keeps them in `info`; an orientation without EXIF gets a small one."""
+    """Metadata blocks as Pillow keeps them in `info`; an orientation without EXIF gets an EXIF block."""
     found = cleaned(metadata, orientation, channels)
     info = {
         "icc_profile": found.get(MetaKind.ICC, b""),

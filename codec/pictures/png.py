@@ -1,4 +1,4 @@
-"""PNG files beside Pillow: their chunks, found and put in, and pictures of 16 bits, written."""
+"""PNG files without Pillow: reading and inserting chunks, and a writer for 16-bit samples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INCH = 0.0254  # metres
 
 
 def chunks(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Type and content of the chunks before the pixels."""
+    """Type and data of the chunks before the first IDAT."""
     file.seek(len(SIGNATURE))
     while len(head := file.read(8)) == 8:
         size, kind = struct.unpack(">I4s", head)
@@ -28,12 +28,12 @@ def chunks(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def bit_depth(file: IO[bytes]) -> int:
-    """Bits a sample, or an index of a palette."""
+    """Bits per sample, or per palette index; 8 where there is no IHDR."""
     return next((data[8] for kind, data in chunks(file) if kind == b"IHDR" and len(data) > 8), 8)
 
 
 def with_chunks(data: bytes, added: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """A PNG file with more chunks, before its palette and its pixels, and without others of those types."""
+    """A PNG file with chunks inserted after IHDR; they replace those of the same types, except iTXt."""
     kinds = {kind for kind, _ in added} - {b"iTXt"}
     out, at = [data[:HEAD_BYTES], *(_chunk(*chunk) for chunk in added)], HEAD_BYTES
     while data[at + 4 : at + 8] not in PIXELS_BEGIN:
@@ -61,7 +61,7 @@ def xmp_chunk(text: str) -> tuple[bytes, bytes]:
 
 
 def density_chunk(x: float, y: float, is_inch: bool) -> tuple[bytes, bytes]:
-    """Dots an inch, or only how their sides relate."""
+    """pHYs: dots per inch, or with `is_inch` false the aspect ratio of a pixel."""
     unit = INCH if is_inch else 1
     dots = (min(round(value / unit), 2**31 - 1) for value in (x, y))
     return b"pHYs", struct.pack(">IIB", *dots, is_inch)
@@ -73,7 +73,7 @@ PAETH = 4
 
 
 def write(pixels: NDArray[Any]) -> bytes:
-    """A file of (H, W, 1 to 4) of uint8 or uint16."""
+    """A PNG file of (H, W, 1 to 4) uint8 or uint16."""
     height, width, channels = pixels.shape
     depth = pixels.itemsize
     head = struct.pack(">IIBB3x", width, height, 8 * depth, COLOUR_TYPES[channels])
@@ -90,7 +90,7 @@ def write(pixels: NDArray[Any]) -> bytes:
 
 
 def _filtered(rows: NDArray[np.uint8], above: NDArray[np.uint8], step: int) -> bytes:
-    """What Paeth's filter leaves of rows of bytes; `above` is the row before, `step` the bytes of a pixel."""
+    """Rows of bytes after the Paeth filter; `above` is the previous row, `step` the bytes per pixel."""
     b = np.concatenate([above, rows[:-1]]).astype(np.int16)
     a, c = np.zeros_like(b), np.zeros_like(b)
     a[:, step:], c[:, step:] = rows[:, :-step], b[:, :-step]

@@ -1,4 +1,4 @@
-"""ICC profiles: made for colours that a file names by numbers, fitted to the samples, and applied."""
+"""ICC profiles: making them from colour spaces, fitting them to grey or RGB samples, applying them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BRADFORD = np.array(
 )
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
-# By H.273: white, then red, green and blue.
+# Colour primaries by code point of H.273: white, then red, green and blue.
 PRIMARIES: dict[int, tuple[Point, tuple[Point, Point, Point]]] = {
     1: (D65, BT709),
     4: ((0.31, 0.316), ((0.67, 0.33), (0.21, 0.71), (0.14, 0.08))),
@@ -33,7 +33,7 @@ PRIMARIES: dict[int, tuple[Point, tuple[Point, Point, Point]]] = {
     22: (D65, ((0.63, 0.34), (0.295, 0.605), (0.155, 0.077))),
 }
 BT709_CURVE = (1 / 0.45, 1 / 1.0993, 0.0993 / 1.0993, 1 / 4.5, 0.0812)
-# By H.273, as exponent, or exponent, a, b, c, d of an ICC parametric curve of type 3.
+# Transfer by code point of H.273: exponent, or exponent, a, b, c, d of an ICC parametric curve of type 3.
 CURVES: dict[int, tuple[float, ...]] = {
     1: BT709_CURVE,
     4: (2.2,),
@@ -50,7 +50,7 @@ CURVES: dict[int, tuple[float, ...]] = {
 
 @dataclass(frozen=True)
 class Colours:
-    """What red, green, blue and white are, and how samples become light."""
+    """A colour space: white point, primaries, and the parameters of the curve from samples to light."""
 
     white: Point = D65
     primaries: tuple[Point, Point, Point] = BT709
@@ -58,14 +58,14 @@ class Colours:
 
 
 def by_numbers(primaries: int, transfer: int) -> Colours | None:
-    """Of H.273, as in cICP and nclx; None for those that no such profile describes, PQ and HLG for one."""
+    """Colour space by code points of H.273, as in cICP; None for those without a matrix profile (PQ)."""
     if primaries not in PRIMARIES or transfer not in CURVES:
         return None
     return Colours(*PRIMARIES[primaries], CURVES[transfer])
 
 
 def made(colours: Colours, channels: int) -> bytes:
-    """A profile of 1 or 3 channels, or nothing for sRGB, which samples without a profile are taken for."""
+    """A profile of 1 or 3 channels; empty for sRGB, the colour space of samples without a profile."""
     if colours == Colours() or (channels == 1 and colours.curve == SRGB_CURVE):
         return b""
     code = {1: 0, 5: 3}[len(colours.curve)]
@@ -83,30 +83,30 @@ def made(colours: Colours, channels: int) -> bytes:
 
 
 def _adapted(colours: Colours) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Columns of red, green and blue under D50, and the matrix that brings the white there."""
+    """Matrix from RGB to XYZ under D50, and the chromatic adaptation matrix to D50 (Bradford)."""
     white = _xyz(colours.white)
     columns = np.array([_xyz(point) for point in colours.primaries]).T
     try:
         columns = columns * np.linalg.solve(columns, white)
         cone = (BRADFORD @ D50_XYZ) / (BRADFORD @ white)
     except np.linalg.LinAlgError as error:
-        raise ValueError("the primaries are no colours") from error
+        raise ValueError("the primaries do not define a colour space") from error
     adaption = np.linalg.inv(BRADFORD) @ np.diag(cone) @ BRADFORD
     found = adaption @ columns
     if not np.isfinite(found).all() or np.abs([*found.flat, *adaption.flat]).max() > 100:
-        raise ValueError("the primaries are no colours")
+        raise ValueError("the primaries do not define a colour space")
     return found, adaption
 
 
 def _xyz(point: Point) -> NDArray[np.float64]:
     x, y = point
     if y <= 0:
-        raise ValueError("the primaries are no colours")
+        raise ValueError("the primaries do not define a colour space")
     return np.array([x / y, 1, (1 - x - y) / y])
 
 
 def _fixed(*values: float) -> bytes:
-    """Numbers in 1/65536."""
+    """Numbers as s15Fixed16."""
     return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
 
 
@@ -138,14 +138,14 @@ def _text(text: str) -> bytes:
 
 
 def space(profile: bytes) -> bytes:
-    """Whose samples it describes, `RGB `, `GRAY`, ...; nothing for what is no profile."""
+    """Colour space of the samples, `RGB `, `GRAY`, ...; empty if the bytes are no profile."""
     return profile[16:20] if profile[36:40] == b"acsp" else b""
 
 
 def fitted(profile: bytes, channels: int) -> bytes | None:
-    """A profile for samples of 1 or 3 channels: itself, one made of its curve, or None.
+    """A profile for samples of 1 or 3 channels: `profile`, one made of its tone curve, or None.
 
-    Blocks that are no profile are handed on: they say nothing, so nothing wrong.
+    Bytes that are no profile are returned unchanged.
     """
     found, wanted = space(profile), b"GRAY" if channels == 1 else b"RGB "
     if found in (b"", wanted):
@@ -165,7 +165,7 @@ def fitted(profile: bytes, channels: int) -> bytes | None:
 
 
 def _tag(profile: bytes, name: bytes) -> bytes:
-    """What a profile says under a name, if that is a curve."""
+    """The tag of that name if it is a curve, else empty."""
     for at in range(132, min(len(profile), 132 + 12 * 100), 12):
         if profile[at : at + 4] == name:
             place, size = struct.unpack_from(">II", profile, at + 4)
@@ -175,19 +175,19 @@ def _tag(profile: bytes, name: bytes) -> bytes:
 
 
 def is_srgb(profile: bytes) -> bool:
-    """Whether colours come out as they go in, to a level."""
+    """Whether conversion to sRGB changes no sample by more than one level of 8 bits."""
     steps = np.linspace(0, 255, 9).round().astype(np.uint8)
     cube = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(27, 27, 3)
-    if space(profile) == b"GRAY":  # all of its levels
+    if space(profile) == b"GRAY":  # all 256 levels
         cube = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
     converted = to_srgb(cube, profile)
     return converted is not None and int(np.abs(converted.astype(int) - cube).max()) <= 1
 
 
 def to_srgb(pixels: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8] | None:
-    """(H, W, 1 or 3) as a viewer without the profile should get them; None where the profile is of no use.
+    """(H, W, 1 or 3) converted to sRGB; None where the profile cannot be applied.
 
-    Grey goes through a colour profile of the same curve: LittleCMS is 10 levels off in dark greys otherwise.
+    Grey is converted by an RGB profile of its curve: LittleCMS is off by 10 levels in dark greys otherwise.
     """
     channels = pixels.shape[2]
     usable = fitted(profile, 3) if channels == 1 else profile
@@ -200,7 +200,7 @@ def to_srgb(pixels: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8] | No
 
 
 def converted_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image | None:
-    """An RGB picture from one of any mode that profiles describe; without a profile, from CIELAB."""
+    """An sRGB image from one of the mode of the profile, or without a profile from CIELAB; None on failure."""
     try:
         source: Any = (
             ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -214,5 +214,5 @@ def converted_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image 
         OSError,
         ValueError,
         ImageCms.PyCMSError,
-    ):  # it is no profile, or one for other pictures
+    ):  # no profile, or one for another mode
         return None

@@ -1,4 +1,4 @@
-"""Pictures of Pillow to samples of 8 or 16 bits: grey or RGB, with or without transparency."""
+"""PIL images to samples of 8 or 16 bits: grey or RGB, with or without an alpha channel."""
 
 from __future__ import annotations
 
@@ -23,14 +23,17 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Samples:
-    """What a picture holds."""
+    """Samples of an image, before the alpha channel is separated."""
 
     array: Array  # uint8 or uint16 (H, W, 1 to 4)
-    is_srgb: bool = False  # converted: the picture's own profile no longer describes it
+    is_srgb: bool = False  # they were converted: the profile of the image no longer describes them
 
 
 def readable(image: Image.Image) -> Image.Image:
-    """The picture, or what libtiff reads of it: Pillow takes all plain Y'CbCr for 4:4:4 of full range."""
+    """The image, or for uncompressed Y'CbCr TIFF the same image read by libtiff.
+
+    Pillow's own reader ignores subsampling and assumes full range.
+    """
     file = getattr(image, "fp", None)
     if file is None or _tags(image).get(tiff.PHOTOMETRIC) != 6 or not _tiles(image):
         return image
@@ -46,19 +49,19 @@ def readable(image: Image.Image) -> Image.Image:
 
 
 def loaded(image: Image.Image) -> Samples:
-    """Load a picture and take its samples; raises ImageError, or what readers of Pillow raise."""
+    """Load an image and return its samples; raises ImageError, or any exception of Pillow's readers."""
     wide, unit = depth.wide(image), _grey_unit(image)
     frames = getattr(image, "n_frames", 1)
     image.load()
     if frames > 1:
         warn(f"the first of {frames} frames is kept")
     if _has_nameless_channels(image):
-        warn("a channel that the file gives no meaning is not kept")
+        warn("an extra channel without a defined meaning is not kept")
     return _samples(image, unit) if wide is None else Samples(wide)
 
 
 def _tags(image: Image.Image) -> Any:
-    """Of a TIFF file."""
+    """Tags of a TIFF image; empty for other formats."""
     return getattr(image, "tag_v2", {})
 
 
@@ -67,7 +70,7 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
 
 
 def _tiles(image: Image.Image) -> Any:
-    """How a reader of Pillow is to unpack a picture that is not loaded."""
+    """Pillow's tile descriptors: how the data is to be decoded; empty once the image is loaded."""
     return getattr(image, "tile", [])
 
 
@@ -105,13 +108,13 @@ def _samples(image: Image.Image, grey_unit: int) -> Samples:
 
 
 def _with_hole(grey: Array, level: Any) -> Array:
-    """Grey of which one level is transparent."""
+    """Grey and alpha (H, W, 2): one grey level is transparent, all others are opaque."""
     opaque = np.iinfo(grey.dtype).max * (grey != level)
     return np.dstack([grey, opaque.astype(grey.dtype)])
 
 
 def _from_numbers(image: Image.Image) -> Array:
-    """16-bit grey, of whole numbers or floats; white is 65535 unless the file says otherwise."""
+    """16-bit grey from integer or float samples; white is 65535 unless the file says otherwise."""
     tags, numbers = _tags(image), np.asarray(image)
     bits = tags.get(tiff.BITS, (16,))[0]
     grey = _from_floats(image, numbers) if image.mode == "F" else _from_whole(numbers, tags, bits)
@@ -139,7 +142,7 @@ def _from_whole(numbers: Array, tags: Any, bits: int) -> NDArray[np.uint16]:
 
 def _from_floats(image: Image.Image, numbers: Array) -> NDArray[np.uint16]:
     if image.format is None:
-        raise ImageError("pictures of mode F are not supported: what is white in it is not known")
+        raise ImageError("pictures of mode F are not supported: the value of white is not defined")
     if not ((numbers >= 0) & (numbers <= 1)).all():
         lowest, highest = numbers.min(), numbers.max()
         raise ImageError(f"floats from {lowest:g} to {highest:g}: 0 to 1 are supported")
@@ -148,7 +151,7 @@ def _from_floats(image: Image.Image, numbers: Array) -> NDArray[np.uint16]:
 
 
 def _to_srgb(image: Image.Image) -> Array:
-    """CMYK by the picture's profile when it has one, else by Pillow's plain formula; CIELAB by itself."""
+    """CMYK by the profile of the image, or by Pillow's formula without one; CIELAB by its definition."""
     warn(f"{image.mode} is converted to sRGB")
     profile = image.info.get("icc_profile")
     wanted = {"CMYK": b"CMYK", "LAB": b"Lab "}[image.mode]

@@ -1,4 +1,4 @@
-"""TIFF files: 16-bit colour, which Pillow reads as 8 bits, and everything that is written."""
+"""TIFF files: a reader for 16-bit colour, which Pillow reads as 8 bits, and a writer."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Deep = NDArray[np.uint16]
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 STRIPS, SAMPLES, STRIP_ROWS, STRIP_BYTES, PLANAR, PREDICTOR = 273, 277, 278, 279, 284, 317
 TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, EXTRA, FORMAT = 322, 323, 324, 325, 338, 339
-ASSOCIATED, STRAIGHT = 1, 2  # kinds of transparency: colours are multiplied by it, or not
-LARGE_TILE = 2**24  # pixels; larger ones only in pictures that are as large
-ROOM = 2**32 - 2**16  # bytes; places in a file are numbers of 32 bits
+ASSOCIATED, STRAIGHT = 1, 2  # kinds of alpha: colours are multiplied by it, or not
+LARGE_TILE = 2**24  # pixels; a larger tile is refused unless the picture is of that size
+ROOM = 2**32 - 2**16  # bytes; offsets have 32 bits
 
 
 def read(data: bytes) -> Deep:
-    """16-bit colour (H, W, 3), or 4 with transparency, as it lies in the file; raises ImageError."""
+    """16-bit RGB (H, W, 3) or RGBA (H, W, 4), orientation not applied, alpha straight; raises ImageError."""
     try:
         tags = _Tags(data)
         samples = tags.samples(data)
@@ -36,7 +36,7 @@ def read(data: bytes) -> Deep:
 
 
 def _straight(samples: Deep) -> Deep:
-    """Colours that were multiplied by their transparency, undone."""
+    """RGBA with colours divided by alpha: associated to straight."""
     alpha = samples[..., 3:].astype(np.uint64)
     whole = (samples[..., :3] * np.uint64(65535) + alpha // 2) // np.maximum(alpha, 1)
     colours = np.where(alpha > 0, np.minimum(whole, 65535), 0).astype(np.uint16)
@@ -44,7 +44,7 @@ def _straight(samples: Deep) -> Deep:
 
 
 class _Tags:
-    """Where the samples of the first picture are, and how they are kept."""
+    """The tags of the first image: layout and compression of its samples."""
 
     def __init__(self, data: bytes) -> None:
         self._found = found = ifd.fields(data)
@@ -77,7 +77,7 @@ class _Tags:
         return out
 
     def _places(self) -> Iterator[tuple[int, int, slice, int, int]]:
-        """Top, left, channels, rows and columns of every strip or tile."""
+        """Top, left, channels, rows and columns of every strip or tile, in the order of the offsets."""
         is_tiled = TILES in self._found
         columns = self._number(TILE_WIDTH) if is_tiled else self.width
         rows = self._number(TILE_HEIGHT) if is_tiled else self._number(STRIP_ROWS, self.height)
@@ -113,7 +113,7 @@ class _Tags:
         return samples
 
     def _decompressed(self, piece: bytes, row_bytes: int, rows: int, compression: int) -> bytes:
-        """By libtiff, which is told that the bytes are a grey picture, so that it leaves them alone."""
+        """Decompress by libtiff. The bytes are declared as 8-bit grey, so that they are not converted."""
         told = {
             WIDTH: row_bytes, HEIGHT: rows, BITS: 8, COMPRESSION: compression, PHOTOMETRIC: 1,
             FILL_ORDER: self._number(FILL_ORDER, 1), STRIPS: 8, SAMPLES: 1, STRIP_ROWS: rows,
@@ -128,9 +128,9 @@ class _Tags:
 
 
 def write(pixels: NDArray[Any], exif: bytes = b"", icc: bytes = b"", xmp: bytes = b"") -> bytes:
-    """A file of (H, W, 1 to 4) of uint8 or uint16, not compressed; raises ImageError.
+    """An uncompressed file of (H, W, 1 to 4) uint8 or uint16; raises ImageError over 4 GiB.
 
-    It begins with the block of EXIF, so that all places in that stay true; tags of its own follow the pixels.
+    The file begins with the EXIF block, so that offsets in it stay valid; a new directory follows the pixels.
     """
     height, width, channels = pixels.shape
     block = exif if ifd.is_block(exif) else ifd.EMPTY
@@ -138,7 +138,7 @@ def write(pixels: NDArray[Any], exif: bytes = b"", icc: bytes = b"", xmp: bytes 
     block += b"\0" * (len(block) % 2)
     samples = pixels.astype(f"{order}u{pixels.itemsize}").tobytes()
     if len(block) + len(samples) + len(icc) + len(xmp) > ROOM:
-        raise ImageError("too large for TIFF, which ends at 4 GiB")
+        raise ImageError("too large for TIFF: 4 GiB is the limit")
     samples += b"\0" * (len(samples) % 2)
     rows = max(1, (1 << 16) // (len(samples) // height))
     row_bytes = width * channels * pixels.itemsize

@@ -1,4 +1,4 @@
-"""Orientations of EXIF: pictures and places as they are shown, and as they lie in a file."""
+"""EXIF orientation: from the picture as stored to the picture as shown, and back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 TRANSPOSED, MIRRORED, UPSIDE_DOWN = {5, 6, 7, 8}, {2, 3, 7, 8}, {3, 4, 6, 7}
 
-Box = tuple[int, int, int, int]  # x, y, width, height
+Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 
 def shown(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """(H, W, ...) as a viewer turns it."""
+    """Apply an orientation, 1 to 8, to (H, W, ...), as viewers do."""
     if orientation in UPSIDE_DOWN:
         pixels = pixels[::-1]
     if orientation in MIRRORED:
@@ -34,7 +34,7 @@ def shown_size(width: int, height: int, orientation: int) -> tuple[int, int]:
 
 
 def stored_box(box: Box, width: int, height: int, orientation: int) -> Box:
-    """Where a part of what is shown lies in a file of that size."""
+    """The box in the stored picture, of `width` x `height`, of a box in the picture as shown."""
     x, y, w, h = box
     if orientation in TRANSPOSED:
         x, y, w, h = y, x, h, w

@@ -15,7 +15,6 @@ import nacre.codec.pillow_plugin  # noqa: F401
 from nacre import codec
 from nacre.codec.pictures import deep, depth, profiles, tiff
 from nacre.codec.pictures.colour import ImageWarning, to_picture
-from nacre.codec.pictures.source import source
 
 WIDE = np.random.default_rng(3).integers(0, 65536, (9, 11, 4)).astype(np.uint16)
 KINDS = [(kind, channels) for kind in ("PNG", "TIFF") for channels in (3, 4)] + [("PNG", 2)]
@@ -157,13 +156,3 @@ def test_the_colours_that_a_png_names_survive_loading(tmp_path):
     image.load()
     assert to_picture(image).metadata == to_picture(Image.open(io.BytesIO(data))).metadata != {}
     assert profiles.by_numbers(9, 13) is not None
-
-
-def test_a_copy_has_no_source(tmp_path):
-    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
-    image = Image.open(tmp_path / "a.png")
-    for where, is_there in ((image, True), (image.copy(), False), (image, True)):
-        with source(where) as file:
-            assert (file is not None) == is_there
-    with source(Image.new("L", (1, 1))) as file:
-        assert file is None

@@ -170,7 +170,7 @@ def test_as_little_as_possible_is_left_out():
 def test_xmp_of_another_encoding_becomes_text():
     image = written(Picture(RGB, {MetaKind.XMP: "<x>ü</x>".encode("utf-16")}), "PNG")
     assert image.info["xmp"].decode() == "<x>ü</x>"
-    written(Picture(RGB, {MetaKind.XMP: b"\xff\xff\xff"}), "PNG", "no text")
+    written(Picture(RGB, {MetaKind.XMP: b"\xff\xff\xff"}), "PNG", "not text")
 
 
 def test_early_files_are_written_right():

@@ -106,7 +106,7 @@ def test_what_no_profile_says_is_not_made_up():
     assert profiles.fitted(SRGB[:16] + b"CMYK" + SRGB[20:], 3) is None
     assert profiles.fitted(b"no profile", 1) == b"no profile"
     assert profiles.to_srgb(PIXELS, b"no profile") is None
-    with pytest.raises(ValueError, match="no colours"):
+    with pytest.raises(ValueError, match="do not define a colour space"):
         profiles.made(Colours((0.3, 0.0)), 3)
-    with pytest.raises(ValueError, match="no colours"):
+    with pytest.raises(ValueError, match="do not define a colour space"):
         profiles.made(Colours(primaries=((0.3, 0.3), (0.3, 0.3), (0.3, 0.3))), 3)

@@ -159,7 +159,7 @@ def test_a_fourth_channel_of_tiff(kind, extra):
         share = samples[..., 3:] / white
         stored = np.round(samples * np.concatenate([share.repeat(3, 2), share * 0 + 1], 2))
     data = plain(stored.astype(kind), 2, more={338: (3, [extra])})
-    picture = read(data, None if extra else "no meaning")
+    picture = read(data, None if extra else "without a defined meaning")
     if extra == 0:
         assert picture.alpha is None and np.array_equal(picture.pixels, samples[..., :3])
         return
