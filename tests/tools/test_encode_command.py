@@ -79,6 +79,23 @@ def test_a_mask_of_another_size_is_refused(picture, tmp_path, capsys):
     assert "5x5, the picture 112x96" in capsys.readouterr().err
 
 
+def test_pictures_and_masks_over_the_limit_are_refused_by_ours(picture, tmp_path, capsys):
+    assert main(["encode", str(picture), "--max-pixels", "9000"]) == 1
+    assert "a.png: 112x96 pixels are over the limit of 9000" in capsys.readouterr().err
+    Image.new("L", (112, 96), 255).save(tmp_path / "mask.png")
+    roi = ["--roi", str(tmp_path / "mask.png")]
+    assert main(["encode", str(picture), "--max-pixels", "9000", *roi]) == 2
+    assert "mask.png: 112x96 pixels are over the limit" in capsys.readouterr().err
+
+
+def test_pillows_limit_does_not_apply(picture, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+    assert main(["encode", str(picture), "--lossless"]) == 0
+    back = str(tmp_path / "b.png")
+    assert main(["decode", str(picture.with_suffix(".ncr")), "-o", back]) == 0
+    assert capsys.readouterr().err == "" and Image.MAX_IMAGE_PIXELS == 5
+
+
 @pytest.mark.parametrize("box", ["0,0,0,5", "500,500,5,5"])
 def test_a_rectangle_outside_the_picture_is_told(picture, box, capsys):
     assert main(["encode", str(picture), "--roi", box]) == 1

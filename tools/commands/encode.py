@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from nacre.codec import threads
 from nacre.codec.pictures import kinds
 from nacre.codec.pictures.kinds import ROWS_SUFFIX as ROWS_SUFFIX
-from nacre.entropy.errors import ImageError, UsageError
+from nacre.entropy.errors import ImageError, LimitError, UsageError
 from nacre.tools import batch, plan, streams
 from nacre.tools.watch import watched
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nacre.codec import Picture
+    from nacre.codec.container import Limits
     from nacre.codec.pictures.turned import Box
 
 SUFFIX = ".ncr"
@@ -82,7 +83,7 @@ def run(args: Namespace) -> int:
 
     batch.prepare_torch(args)
     options = _options(args)
-    region = None if args.roi is None else _region_of_interest(args.roi)
+    region = None if args.roi is None else _region_of_interest(args.roi, batch.limits(args))
     is_goal = bool(_wanted(args))
 
     def encode(job: batch.Job) -> str:
@@ -200,7 +201,7 @@ def _number(text: str, units: dict[str, int], option: str, examples: str) -> flo
     return float(parts[1]) * units[parts[2]]
 
 
-def _region_of_interest(text: str) -> Box | NDArray[np.float64]:
+def _region_of_interest(text: str, limits: Limits) -> Box | NDArray[np.float64]:
     """A rectangle, or the mask in a file of that name."""
     from nacre.codec import read_mask
 
@@ -210,8 +211,8 @@ def _region_of_interest(text: str) -> Box | NDArray[np.float64]:
     if text == batch.STREAM:
         raise UsageError("--roi is a file, or X,Y,W,H")
     try:
-        return read_mask(streams.file_or_path(text))
-    except (ImageError, OSError) as error:
+        return read_mask(streams.file_or_path(text), limits=limits)
+    except (ImageError, LimitError, OSError) as error:
         raise UsageError(f"--roi {text}: {getattr(error, 'strerror', None) or error}") from error
 
 
