@@ -32,7 +32,7 @@ def wide(image: Image.Image) -> deep.Deep | None:
     depth = bits(image)
     if depth <= 8:
         return None
-    if image.format not in deep.FORMATS or image.mode not in ("RGB", "RGBA"):
+    if image.format not in deep.FORMATS or image.mode not in ("RGB", "RGBA") or _frame(image):
         warn(f"{depth}-bit samples are rounded to 8 bits")
         return None
     try:
@@ -46,6 +46,14 @@ def wide(image: Image.Image) -> deep.Deep | None:
         )
         return None
     return samples
+
+
+def _frame(image: Image.Image) -> int:
+    """The number of its frame; 0 for an image that was pickled, which has lost it."""
+    try:
+        return image.tell()
+    except AttributeError:
+        return 0
 
 
 def _is_loaded(image: Image.Image) -> bool:

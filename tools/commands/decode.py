@@ -91,7 +91,7 @@ def run(args: Namespace) -> int:
 
 
 def _box(text: str | None) -> Box | None:
-    """What --region says, of the picture as it is shown."""
+    """Parse --region: x, y, width and height in pixels of the picture as shown; raises UsageError."""
     if text is None:
         return None
     try:
@@ -111,7 +111,7 @@ def _region(box: Box, data: Bytes, limits: Limits) -> codec.Region:
 
 
 def _write_rows(opened: codec.Opened, target: str, force: bool) -> tuple[int, int]:
-    """Whole or not at all. Returns width and height."""
+    """Write a NumPy file, whole or not at all. Returns width and height."""
     with batch.partial_output(target, force) as partial, open(partial, "wb") as file:
         write_rows(opened, file)
     return opened.size[1], opened.size[0]

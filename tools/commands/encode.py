@@ -7,8 +7,8 @@ nacre encode photo.jpg --size 100kB --effort 6
 nacre encode drawing.png --lossless
 nacre encode huge.npy -o huge.ncr      # uint8 or uint16, mapped into memory and read as it is coded
 
-Of a folder every picture is taken that can be read here; a file whose suffix says nothing is taken if its
-content is a picture. Pictures that cannot be read are named, and the run ends with exit code 3.
+Of a folder all pictures that can be read here are encoded, found by suffix or, where the suffix is not known,
+by content. Pictures that cannot be read are reported, and the run ends with exit code 3.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _picture(name: str, args: Namespace) -> Picture:
 
 
 def _jobs(args: Namespace) -> list[batch.Job]:
-    """What goes where; what was left out is told."""
+    """Pair inputs with outputs, and report the files that are left out."""
     from nacre.datasets.pictures import picture_suffixes
 
     if any(name.lower().endswith(SUFFIX) and not os.path.isdir(name) for name in args.inputs):
@@ -140,7 +140,7 @@ def _jobs(args: Namespace) -> list[batch.Job]:
 
 
 def _options(args: Namespace) -> dict[str, Any]:
-    """What a picture is coded with; raises UsageError for what is wrong whatever the picture."""
+    """Options of `encode` for every picture; raises UsageError for options that are wrong for all of them."""
     from nacre.codec import setup
     from nacre.codec.encoder import DEFAULT_QUALITY, check
     from nacre.models.zoo import load_model
@@ -167,7 +167,7 @@ def _options(args: Namespace) -> dict[str, Any]:
 
 
 def _refuse_with_lossless(args: Namespace) -> None:
-    """What would be passed over in silence."""
+    """Raise UsageError for options that have no effect with --lossless."""
     for option in ("roi", "time_budget"):
         if getattr(args, option) is not None:
             raise UsageError(f"--{option.replace('_', '-')} means nothing with --lossless")
@@ -178,7 +178,7 @@ MINUTES = {"": 1, "s": 1, "m": 60, "min": 60}  # in seconds
 
 
 def _wanted(args: Namespace) -> dict[str, Any]:
-    """What `encode_to` is to reach; empty for a quality."""
+    """The goal for `encode_to`; empty where a quality is wanted."""
     from nacre.codec.goals import likeness_goal
 
     found = {name: getattr(args, name) for name in ("bpp", "psnr", "ssim")}
@@ -194,7 +194,7 @@ def _wanted(args: Namespace) -> dict[str, Any]:
 
 
 def _number(text: str, units: dict[str, int], option: str, examples: str) -> float:
-    """A number with a unit behind it."""
+    """Parse a number and its unit; raises UsageError."""
     parts = re.fullmatch(r"(\d+\.?\d*|\.\d+) *([a-z]*)", text.strip().lower())
     if parts is None or parts[2] not in units:
         raise UsageError(f"{option} {text}: a number is wanted, as in {examples}")
@@ -202,7 +202,7 @@ def _number(text: str, units: dict[str, int], option: str, examples: str) -> flo
 
 
 def _region_of_interest(text: str, limits: Limits) -> Box | NDArray[np.float64]:
-    """A rectangle, or the mask in a file of that name."""
+    """Parse --roi: a rectangle, or the mask of a picture file, of pictures as shown; raises UsageError."""
     from nacre.codec import read_mask
 
     if re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*){3}", text):

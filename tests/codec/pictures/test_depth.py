@@ -122,6 +122,13 @@ def other(format: str) -> bytes:
     return head.ljust(512, b"\0") + np.moveaxis(wide[::-1], 2, 0).tobytes()
 
 
+def test_a_later_frame_is_not_taken_for_the_first(wide, monkeypatch):
+    image = Image.open(io.BytesIO(wide[1]))
+    monkeypatch.setattr(image, "tell", lambda: 1)
+    with pytest.warns(ImageWarning, match="rounded to 8 bits"):
+        assert to_picture(image).pixels.dtype == np.uint8
+
+
 def test_depth_is_told_by_info_where_a_plug_in_says_it():
     image = Image.new("RGB", (4, 4))
     image.info["bit_depth"] = 10
