@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, features
 
-from nacre.codec.pictures.pillow_limit import lifted
+from nacre.codec.pictures import webp
+from nacre.codec.pictures.pillow_limit import pixel_limit
 from nacre.entropy.errors import CorruptStream, UnsupportedStream
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 LONGEST_WEBP_SIDE = 16383
-WEBP_SIDE_MASK = (1 << 14) - 1
 MOST_CARE = 2
 QUICK: dict[str, Any] = {"method": 4, "quality": 80}
 THOROUGH: dict[str, Any] = {"method": 6, "quality": 100}  # 10 to 100 times as long for one per cent
@@ -88,15 +88,17 @@ def _eight_bits(data: bytes, coder: Coder, shape: tuple[int, int, int]) -> NDArr
 def read_picture(data: bytes, format: str, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
     """(H, W, C) of a picture file, which must be of that format of Pillow's, mode and (width, height).
 
-    The size is compared here, before a sample is unpacked, and Pillow's own limit on pixels does not apply.
+    The size is compared before a sample is decompressed, and takes the place of Pillow's limit on pixels.
     Raises CorruptStream for anything else.
     """
-    if (
-        format == "WEBP" and webp_size(data) != size
-    ):  # Pillow allocates a canvas as it opens the file
-        raise CorruptStream(f"WEBP inside the file: {webp_size(data)}, not {size}")
+    if format == "WEBP" and webp.size(data) != size:
+        raise CorruptStream(f"WEBP inside the file: {webp.size(data)}, not {size}")
+    width, height = size
     try:
-        with lifted(), Image.open(io.BytesIO(data), formats=[format]) as image:
+        with (
+            pixel_limit(width * height),
+            Image.open(io.BytesIO(data), formats=[format]) as image,
+        ):
             found = (image.mode, image.size, getattr(image, "n_frames", 1))
             if found != (mode, size, 1):
                 raise CorruptStream(f"{format} inside the file: {found}, not {(mode, size, 1)}")
@@ -106,20 +108,3 @@ def read_picture(data: bytes, format: str, mode: str, size: tuple[int, int]) -> 
     except Exception as error:  # of any kind: readers of Pillow raise whatever their parsing hits
         raise CorruptStream(f"{format} inside the file: {error}") from error
     return samples[..., None] if samples.ndim == 2 else samples
-
-
-def webp_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height by the first chunk of a WebP file, or None where that is not an image's."""
-    kind, head = data[12:16], data[20:30]
-    if len(head) < 10:
-        return None
-    if kind == b"VP8X":
-        width, height = (int.from_bytes(head[at : at + 3], "little") for at in (4, 7))
-        return width + 1, height + 1
-    if kind == b"VP8L":
-        sides = int.from_bytes(head[1:5], "little")
-        return (sides & WEBP_SIDE_MASK) + 1, (sides >> 14 & WEBP_SIDE_MASK) + 1
-    if kind == b"VP8 ":
-        width, height = (int.from_bytes(head[at : at + 2], "little") for at in (6, 8))
-        return width & WEBP_SIDE_MASK, height & WEBP_SIDE_MASK
-    return None

@@ -17,7 +17,7 @@ from nacre.codec.pictures.metadata import EXIF_PREFIX as EXIF_PREFIX
 from nacre.codec.pictures.metadata import ImageWarning as ImageWarning
 from nacre.codec.pictures.metadata import exif as exif
 from nacre.codec.pictures.metadata import metadata_info as metadata_info
-from nacre.entropy.errors import ImageError
+from nacre.entropy.errors import ImageError, NacreError
 
 if TYPE_CHECKING:
     import torch
@@ -131,7 +131,7 @@ def _from_pil(image: Image.Image) -> Picture:
         colours = 1 if found.array.shape[2] < 3 else 3
         blocks, orientation = metadata.blocks(image, colours, numbers, found.is_srgb)
         array = found.array if numbers is None or numbers.is_full else _full(found.array)
-    except ImageError:
+    except NacreError:
         raise
     except Exception as error:  # readers of Pillow raise whatever their parsing hits
         raise ImageError(f"the picture cannot be read: {error}") from error

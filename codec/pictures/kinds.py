@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nacre.codec.chunks import SIGNATURE
+from nacre.entropy.errors import LimitError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -94,16 +95,19 @@ class Pictures:
     def _by_content(self, path: str) -> Kind:
         from PIL import Image, UnidentifiedImageError
 
-        from nacre.codec.pictures.pillow_limit import lifted
+        from nacre.codec.container import Limits
+        from nacre.codec.pictures.pillow_limit import pixel_limit
 
         try:
             with open(path, "rb") as file:
                 unread = suffix_of(file.read(HEAD_BYTES))
                 file.seek(0)
-                with warnings.catch_warnings(), lifted():
+                with warnings.catch_warnings(), pixel_limit(Limits().pixels):
                     warnings.simplefilter("ignore")
                     image = Image.open(file, formats=self._formats)
                 return Kind.UNREADABLE if is_raw(image) else Kind.TAKEN
+        except LimitError:
+            return Kind.TAKEN  # who reads it tells
         except UnidentifiedImageError:
             return Kind.UNREADABLE if unread else Kind.OTHER
         except Exception:  # readers of Pillow raise whatever their parsing hits

@@ -1,9 +1,9 @@
-"""Pillow's limit on pixels, lifted where the Limits of this package decide.
+"""The limit on pixels of Pillow's readers, replaced by one of ours.
 
 Pillow refuses pictures of more than twice Image.MAX_IMAGE_PIXELS (179 megapixels) and warns of half as many;
 Limits allow 2^28 pixels. MAX_IMAGE_PIXELS is one number for the whole process, and some of Pillow's readers
-check it themselves while they open or load a file. Therefore the check itself is wrapped, once: it passes
-where the limit is lifted and is Pillow's own in all other threads and contexts.
+check it themselves while they open or load a file. Therefore the check itself is wrapped, once: it compares
+with our limit inside `pixel_limit`, and is Pillow's own in all other threads and contexts.
 """
 
 from __future__ import annotations
@@ -16,17 +16,25 @@ from typing import Any
 
 from PIL import Image
 
-_is_lifted: ContextVar[bool] = ContextVar("nacre_pillow_limit_is_lifted", default=False)
+from nacre.entropy.errors import LimitError
+
+_limit: ContextVar[int | None] = ContextVar("nacre_pixel_limit", default=None)
 
 
 @contextmanager
-def lifted() -> Iterator[None]:
-    """Let Pillow open and load pictures of any size in this thread; the caller checks their sizes."""
-    token = _is_lifted.set(True)
+def pixel_limit(pixels: int) -> Iterator[None]:
+    """Let Pillow's readers in this thread raise LimitError for pictures of more pixels, and no other error."""
+    token = _limit.set(pixels)
     try:
         yield
     finally:
-        _is_lifted.reset(token)
+        _limit.reset(token)
+
+
+def check_pixels(width: int, height: int, limit: int) -> None:
+    """Raise LimitError for a picture of more than `limit` pixels."""
+    if width * height > limit:
+        raise LimitError(f"{width}x{height} pixels are over the limit of {limit}")
 
 
 def _wrap_check() -> None:
@@ -35,11 +43,14 @@ def _wrap_check() -> None:
         return
 
     @functools.wraps(check)
-    def check_unless_lifted(*args: Any, **options: Any) -> None:
-        if not _is_lifted.get():
-            check(*args, **options)
+    def check_by_our_limit(size: tuple[int, int], *args: Any, **options: Any) -> None:
+        limit = _limit.get()
+        if limit is None:
+            check(size, *args, **options)
+        else:
+            check_pixels(*size, limit)
 
-    Image._decompression_bomb_check = check_unless_lifted
+    Image._decompression_bomb_check = check_by_our_limit
 
 
 _wrap_check()

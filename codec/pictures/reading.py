@@ -16,9 +16,10 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from nacre.codec.chunks import SIGNATURE
 from nacre.codec.container import Limits
-from nacre.codec.pictures import kinds, pillow_limit, png_texts
+from nacre.codec.pictures import kinds, png_texts, webp
 from nacre.codec.pictures.colour import Picture, to_picture
 from nacre.codec.pictures.metadata import warn
+from nacre.codec.pictures.pillow_limit import check_pixels, pixel_limit
 from nacre.entropy.errors import ImageError, LimitError
 
 Source = str | os.PathLike[str] | IO[bytes]
@@ -53,22 +54,22 @@ def read_picture(source: Source, *, salvage: bool = False, limits: Limits = Limi
         raise ImageError("the file is empty")
     if data.startswith(SIGNATURE):  # which the Pillow plugin would decode
         raise ImageError(kinds.why_not(name, data))
-    with pillow_limit.lifted(), png_texts.long_texts():
+    with pixel_limit(limits.pixels), png_texts.long_texts():
         return _from_data(name, png_texts.without_longer_texts(data), salvage, limits)
 
 
 def _from_data(name: str, data: bytes, salvage: bool, limits: Limits) -> Picture:
-    is_lenient = salvage and not _is_whole(data, limits)
+    is_lenient = salvage and not _is_whole(data)
     if is_lenient:
-        if not _is_whole(data, limits, is_lenient=True):
+        if not _is_whole(data, is_lenient=True):
             raise ImageError("nothing of the picture can be read")
         warn("cut or damaged: what is missing is grey or black")
     try:
         with _lenient(is_lenient):
             return to_picture(_opened(name, data, limits))
     except ImageError as error:
-        is_cut = not is_lenient and not _is_whole(data, limits)
-        if is_cut and _is_whole(data, limits, is_lenient=True):
+        is_cut = not is_lenient and not _is_whole(data)
+        if is_cut and _is_whole(data, is_lenient=True):
             raise CutPictureError(str(error)) from error
         raise
 
@@ -80,37 +81,33 @@ def _from_array(source: str | IO[bytes], limits: Limits) -> Picture:
     except (ValueError, EOFError) as error:
         raise ImageError(f"not an array that NumPy can map: {error}") from error
     if array.ndim > 1:
-        _check_limit(array.shape[1], array.shape[0], limits)
+        check_pixels(array.shape[1], array.shape[0], limits.pixels)
     return to_picture(array)
 
 
 def _opened(name: str, data: bytes, limits: Limits) -> Image.Image:
     """An image that is not loaded yet."""
+    if sides := webp.size(data):
+        check_pixels(*sides, limits.pixels)
     try:
         image = Image.open(io.BytesIO(data))
+    except LimitError:
+        raise
     except UnidentifiedImageError as error:
         raise ImageError(kinds.why_not(name, data)) from error
     except Exception as error:  # readers of Pillow raise whatever their parsing hits
         raise ImageError(f"the picture cannot be read: {error}") from error
     if kinds.is_raw(image):
         raise ImageError(f"{kinds.reason('.dng')}: Pillow reads its preview")
-    _check_limit(*image.size, limits)
     return image
 
 
-def _check_limit(width: int, height: int, limits: Limits) -> None:
-    if width * height > limits.pixels:
-        raise LimitError(f"{width}x{height} pixels are over the limit of {limits.pixels}")
-
-
-def _is_whole(data: bytes, limits: Limits, is_lenient: bool = False) -> bool:
+def _is_whole(data: bytes, is_lenient: bool = False) -> bool:
     """Whether Pillow reads it to the end; raises LimitError."""
     try:
         with _lenient(is_lenient), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data))
-            _check_limit(*image.size, limits)
-            image.load()
+            Image.open(io.BytesIO(data)).load()
     except LimitError:
         raise
     except Exception:  # readers of Pillow raise whatever their parsing hits

@@ -117,6 +117,15 @@ def test_our_limit_on_pixels_holds_and_not_that_of_pillow(photo, monkeypatch, fo
         pixels(data, limits=Limits(pixels=99))
 
 
+def test_a_picture_inside_another_has_the_same_limit(photo):
+    """The size of an icon is that of its directory, until the PNG in it is decompressed."""
+    data = bytearray(saved(photo.resize((64, 64)), "ICO", sizes=[(64, 64)]))
+    data[6:8] = bytes([16, 16])
+    assert pixels(bytes(data)).shape[:2] == (64, 64)
+    with pytest.raises(LimitError, match="64x64"):
+        pixels(bytes(data), limits=Limits(pixels=2000))
+
+
 def test_arrays_have_the_same_limit(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((20, 10), np.uint8))
     with pytest.raises(LimitError, match="10x20"):
