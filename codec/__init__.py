@@ -1,4 +1,8 @@
-"""Pictures to nacre files and back: `codec.encode`, `codec.encode_to`, `codec.decode`, `codec.info`."""
+"""Pictures to nacre files and back: `codec.encode`, `codec.encode_to`, `codec.decode`, `codec.info`.
+
+`codec.read_picture` and `codec.write_picture` are for files of other formats; `codec.shown_region` and
+`codec.roi_weights` for regions of pictures that have an orientation.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,14 @@ if TYPE_CHECKING:
     from nacre.codec.describe import Info as Info
     from nacre.codec.describe import info as info
     from nacre.codec.encoder import encode as encode
+    from nacre.codec.pictures.colour import ImageWarning as ImageWarning
+    from nacre.codec.pictures.colour import Picture as Picture
+    from nacre.codec.pictures.reading import CutPictureError as CutPictureError
+    from nacre.codec.pictures.reading import read_picture as read_picture
+    from nacre.codec.pictures.regions import shown_region as shown_region
+    from nacre.codec.pictures.roi import read_mask as read_mask
+    from nacre.codec.pictures.roi import roi_weights as roi_weights
+    from nacre.codec.pictures.writing import write_picture as write_picture
     from nacre.codec.region import Region as Region
     from nacre.codec.search.goals import GoalError as GoalError
     from nacre.codec.search.goals import encode_to as encode_to
@@ -25,9 +37,19 @@ _HOMES = {
     "Region": "nacre.codec.region",
     "info": "nacre.codec.describe",
     "Info": "nacre.codec.describe",
+    "ImageWarning": "nacre.codec.pictures.colour",
+    "Picture": "nacre.codec.pictures.colour",
+    "CutPictureError": "nacre.codec.pictures.reading",
+    "read_picture": "nacre.codec.pictures.reading",
+    "shown_region": "nacre.codec.pictures.regions",
+    "read_mask": "nacre.codec.pictures.roi",
+    "roi_weights": "nacre.codec.pictures.roi",
+    "write_picture": "nacre.codec.pictures.writing",
 }
 __all__ = [
-    "CutFileWarning", "GoalError", "Info", "Opened", "Region", "decode", "encode", "encode_to", "info",
+    "CutFileWarning", "CutPictureError", "GoalError", "ImageWarning", "Info", "Opened", "Picture",
+    "Region", "decode", "encode", "encode_to", "info", "read_mask", "read_picture", "roi_weights",
+    "shown_region", "write_picture",
 ]  # fmt: skip
 
 

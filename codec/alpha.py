@@ -1,4 +1,4 @@
-"""The plane of transparency, kept to the last bit."""
+"""The alpha plane, coded without loss."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nacre.codec import lossless
 
-Plane = NDArray[np.uint8] | NDArray[np.uint16]  # (H, W), 0 transparent, the largest number opaque
+Plane = NDArray[np.uint8] | NDArray[np.uint16]  # (H, W), 0 transparent, 255 or 65535 opaque
 
 
 def to_bytes(plane: Plane) -> bytes:

@@ -20,11 +20,11 @@ TYPE_BYTES, CRC_BYTES, VARINT_MAX_BYTES = 4, 4, 5
 
 
 class FileBytes:
-    """The bytes of an open file, read when they are asked for: what is skipped is not read."""
+    """The bytes of an open file from `first` on, read when they are asked for: what is skipped is not read."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._size = file.seek(0, 2)
+    def __init__(self, file: BinaryIO, first: int = 0) -> None:
+        self._file, self._first = file, first
+        self._size = file.seek(0, 2) - first
         self.bytes_read = 0
 
     def __len__(self) -> int:
@@ -39,7 +39,7 @@ class FileBytes:
         start, stop, _ = (key if isinstance(key, slice) else slice(key, key + 1)).indices(
             self._size
         )
-        self._file.seek(start)
+        self._file.seek(self._first + start)
         found = self._file.read(max(0, stop - start))
         self.bytes_read += len(found)
         if len(found) < stop - start:

@@ -14,8 +14,8 @@ from typing_extensions import Unpack
 from nacre.codec import alpha, strips
 from nacre.codec.bodies import open_body
 from nacre.codec.chunks import Bytes
-from nacre.codec.colour import Picture, to_pil
 from nacre.codec.container import Stream, read_head
+from nacre.codec.pictures.colour import Picture, to_pil
 from nacre.codec.region import Region
 from nacre.codec.run import RunOptions, limits_of, memory_errors_named
 

@@ -16,7 +16,6 @@ from typing_extensions import Unpack
 from nacre.codec import alpha, checksums, fill, memory, strips, tiles
 from nacre.codec.areas import Area, grid, positions
 from nacre.codec.bodies import stored
-from nacre.codec.colour import Picture, to_picture
 from nacre.codec.container import (
     MAX_QUALITY,
     Alpha,
@@ -32,6 +31,7 @@ from nacre.codec.container import (
 from nacre.codec.decoder import Opened
 from nacre.codec.limits import check_limits
 from nacre.codec.lossless import MOST_CARE
+from nacre.codec.pictures.colour import Picture, to_picture
 from nacre.codec.run import Run, RunOptions, memory_errors_named
 from nacre.codec.search import modes
 from nacre.codec.search.progress import Budget, Progress

@@ -1,7 +1,7 @@
-"""Samples to bytes without loss, by well-kept coders: WebP or PNG, whichever takes fewer.
+"""Lossless coding of samples, by WebP or PNG, whichever takes fewer bytes.
 
-The first byte says which; 16-bit samples are two pictures of 8 bits: the high bytes, and the low bytes less
-the high ones, which are zero where 8 bits were stretched to 16.
+The first byte tells the coder. 16-bit samples are coded as two pictures of 8 bits: the high bytes, and
+the low bytes minus the high ones, which are zero where 8 bits were scaled to 16.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, features
 
+from nacre.codec.pictures import webp
+from nacre.codec.pictures.pillow_limit import pixel_limit
 from nacre.entropy.errors import CorruptStream, UnsupportedStream
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
@@ -32,7 +34,7 @@ class Coder(IntEnum):
 
 
 def to_bytes(samples: Samples, care: int = 1) -> bytes:
-    """(H, W, 1 or 3) of uint8 or uint16; `care` is 0 to MOST_CARE: how long to look for fewer bytes."""
+    """Code (H, W, 1 or 3) uint8 or uint16; `care` is the effort spent on fewer bytes, 0 to MOST_CARE."""
     if samples.dtype == np.uint16:
         high, low = (samples >> 8).astype(np.uint8), (samples & 255).astype(np.uint8)
         first, second = (to_bytes(half, care) for half in (high, low - high))
@@ -44,7 +46,7 @@ def to_bytes(samples: Samples, care: int = 1) -> bytes:
         options = THOROUGH if care == MOST_CARE else QUICK
         webp = _saved(image.convert("RGB"), "WEBP", lossless=True, **options)
         found.append(bytes([Coder.WEBP]) + webp)
-    if care or not has_webp:  # smaller for slow gradients alone, and slower
+    if care or not has_webp:  # smaller only for smooth gradients, and slower
         found.append(bytes([Coder.PNG]) + _saved(image, "PNG", optimize=True))
     return min(found, key=len)
 
@@ -86,10 +88,17 @@ def _eight_bits(data: bytes, coder: Coder, shape: tuple[int, int, int]) -> NDArr
 def read_picture(data: bytes, format: str, mode: str, size: tuple[int, int]) -> NDArray[np.uint8]:
     """(H, W, C) of a picture file, which must be of that format of Pillow's, mode and (width, height).
 
-    Raises CorruptStream for anything else, before a sample is unpacked.
+    The size is compared before a sample is decompressed, and takes the place of Pillow's limit on pixels.
+    Raises CorruptStream for anything else.
     """
+    if format == "WEBP" and webp.size(data) != size:
+        raise CorruptStream(f"WEBP inside the file: {webp.size(data)}, not {size}")
+    width, height = size
     try:
-        with Image.open(io.BytesIO(data), formats=[format]) as image:
+        with (
+            pixel_limit(width * height),
+            Image.open(io.BytesIO(data), formats=[format]) as image,
+        ):
             found = (image.mode, image.size, getattr(image, "n_frames", 1))
             if found != (mode, size, 1):
                 raise CorruptStream(f"{format} inside the file: {found}, not {(mode, size, 1)}")

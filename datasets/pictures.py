@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nacre.codec.colour import to_8_bits, to_picture
 from nacre.codec.fill import fill
+from nacre.codec.pictures.colour import to_8_bits, to_picture
 from nacre.entropy.errors import UsageError
 
 Pixels = NDArray[np.uint8]

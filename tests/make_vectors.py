@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from nacre import codec
 from nacre.codec import encoder, tiles
-from nacre.codec.colour import ImageWarning
 from nacre.codec.container import Head, Stream
+from nacre.codec.pictures.colour import ImageWarning
 from nacre.models.nacre import NacreConfig, NacreNetwork
 from nacre.models.weights_file import write_weights
 from nacre.tools.export.calibration import quantise_on

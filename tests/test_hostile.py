@@ -18,7 +18,6 @@ from PIL import Image
 from nacre import codec
 from nacre.codec import chunks
 from nacre.codec.chunks import SIGNATURE, chunk_to_bytes, read_chunks, write_varint
-from nacre.codec.colour import ImageWarning, to_pil
 from nacre.codec.container import (
     Cells,
     End,
@@ -30,6 +29,7 @@ from nacre.codec.container import (
     Stream,
     pack_modes,
 )
+from nacre.codec.pictures.colour import ImageWarning, to_pil
 from nacre.entropy.errors import (
     CorruptStream,
     LimitError,

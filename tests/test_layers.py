@@ -22,7 +22,7 @@ MODULES = sorted(p for layer in LAYERS for p in (ROOT / layer).rglob("*.py"))
 
 
 def imported(path: Path) -> set[str]:
-    """Modules of ours that a file imports, type checking included: `codec.image`, ..."""
+    """Modules of ours that a file imports, type checking included: `codec.decoder`, ..."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nacre import codec
-from nacre.codec.colour import to_picture
-from nacre.codec.formats import file_bytes
+from nacre.codec.pictures.colour import to_picture
+from nacre.codec.pictures.formats import file_bytes
 from nacre.datasets import odd
 from nacre.tools.odd_pictures import SEED, saved
 from nacre.tools.screens import PHOTO

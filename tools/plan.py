@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nacre.codec.pictures.kinds import Kind, reason
 from nacre.entropy.errors import UsageError
 from nacre.tools import streams
-from nacre.tools.kinds import Kind, reason
 from nacre.tools.streams import STREAM
 
 NOTHING = (0, 0)  # identifies no file

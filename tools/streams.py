@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -65,6 +66,11 @@ def opened_input(name: str) -> Iterator[bytes | FileBytes]:
         return
     with open(name, "rb") as file:
         yield FileBytes(file)
+
+
+def file_or_path(name: str) -> str | BinaryIO:
+    """A path, or what a stream or a device holds as a file in memory."""
+    return BytesIO(read_input(name)) if is_passing(name) else name
 
 
 def refuse_existing(name: str, force: bool) -> None:

@@ -111,3 +111,11 @@ def test_every_length_of_cut_samples_is_refused():
     for size in range(len(data)):
         with pytest.raises(CorruptStream):
             lossless.from_bytes(data[:size], pixels.shape, 16)
+
+
+def test_sides_beyond_those_of_webp_are_kept_by_png():
+    samples = np.zeros((2, lossless.LONGEST_WEBP_SIDE + 1, 1), np.uint8)
+    for care in range(lossless.MOST_CARE + 1):
+        data = lossless.to_bytes(samples, care)
+        assert data[0] == lossless.Coder.PNG
+        assert np.array_equal(lossless.from_bytes(data, samples.shape, 8), samples)

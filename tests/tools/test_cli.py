@@ -233,7 +233,7 @@ def test_an_interrupt_exits_with_130(folder, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nacre.tools.streams.read_input", interrupted)
+    monkeypatch.setattr("nacre.codec.pictures.reading.read_picture", interrupted)
     assert main(["encode", "in/one.png"]) == 130
 
 

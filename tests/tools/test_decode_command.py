@@ -129,7 +129,7 @@ def smooth(channels: int) -> np.ndarray:
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("channels", [3, 4])
 def test_16_bit_colour_comes_back_as_16_bits(folder, suffix, channels, capsys):
-    from nacre.codec import deep
+    from nacre.codec.pictures import deep
 
     wide = smooth(channels)
     kind = {".png": "PNG", ".tif": "TIFF"}[suffix]

@@ -1,15 +1,13 @@
-import io
 import os
 import signal
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from nacre import codec
 from nacre.tools.cli import main
-from nacre.tools.commands.encode import Interest
 from nacre.tools.watch import watched
 
 
@@ -81,6 +79,23 @@ def test_a_mask_of_another_size_is_refused(picture, tmp_path, capsys):
     assert "5x5, the picture 112x96" in capsys.readouterr().err
 
 
+def test_pictures_and_masks_over_the_limit_are_refused_by_ours(picture, tmp_path, capsys):
+    assert main(["encode", str(picture), "--max-pixels", "9000"]) == 1
+    assert "a.png: 112x96 pixels are over the limit of 9000" in capsys.readouterr().err
+    Image.new("L", (112, 96), 255).save(tmp_path / "mask.png")
+    roi = ["--roi", str(tmp_path / "mask.png")]
+    assert main(["encode", str(picture), "--max-pixels", "9000", *roi]) == 2
+    assert "mask.png: 112x96 pixels are over the limit" in capsys.readouterr().err
+
+
+def test_pillows_limit_does_not_apply(picture, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+    assert main(["encode", str(picture), "--lossless"]) == 0
+    back = str(tmp_path / "b.png")
+    assert main(["decode", str(picture.with_suffix(".ncr")), "-o", back]) == 0
+    assert capsys.readouterr().err == "" and Image.MAX_IMAGE_PIXELS == 5
+
+
 @pytest.mark.parametrize("box", ["0,0,0,5", "500,500,5,5"])
 def test_a_rectangle_outside_the_picture_is_told(picture, box, capsys):
     assert main(["encode", str(picture), "--roi", box]) == 1
@@ -91,49 +106,6 @@ def test_a_mask_that_is_black_everywhere_is_refused(picture, tmp_path, capsys):
     Image.new("L", (112, 96)).save(tmp_path / "mask.png")
     assert main(["encode", str(picture), "--roi", str(tmp_path / "mask.png")]) == 2
     assert "black everywhere" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_region_is_where_a_viewer_shows_it(photo, orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    stored = Image.new("L", photo.size)
-    stored.info["exif"] = exif.tobytes()
-    stored.getexif()[0x0112] = orientation
-    weights = Interest(" 10, 20, 30, 8").weights(stored)
-    assert weights.shape == (photo.height, photo.width)
-    seen = ImageOps.exif_transpose(_tagged(Image.fromarray((weights == 1).astype(np.uint8)), exif))
-    rows, columns = np.nonzero(np.asarray(seen))
-    assert (columns.min(), rows.min(), columns.max(), rows.max()) == (10, 20, 39, 27)
-
-
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
-def test_exif_that_cannot_be_read_does_not_stop_a_region(photo):
-    stored = photo.copy()
-    stored.info["exif"] = b"Exif\0\0MM\0*" + b"\xff" * 9
-    assert Interest("1,2,3,4").weights(stored).sum() > 0
-
-
-def _tagged(image, exif):
-    file = io.BytesIO()
-    image.save(file, "PNG", exif=exif)
-    return Image.open(file)
-
-
-@pytest.mark.parametrize("mode", ["I;16", "RGBA", "1"])
-def test_a_mask_may_have_any_mode(photo, tmp_path, mode):
-    half = np.zeros((photo.height, photo.width), bool)
-    half[:, :56] = True
-    if mode == "I;16":
-        mask = Image.fromarray(half.astype(np.uint16) * 65535)
-    elif mode == "RGBA":
-        white = np.full((*half.shape, 3), 255, np.uint8)
-        mask = Image.fromarray(np.dstack([white, half.astype(np.uint8) * 255]))
-    else:
-        mask = Image.fromarray(half)
-    mask.save(tmp_path / "mask.png")
-    weights = Interest(str(tmp_path / "mask.png")).weights(photo)
-    assert np.array_equal(weights == 1, half)
 
 
 def test_an_interrupt_ends_the_search_and_the_file_is_written(picture, photo, monkeypatch):

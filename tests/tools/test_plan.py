@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nacre.codec.pictures.kinds import Kind
 from nacre.entropy.errors import UsageError
-from nacre.tools.kinds import Kind
 from nacre.tools.plan import Job, by_suffix, few, find, pair, refuse_overwriting
 
 PICTURES = {".png", ".jpg"}

@@ -49,6 +49,14 @@ def test_a_descriptor_is_read_from_where_it_stands():
 
 
 @posix
+def test_of_a_path_nothing_is_read_and_of_a_descriptor_all():
+    Path("in").write_bytes(b"data")
+    assert streams.file_or_path("in") == "in"
+    with open("in", "rb", buffering=0) as file:
+        assert streams.file_or_path(f"/dev/fd/{file.fileno()}").read() == b"data"
+
+
+@posix
 def test_a_named_pipe_is_written_and_read_and_stays():
     os.mkfifo("pipe")
     found = []

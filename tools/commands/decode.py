@@ -10,15 +10,13 @@ nacre decode huge.ncr -o huge.npy      # row by row, whatever its size
 from __future__ import annotations
 
 import time
-import warnings
 from argparse import ArgumentParser, Namespace
-from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nacre.codec import threads
-from nacre.codec.formats import file_bytes as file_bytes
-from nacre.codec.formats import picture_bytes as picture_bytes
+from nacre.codec.pictures.formats import file_bytes
+from nacre.codec.pictures.writing import ROWS_FORMAT, format_of, write_rows
 from nacre.entropy.errors import ImageError, UsageError
 from nacre.tools import batch, plan
 from nacre.tools.commands.encode import ROWS_SUFFIX, SUFFIX
@@ -26,10 +24,8 @@ from nacre.tools.commands.encode import ROWS_SUFFIX, SUFFIX
 if TYPE_CHECKING:
     from nacre import codec
     from nacre.codec.chunks import Bytes
-    from nacre.codec.container import Limits, MetaKind
-    from nacre.codec.turned import Box
-
-ROWS_FORMAT = "NPY"  # written row by row; orientation and metadata stay behind
+    from nacre.codec.container import Limits
+    from nacre.codec.pictures.turned import Box
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -55,16 +51,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    from PIL import Image
-
-    Image.init()
-    known = {**Image.registered_extensions(), ROWS_SUFFIX: ROWS_FORMAT}
-    writable = {*Image.SAVE, ROWS_FORMAT}
-    suffix, format = _format(args.format or "png", known, writable)
+    suffix = f".{(args.format or 'png').lower().removeprefix('.')}"
+    format = format_of(suffix)
     jobs = batch.plan(args.inputs, args.output, [SUFFIX], suffix)
     plan.refuse_overwriting(jobs, [args.model] if args.model else [])
     if len(jobs) == 1 and args.format is None and Path(jobs[0].target).suffix:
-        suffix, format = _format(Path(jobs[0].target).suffix, known, writable)
+        format = format_of(Path(jobs[0].target).suffix)
     from nacre import codec
 
     batch.prepare_torch(args)
@@ -99,7 +91,7 @@ def run(args: Namespace) -> int:
 
 
 def _box(text: str | None) -> Box | None:
-    """What --region says, of the picture as it is shown."""
+    """Parse --region: x, y, width and height in pixels of the picture as shown; raises UsageError."""
     if text is None:
         return None
     try:
@@ -110,67 +102,16 @@ def _box(text: str | None) -> Box | None:
 
 
 def _region(box: Box, data: Bytes, limits: Limits) -> codec.Region:
-    """Where that lies in a file; raises ImageError when it is not inside."""
-    from nacre import codec
-    from nacre.codec.container import read_head
-    from nacre.codec.metadata import shown_orientation
-    from nacre.codec.turned import shown_size, stored_box
+    from nacre.codec import shown_region
 
-    head = read_head(data, limits)
-    orientation = shown_orientation(_metadata(data, limits), head.orientation)
-    width, height = shown_size(head.width, head.height, orientation)
-    x, y, w, h = box
-    if min(x, y) < 0 or min(w, h) < 1 or x + w > width or y + h > height:
-        raise ImageError(f"--region {x},{y},{w},{h} is not inside {width}x{height}")
-    return codec.Region(*stored_box(box, head.width, head.height, orientation))
-
-
-def _metadata(data: Bytes, limits: Limits) -> dict[MetaKind, bytes]:
-    """Read no further than that."""
-    from nacre.codec.chunks import read_chunks
-    from nacre.codec.container import Head, Meta
-
-    blocks: dict[MetaKind, bytes] = {}
-    for chunk in read_chunks(data):
-        if chunk.kind == Meta.TYPE and chunk.size <= limits.metadata_bytes:
-            block = Meta.from_bytes(chunk.checked())
-            blocks[block.kind] = block.data
-        elif chunk.kind.isupper() and chunk.kind != Head.TYPE:
-            break
-    return blocks
+    try:
+        return shown_region(data, box, limits=limits)
+    except ImageError as error:
+        raise ImageError(f"--region {error}") from error
 
 
 def _write_rows(opened: codec.Opened, target: str, force: bool) -> tuple[int, int]:
-    """Into a NumPy file, row by row; whole or not at all. Returns width and height."""
-    import numpy as np
-    from numpy.lib.format import write_array_header_1_0
-
-    from nacre.codec.colour import in_depth_of
-
-    lost = [block.kind.name for block in opened.metadata]
-    if lost or opened.head.orientation != 1:
-        lost += ["orientation"] if opened.head.orientation != 1 else []
-        warnings.warn(f"{ROWS_SUFFIX} is written without {', '.join(lost)}", stacklevel=2)
-    shape = (*opened.size, opened.head.channels)
+    """Write a NumPy file, whole or not at all. Returns width and height."""
     with batch.partial_output(target, force) as partial, open(partial, "wb") as file:
-        head = {"descr": opened.dtype.str, "fortran_order": False, "shape": shape}
-        write_array_header_1_0(file, head)
-        plane = opened.alpha()
-        for top, rows in opened.rows():
-            if plane is not None:
-                own = in_depth_of(plane[top : top + len(rows)], opened.dtype)
-                file.write(np.ascontiguousarray(np.dstack([rows, own])).data)
-            else:
-                file.write(np.ascontiguousarray(rows).data)
-            del rows
-    return shape[1], shape[0]
-
-
-def _format(name: str, known: dict[str, str], writable: Container[str]) -> tuple[str, str]:
-    """Suffix and Pillow's name of a format that is called by its suffix."""
-    suffix = f".{name.lower().removeprefix('.')}"
-    if suffix not in known:
-        raise UsageError(f"no picture format is known by {suffix}")
-    if known[suffix] not in writable:
-        raise UsageError(f"Pillow reads {suffix} pictures, but cannot write them")
-    return suffix, known[suffix]
+        write_rows(opened, file)
+    return opened.size[1], opened.size[0]

@@ -7,8 +7,8 @@ nacre encode photo.jpg --size 100kB --effort 6
 nacre encode drawing.png --lossless
 nacre encode huge.npy -o huge.ncr      # uint8 or uint16, mapped into memory and read as it is coded
 
-Of a folder every picture is taken that can be read here; a file whose suffix says nothing is taken if its
-content is a picture. Pictures that cannot be read are named, and the run ends with exit code 3.
+Of a folder all pictures that can be read here are encoded, found by suffix or, where the suffix is not known,
+by content. Pictures that cannot be read are reported, and the run ends with exit code 3.
 """
 
 from __future__ import annotations
@@ -21,15 +21,19 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
 from nacre.codec import threads
-from nacre.entropy.errors import ImageError, UsageError
-from nacre.tools import batch, kinds, plan
-from nacre.tools.kinds import ROWS_SUFFIX as ROWS_SUFFIX
+from nacre.codec.pictures import kinds
+from nacre.codec.pictures.kinds import ROWS_SUFFIX as ROWS_SUFFIX
+from nacre.entropy.errors import ImageError, LimitError, UsageError
+from nacre.tools import batch, plan, streams
 from nacre.tools.watch import watched
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from PIL import Image
+
+    from nacre.codec import Picture
+    from nacre.codec.container import Limits
+    from nacre.codec.pictures.turned import Box
 
 SUFFIX = ".ncr"
 
@@ -76,28 +80,27 @@ def run(args: Namespace) -> int:
     jobs = _jobs(args)
     from nacre import codec
     from nacre.codec.container import read_head
-    from nacre.tools.picture_file import opened_picture
 
     batch.prepare_torch(args)
     options = _options(args)
-    interest = None if args.roi is None else Interest(args.roi)
+    region = None if args.roi is None else _region_of_interest(args.roi, batch.limits(args))
     is_goal = bool(_wanted(args))
 
     def encode(job: batch.Job) -> str:
         start = time.perf_counter()
         batch.refuse_existing(job.target, args.force)
+        picture: Any = _picture(job.source, args)
         with (
-            opened_picture(job.source, args.salvage) as image,
-            threads.suited(_pixels(image), args.threads),
+            threads.suited(math.prod(picture.pixels.shape[:2]), args.threads),
             watched(args.quiet, args.effort != 0 and not args.lossless) as goes_on,
         ):
             own: dict[str, Any] = {"goes_on": goes_on}
-            if interest is not None:
-                own["roi"] = interest.weights(image)
+            if region is not None:
+                own["roi"] = _weights(region, args.roi, picture)
             if is_goal:
-                coded = codec.encode_to(image, **options, **own).data
+                coded = codec.encode_to(picture, **options, **own).data
             else:
-                coded = codec.encode(image, **options, **own)
+                coded = codec.encode(picture, **options, **own)
             batch.write_output(job.target, coded, args.force)
         head = read_head(coded)
         bpp = 8 * len(coded) / (head.width * head.height)
@@ -108,15 +111,24 @@ def run(args: Namespace) -> int:
     return batch.run_batch(batch.left_to_do(jobs, args), encode, args)
 
 
-def _jobs(args: Namespace) -> list[batch.Job]:
-    """What goes where; what was left out is told."""
-    from PIL import Image
+def _picture(name: str, args: Namespace) -> Picture:
+    from nacre import codec
+    from nacre.codec.pictures.reading import CutPictureError
 
+    try:
+        return codec.read_picture(
+            streams.file_or_path(name), salvage=args.salvage, limits=batch.limits(args)
+        )
+    except CutPictureError as error:
+        raise ImageError(f"{error}; --salvage codes what can be read") from error
+
+
+def _jobs(args: Namespace) -> list[batch.Job]:
+    """Pair inputs with outputs, and report the files that are left out."""
     from nacre.datasets.pictures import picture_suffixes
 
     if any(name.lower().endswith(SUFFIX) and not os.path.isdir(name) for name in args.inputs):
         raise UsageError(f"a {SUFFIX} file is no picture to encode; an output is given with -o")
-    Image.MAX_IMAGE_PIXELS = args.max_pixels
     kinds.add_plugins()
     known = picture_suffixes()
     found = plan.find(args.inputs, kinds.Pictures(known))
@@ -127,12 +139,8 @@ def _jobs(args: Namespace) -> list[batch.Job]:
     return jobs
 
 
-def _pixels(image: Image.Image | NDArray[Any]) -> int:
-    return math.prod(image.size) if isinstance(image.size, tuple) else image.size
-
-
 def _options(args: Namespace) -> dict[str, Any]:
-    """What a picture is coded with; raises UsageError for what is wrong whatever the picture."""
+    """Options of `encode` for every picture; raises UsageError for options that are wrong for all of them."""
     from nacre.codec.encoder import DEFAULT_QUALITY, check
     from nacre.codec.run import Run
 
@@ -159,7 +167,7 @@ def _options(args: Namespace) -> dict[str, Any]:
 
 
 def _refuse_with_lossless(args: Namespace) -> None:
-    """What would be passed over in silence."""
+    """Raise UsageError for options that have no effect with --lossless."""
     for option in ("roi", "time_budget"):
         if getattr(args, option) is not None:
             raise UsageError(f"--{option.replace('_', '-')} means nothing with --lossless")
@@ -167,11 +175,10 @@ def _refuse_with_lossless(args: Namespace) -> None:
 
 UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
 MINUTES = {"": 1, "s": 1, "m": 60, "min": 60}  # in seconds
-LEAST_WEIGHT = 1 / 16  # of errors where a mask is black
 
 
 def _wanted(args: Namespace) -> dict[str, Any]:
-    """What `encode_to` is to reach; empty for a quality."""
+    """The goal for `encode_to`; empty where a quality is wanted."""
     from nacre.codec.search.goals import likeness_goal
 
     found = {name: getattr(args, name) for name in ("bpp", "psnr", "ssim")}
@@ -187,78 +194,32 @@ def _wanted(args: Namespace) -> dict[str, Any]:
 
 
 def _number(text: str, units: dict[str, int], option: str, examples: str) -> float:
-    """A number with a unit behind it."""
+    """Parse a number and its unit; raises UsageError."""
     parts = re.fullmatch(r"(\d+\.?\d*|\.\d+) *([a-z]*)", text.strip().lower())
     if parts is None or parts[2] not in units:
         raise UsageError(f"{option} {text}: a number is wanted, as in {examples}")
     return float(parts[1]) * units[parts[2]]
 
 
-class Interest:
-    """Where it matters: what --roi says, for pictures as they are shown."""
+def _region_of_interest(text: str, limits: Limits) -> Box | NDArray[np.float64]:
+    """Parse --roi: a rectangle, or the mask of a picture file, of pictures as shown; raises UsageError."""
+    from nacre.codec import read_mask
 
-    def __init__(self, text: str) -> None:
-        import numpy as np
-        from PIL import ImageOps
-
-        from nacre.codec.colour import to_picture
-        from nacre.tools.picture_file import opened_picture
-
-        self._text, self._mask, self._box = text, None, None
-        if re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*){3}", text):
-            self._box = [int(part) for part in text.split(",")]
-            return
-        if text == batch.STREAM:
-            raise UsageError("--roi is a file, or X,Y,W,H")
-        try:
-            with opened_picture(text) as image:
-                shown = image if isinstance(image, np.ndarray) else ImageOps.exif_transpose(image)
-                mask = to_picture(shown)
-        except (ImageError, OSError) as error:
-            raise UsageError(
-                f"--roi {text}: {getattr(error, 'strerror', None) or error}"
-            ) from error
-        grey = mask.pixels.mean(2) / np.iinfo(mask.pixels.dtype).max
-        self._mask = (
-            grey if mask.alpha is None else grey * (mask.alpha / np.iinfo(mask.alpha.dtype).max)
-        )
-        if not self._mask.any():
-            raise UsageError(f"--roi {text}: it is black everywhere")
-
-    def weights(self, image: Image.Image | NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(H, W) how much errors weigh, from LEAST_WEIGHT to 1, as the picture lies in the file."""
-        import numpy as np
-        from PIL import Image
-
-        from nacre.codec.colour import exif
-
-        if isinstance(image, Image.Image):
-            (width, height), (turned, _) = image.size, exif(image)
-        else:
-            (height, width), turned = image.shape[:2], 1
-        shown = (width, height) if turned in (5, 6, 7, 8) else (height, width)
-        if self._box is not None:
-            x, y, w, h = self._box
-            mask = np.zeros(shown, np.float32)
-            mask[y : y + h, x : x + w] = 1
-            if not mask.any():
-                raise ImageError(f"--roi {self._text}: outside the {shown[1]}x{shown[0]} pixels")
-        elif self._mask is not None and self._mask.shape == shown:
-            mask = self._mask
-        else:
-            found = (0, 0) if self._mask is None else self._mask.shape
-            raise ImageError(
-                f"--roi {self._text}: {found[1]}x{found[0]}, the picture {shown[1]}x{shown[0]}"
-            )
-        return np.power(LEAST_WEIGHT, 1 - _as_stored(mask, turned)).astype(np.float32)
+    if re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*){3}", text):
+        x, y, width, height = map(int, text.split(","))
+        return x, y, width, height
+    if text == batch.STREAM:
+        raise UsageError("--roi is a file, or X,Y,W,H")
+    try:
+        return read_mask(streams.file_or_path(text), limits=limits)
+    except (ImageError, LimitError, OSError) as error:
+        raise UsageError(f"--roi {text}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _as_stored(mask: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Undo what a viewer does with a picture of that EXIF orientation."""
-    if orientation in (5, 6, 7, 8):
-        mask = mask.T
-    if orientation in (2, 3, 7, 8):
-        mask = mask[:, ::-1]
-    if orientation in (3, 4, 6, 7):
-        mask = mask[::-1]
-    return mask
+def _weights(region: Box | NDArray[np.float64], text: str, picture: Picture) -> NDArray[np.float32]:
+    from nacre.codec import roi_weights
+
+    try:
+        return roi_weights(region, picture)
+    except ImageError as error:
+        raise ImageError(f"--roi {text}: {error}") from error

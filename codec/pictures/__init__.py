@@ -1,0 +1,1 @@
+"""Everything between picture files and arrays of samples."""
