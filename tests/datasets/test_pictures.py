@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from nacre.codec.pictures.colour import Picture
-from nacre.codec.pictures.writing import file_bytes
+from nacre.codec.pictures.formats import file_bytes
 from nacre.datasets.memory import open_store, store_of
 from nacre.datasets.pictures import Count, read_pictures, rgb8
 from nacre.datasets.synthetic import SIDE, render
