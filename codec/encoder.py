@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from typing_extensions import Unpack
 
 from nacre.codec import alpha, checksums, fill, memory, strips, tiles
@@ -31,7 +30,7 @@ from nacre.codec.container import (
 from nacre.codec.decoder import Opened
 from nacre.codec.limits import check_limits
 from nacre.codec.lossless import MOST_CARE
-from nacre.codec.pictures.colour import Picture, to_picture
+from nacre.codec.pictures.colour import Picture, PictureLike, to_picture
 from nacre.codec.run import Run, RunOptions, memory_errors_named
 from nacre.codec.search import modes
 from nacre.codec.search.progress import Budget, Progress
@@ -52,7 +51,7 @@ LOSSLESS_TILE_LOG2 = 12
 
 
 def encode(
-    image: Image.Image | NDArray[Any] | Tensor,
+    image: PictureLike,
     *,
     quality: int | str = DEFAULT_QUALITY,
     effort: int | None = None,
@@ -64,8 +63,8 @@ def encode(
     lossless: bool = False,
     **options: Unpack[RunOptions],
 ) -> bytes:
-    """Code a picture: a PIL image, an array (H, W) or (H, W, 1 to 4) of uint8 or uint16, or a tensor
-    (1 to 4, H, W).
+    """Code a picture: a `Picture`, a PIL image, an array (H, W) or (H, W, 1 to 4) of uint8 or uint16, or a
+    tensor (1 to 4, H, W).
 
     Two channels are grey and transparency, four are colour and transparency, which is kept without loss.
 
@@ -103,7 +102,7 @@ class Encoder:
 
     def __init__(
         self,
-        image: Image.Image | NDArray[Any] | Tensor,
+        image: PictureLike,
         *,
         roi: NDArray[Any] | None = None,
         strip: bool = False,
@@ -281,7 +280,7 @@ class CodedTile:
 
 
 def encode_lossless(
-    image: Image.Image | NDArray[Any] | Tensor,
+    image: PictureLike,
     *,
     effort: int = 0,
     strip: bool = False,

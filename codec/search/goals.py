@@ -1,7 +1,7 @@
 """A file of the size, or of the likeness, that was asked for: a search over quality.
 
-Quality has 100 steps of some 3 % of the bytes each. Between them lies how much errors weigh against bits in
-the search for cheaper symbols (`trade`), so at an effort of 1 or more the scale has no steps.
+Quality has 100 steps of some 3 % of the bytes each. At an effort of 1 or more, files between two steps come
+from the weight of errors against bits in the rate-distortion search (`trade`).
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 
 from nacre.codec.container import MAX_QUALITY
 from nacre.codec.encoder import DEFAULT_EFFORT, HIGHEST_EFFORT, Encoder, check
+from nacre.codec.pictures.colour import PictureLike
 from nacre.codec.search.progress import Budget, Progress
 from nacre.codec.strips import PEAKS, samples
 from nacre.entropy.errors import NacreError, UsageError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    pass
 
 MOST_PROBES = 8
 QUICK_PROBES, QUICK_EFFORT = 4, 1  # of them, for efforts that take longer
@@ -42,12 +41,12 @@ LOG_BYTES, DECIBELS = 0.035, 0.17  # what a step of quality changes, about; seen
 
 
 class GoalError(NacreError):
-    """No quality gets there; the message says how near one comes."""
+    """No quality reaches the goal; the message gives the nearest."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """Where to arrive: between `low` and `high` of something that grows with quality."""
+    """The range `low` to `high` of a measure that grows with quality."""
 
     name: str  # "size", "bpp", "psnr" or "ssim"
     wanted: float  # bytes, bits per pixel, dB, 0..1
@@ -108,7 +107,7 @@ class Reached:
 
 
 def encode_to(
-    image: Image.Image | NDArray[Any] | Tensor,
+    image: PictureLike,
     *,
     size: float | None = None,
     bpp: float | None = None,
@@ -212,12 +211,13 @@ def arrive(
 def _approach(
     encoder: Encoder, goal: Goal, effort: int, most: int, probes: list[Probe], progress: Progress
 ) -> None:
-    """Add up to `most` probes at an effort, until one arrives; those of another effort say where to begin.
+    """Add up to `most` probes at an effort, until one is inside the goal.
 
-    Each takes half of the time that is left. When it is over, one that is allowed will do.
+    The search begins where probes of another effort point to. Each probe takes half of the time that is left;
+    when the time is over, any probe that the goal allows ends the search.
     """
     own: list[Probe] = []
-    anchor: int | None = None  # the quality that is kept, once only the trade is left to look for
+    anchor: int | None = None  # once set, the quality is fixed and only the trade is searched
     while len(own) < most:
         if progress.budget.is_over and any(goal.allows(p.value) for p in probes):
             return
@@ -252,7 +252,8 @@ def _probe(
 def _anchor(probes: list[Probe], goal: Goal) -> int | None:
     """The quality above the goal, when the goal lies between the last of its trades and the quality below.
 
-    Above, for a smaller trade always drops more; a larger one adds only what the search would have dropped.
+    The quality above, because a smaller trade always saves bytes. A larger trade saves nothing that the search
+    would have spent: it only keeps symbols that the search would have dropped.
     """
     below, above = _around(probes, goal)
     if below is None or above is None or above.at - below.at > NARROW:
