@@ -1,6 +1,6 @@
 """The cells of a tile that do not come from the latent: their bytes, and their place over its pixels.
 
-A tile is cut into square cells, those at its right and lower edge into what is left. Each is of one mode. Cells
+A tile is cut into square cells; cells at its right and lower edge are smaller. Each cell has one mode. Cells
 of mode EXACT are one lossless picture of the smallest rectangle around them, those of mode DCT a mosaic.
 """
 
@@ -25,7 +25,7 @@ Modes = NDArray[np.uint8]  # (rows, columns) of cells
 
 @dataclass(frozen=True)
 class Patch:
-    """What stands over the latent's pixels in one tile."""
+    """The stored cells of one tile, over the pixels of its latent."""
 
     is_own: NDArray[np.bool_]  # (h, w)
     pixels: Pixels  # (h, w, C), anything where not own
@@ -97,7 +97,7 @@ def cut(pixels: Pixels, side: int) -> Pixels:
 
 
 def spread(of_cells: NDArray[np.bool_], side: int, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """(h, w) of what is so for each cell."""
+    """(h, w) the flag of each cell, at each of its pixels."""
     return of_cells.repeat(side, 0)[: size[0]].repeat(side, 1)[:, : size[1]]
 
 

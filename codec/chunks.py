@@ -20,7 +20,7 @@ TYPE_BYTES, CRC_BYTES, VARINT_MAX_BYTES = 4, 4, 5
 
 
 class FileBytes:
-    """The bytes of an open file from `first` on, read when they are asked for: what is skipped is not read."""
+    """The bytes of an open file from `first` on, read on request: skipped bytes are never read."""
 
     def __init__(self, file: BinaryIO, first: int = 0) -> None:
         self._file, self._first = file, first

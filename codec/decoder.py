@@ -37,7 +37,7 @@ def decode(
     Pillow has no 16-bit colour: it is rounded to 8 bits with an ImageWarning; `Opened(data).picture()`
     keeps it.
 
-    The model is the one that the file names; the option `model` adds one to those that are installed.
+    The file names its model; the option `model` adds one to those that are installed.
     `region` decodes a part of the picture, and reads only the tiles that it needs. `preview` reads only the
     first layer. A file that ends behind its first layer is decoded with a CutFileWarning, unless
     `strict`. Raises StreamError (TruncatedStream, CorruptStream, UnsupportedStream), LimitError or

@@ -1,6 +1,6 @@
 """Cells by a plain transform code: JPEG 4:4:4, every coefficient quantised by the same step.
 
-It is what a network cannot break: noise, dithers and saturated text cost what they cost. Cells are 8x8 blocks
+No content can break it: noise, dithers and saturated text take more bits, and nothing worse. Cells are 8x8 blocks
 of JPEG put together, so that they do not depend on their neighbours. 8-bit samples only.
 """
 

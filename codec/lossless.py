@@ -73,7 +73,7 @@ def from_bytes(data: bytes, shape: tuple[int, int, int], depth: int) -> Samples:
         return _eight_bits(data[1:], Coder(data[0]), shape)
     size = int.from_bytes(data[1:5], "little")
     if not size <= len(data) - 5:
-        raise CorruptStream("lossless samples: the first half is longer than what is there")
+        raise CorruptStream("lossless samples: the first half is longer than the data")
     high, low = (from_bytes(d, shape, 8) for d in (data[5 : 5 + size], data[5 + size :]))
     low = low + high  # modulo 256
     return np.asarray(high.astype(np.uint16) << 8 | low, np.uint16)

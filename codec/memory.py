@@ -22,14 +22,15 @@ def _malloc_trim() -> Callable[[int], int] | None:
 
 
 def give_back_freed() -> None:
-    """What was freed and still lies in the allocator: with glibc, a few hundred MiB between two stages that
-    allocate in sizes of their own. Elsewhere nothing happens."""
+    """Give freed memory in the allocator back to the system; without glibc nothing happens.
+
+    Between two stages that allocate blocks of other sizes this is a few hundred MiB."""
     if trim := _malloc_trim():
         trim(0)
 
 
 def give_back_read(pixels: NDArray[Any]) -> None:
-    """What was read so far of a read-only map of a file; it is read again if need be."""
+    """Drop the pages of a read-only memory map that were read; the system reads them again when asked."""
     if isinstance(pixels, np.memmap) and pixels.mode == "r":
         mapped: Any = getattr(pixels, "_mmap", None)
         if hasattr(mapped, "madvise") and hasattr(mmap, "MADV_DONTNEED"):

@@ -23,10 +23,10 @@ class ChunkState:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of a file after every byte of it was looked at."""
+    """The state of a file, after every byte of it was read."""
 
     is_whole: bool  # it ends with its end chunk
-    is_damaged: bool  # some of what is there is not what was written
+    is_damaged: bool  # some bytes differ from the bytes that were written
     is_decodable: bool  # this installation makes a picture of it, whole or coarser
     remarks: tuple[str, ...]  # why not, a line each
     chunks: tuple[ChunkState, ...]

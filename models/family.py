@@ -81,7 +81,7 @@ class Network(nn.Module, ABC):
         """The planes that come from pixels, not rounded, at the stride of the reach."""
 
     def complete(self, planes: Planes, t: Tensor) -> Planes:
-        """All planes of a tile: with those that are computed from other planes, as a hyper-latent is."""
+        """All planes of a tile: adds the planes that are computed from other planes, such as a hyper-latent."""
         return planes
 
     @abstractmethod

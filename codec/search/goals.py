@@ -78,7 +78,7 @@ class Goal:
         return units[self.name].format(value)
 
     def shown(self, value: float) -> float:
-        """What was measured, in the unit in which it was asked for."""
+        """A measured value in the unit of the goal."""
         if self.name == "psnr":
             return value
         if self.name == "ssim":
@@ -99,7 +99,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Reached:
-    """The file, and what it took."""
+    """The file that reaches a goal, and the work it took."""
 
     data: bytes
     quality: int
@@ -291,7 +291,7 @@ def _next(probes: list[Probe], goal: Goal, steps: bool) -> float | None:
     if at in [p.at for p in probes]:
         if below is not None and above is not None and below.at < above.at:
             at = round((below.at + above.at) / 2)
-        else:  # one step on: what was made last lies so near the goal that no whole step is left
+        else:  # the last file is less than a step from the goal: try the next quality
             at += 1 if probes[-1].value < goal.middle else -1
     return float(min(max(at, 1), MAX_QUALITY))
 

@@ -311,7 +311,7 @@ class Chooser:
         return min(found, key=lambda way: way.cost)
 
     def _way(self, modes: Modes) -> Way:
-        """The tile coded with these modes, and what comes out when it is decoded."""
+        """The tile coded with these modes, decoded again, and its Lagrangian cost."""
         pixels = self._survey.pixels
         cost, made = min(
             (self._written(modes, shown) for shown in self._versions(modes)), key=lambda way: way[0]
@@ -327,7 +327,7 @@ class Chooser:
         return Way(cost + cost_of_latent, cost_of_latent, modes, planes, tile, made, target)
 
     def _written(self, modes: Modes, shown: Pixels) -> tuple[float, Cells]:
-        """Cells with the pixels `shown`, and what they cost."""
+        """The Lagrangian cost of cells with the pixels `shown`, and the cells."""
         pixels = self._survey.pixels
         made = cells.write(self._number, modes, shown, self._step, self._care)
         patch = cells.read(made, pixels.shape, 8 * pixels.itemsize)

@@ -33,7 +33,7 @@ class HyperSynthesis(nn.Sequential):
 
 
 class MeanContext(nn.Module):
-    """The mean of y in each step, from the hyper features and what is decoded so far.
+    """The mean of y in each step, from the hyper features and the positions decoded so far.
 
     The network is shared by the steps but for its first and last layer.
     Source: the four-step context of DCVC-DC (arXiv:2302.14402).

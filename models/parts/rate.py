@@ -20,7 +20,7 @@ LIKELIHOOD_FLOOR = 1e-9  # keeps the logarithm finite; 30 bits
 
 @dataclass(frozen=True)
 class Coded:
-    """A picture and what it costs."""
+    """A decoded picture and its rate."""
 
     x_hat: Tensor  # (B, 3, H, W), not clamped
     bits_of: Mapping[str, Tensor]  # (B,) by plane
