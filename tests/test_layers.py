@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -67,6 +68,38 @@ def test_the_package_lists_every_folder():
     assert set(project["packages"]) == here
     assert set(project["package-dir"]) == here
     assert all((ROOT / folder).is_dir() for folder in project["package-dir"].values())
+
+
+def test_two_classes_never_share_a_name():
+    homes: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}
+
+
+CONTRACTS = {"family", "zoo", "parts"}  # of models/: no architecture among them
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in MODULES if p.relative_to(ROOT).parts[0] in ("entropy", "codec", "datasets")],
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
+def test_the_codec_knows_no_architecture(path):
+    known = {name.split(".")[1] for name in imported(path) if name.startswith("models.")}
+    assert known <= CONTRACTS
+    text = path.read_text()
+    words = ("hyper", "TrainingPrior", "NacreNetwork", "latent_channels", "STRIDE")
+    assert [word for word in words if re.search(rf"\b{word}\b", text)] == []
+
+
+def test_training_and_export_know_no_architecture():
+    for folder in ("train", "export"):
+        for path in (ROOT / "tools" / folder).glob("*.py"):
+            known = {name.split(".")[1] for name in imported(path) if name.startswith("models.")}
+            assert known <= CONTRACTS | {"weights_file", "install"}, path
 
 
 def test_what_is_exported_is_there():

@@ -174,7 +174,7 @@ _DCT = _dct_matrix()
 class BitCount:
     """Rounds symbols for `encode_tile` and adds up the bits that they cost at each position of the latent.
 
-    Planes of a coarser stride, a hyper-latent for one, are not counted: they serve all cells around.
+    Planes of a coarser stride are not counted: they serve all cells around.
     """
 
     def __init__(self, run: Run, planes: Planes) -> None:
