@@ -35,4 +35,6 @@ def compare(
     """
     of_tiles = [tile_checksum(crc, cells.get(tile)) for tile, crc in of_symbols.items()]
     if expected is not None and file_checksum(head, plane, of_tiles) != expected:
-        raise CorruptStream("the decoded symbols differ from the written ones: the checksum does not match")
+        raise CorruptStream(
+            "the decoded symbols differ from the written ones: the checksum does not match"
+        )

@@ -24,7 +24,7 @@ from nacre.tools.evaluate.results import (
     Evaluation,
     Failure,
     Machine,
-    Picture,
+    PictureFacts,
     Row,
     read_evaluation,
 )
@@ -106,7 +106,7 @@ def _begin(plan: Plan, listener: Listener) -> Evaluation:
             listener.say(f"{error}: left out")
             continue
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        pictures[path.name] = Picture(image.width, image.height, digest)
+        pictures[path.name] = PictureFacts(image.width, image.height, digest)
     if not pictures:
         raise UsageError(f"{plan.folder}: none of {len(paths)} pictures can be read")
     dataset = plan.folder.resolve().name

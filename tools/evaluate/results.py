@@ -89,7 +89,7 @@ class CodecResult(Struct):
         return columns
 
 
-class Picture(Struct, frozen=True):
+class PictureFacts(Struct, frozen=True):
     """A picture of the data set."""
 
     width: int  # pixels
@@ -116,7 +116,7 @@ class Evaluation(Struct):
 
     dataset: str
     machine: Machine
-    pictures: dict[str, Picture]  # by file name
+    pictures: dict[str, PictureFacts]  # by file name
     codecs: list[CodecResult] = []
     skipped: dict[str, str] = {}  # codec: why it did not run, and how to get it
     unreadable: dict[str, str] = {}  # picture: why

@@ -25,7 +25,7 @@ SUFFIX = ".jsonl"
 ID_DIGITS = 12  # hexadecimal digits that an id keeps of its SHA-256
 
 
-class Head(Struct, frozen=True, tag="head", tag_field="kind"):
+class StoreStart(Struct, frozen=True, tag="head", tag_field="kind"):
     """The first line."""
 
     format: Literal["nacre measurements 1"] = FORMAT
@@ -60,7 +60,7 @@ class Setup(Struct, frozen=True, tag="setup", tag_field="kind"):
         return replace(own, id=digest[:ID_DIGITS], name=codec.name)
 
 
-class Measured(Struct, frozen=True, tag="row", tag_field="kind"):
+class StoredRow(Struct, frozen=True, tag="row", tag_field="kind"):
     """A row of a picture file."""
 
     setup: str  # id
@@ -78,9 +78,9 @@ class Failed(Struct, frozen=True, tag="failure", tag_field="kind"):
     failure: Failure
 
 
-Line = Head | Setup | Measured | Failed
+Line = StoreStart | Setup | StoredRow | Failed
 DECODER = msgspec.json.Decoder(Line)
-FIRST_LINE = msgspec.json.encode(Head()) + b"\n"
+FIRST_LINE = msgspec.json.encode(StoreStart()) + b"\n"
 
 
 class Store:
@@ -101,7 +101,7 @@ class Store:
         for line in lines:
             self._take(line)
         if not lines:
-            self._append(Head())
+            self._append(StoreStart())
         elif not whole.endswith(b"\n"):
             self._file.write(b"\n")
 
@@ -129,7 +129,7 @@ class Store:
         if setup.id not in self._setups:
             self._append(setup)
         if isinstance(found, Row):
-            self._append(Measured(setup.id, dataset, content, found))
+            self._append(StoredRow(setup.id, dataset, content, found))
         else:
             self._append(Failed(setup.id, dataset, content, found))
 
@@ -152,7 +152,7 @@ class Store:
     def _take(self, line: Line) -> None:
         if isinstance(line, Setup):
             self._setups[line.id] = line
-        elif isinstance(line, Measured):
+        elif isinstance(line, StoredRow):
             self._rows[line.setup, line.content, line.row.quality] = line.row
 
 
@@ -163,7 +163,7 @@ def read_codecs(path: Path) -> dict[str, tuple[str, CodecResult]]:
     """
     lines, _ = _parse(path)
     setups = {line.id: line for line in lines if isinstance(line, Setup)}
-    rows = [line for line in lines if isinstance(line, Measured)]
+    rows = [line for line in lines if isinstance(line, StoredRow)]
     orphan = next((line.setup for line in rows if line.setup not in setups), None)
     if orphan is not None:
         raise UsageError(f"{path}: a row names setup {orphan!r}, which no line describes")
@@ -201,7 +201,7 @@ def _parse(path: Path) -> tuple[Sequence[Line], bytes]:
                 break  # a line and its end are written at once
             raise UsageError(f"{path}, line {number}: {error}") from error
         at += len(text)
-    if not isinstance(lines[0], Head):
+    if not isinstance(lines[0], StoreStart):
         raise UsageError(f"{path}: its first line does not say {FORMAT!r}")
     return lines, data[:at]
 
