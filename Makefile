@@ -11,7 +11,7 @@ demo: .venv/ready
 	@$(BIN)/python -m nacre.tools.demo
 
 test: lint
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: .venv/ready
 	@$(BIN)/ruff check --quiet .

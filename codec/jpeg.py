@@ -1,7 +1,7 @@
 """Cells by a plain transform code: JPEG 4:4:4, every coefficient quantised by the same step.
 
-No content can break it: noise, dithers and saturated text take more bits, and nothing worse. Cells are 8x8 blocks
-of JPEG put together, so that they do not depend on their neighbours. 8-bit samples only.
+No content can break it: noise, dithers and saturated text take more bits, and nothing worse. Cells are 8x8
+blocks of JPEG put together, so that they do not depend on their neighbours. 8-bit samples only.
 """
 
 from __future__ import annotations

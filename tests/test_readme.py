@@ -1,4 +1,4 @@
-"""Every block of the README and of the docs runs, each by itself; the README is short; the tree is the layout."""
+"""Every block of README and docs runs by itself; the README is short; the tree is the layout."""
 
 from __future__ import annotations
 
