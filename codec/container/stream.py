@@ -20,7 +20,17 @@ from nacre.codec.chunks import (
     read_chunks,
     read_varint,
 )
-from nacre.codec.container.payloads import Alpha, Cells, Coding, End, Head, Latent, Limits, Meta
+from nacre.codec.container.payloads import (
+    Alpha,
+    Cells,
+    Coding,
+    End,
+    Head,
+    Latent,
+    Limits,
+    Meta,
+    Mode,
+)
 from nacre.entropy.errors import CorruptStream, LimitError, TruncatedStream, UnsupportedStream
 
 
@@ -149,6 +159,7 @@ class _Reader:
         elif kind[:1].islower():
             chunk.checked()
         else:
+            chunk.checked()  # a damaged type is damage
             raise UnsupportedStream(f"chunk {kind.decode()} is not known and may not be skipped")
 
     def _take_latent(self, chunk: Chunk) -> None:
@@ -164,12 +175,26 @@ class _Reader:
 
     def _take_cells(self, chunk: Chunk) -> None:
         tile, _ = read_varint(chunk.first_bytes(VARINT_MAX_BYTES), 0, "CELL")
-        if self._tiles is None or tile in self._tiles:
-            self.cells.append(Cells.from_bytes(chunk.checked()))
+        is_wanted = self._tiles is None or tile in self._tiles
+        found = Cells.from_bytes(chunk.checked()) if is_wanted else Cells(tile, 0, 0, b"", b"", b"")
         is_known = self.head.coding == Coding.CELLS or tile in self._next
-        if not (is_known and self._follows(Cells(tile, 0, 0, b"", b"", b""))):
+        if not (is_known and self._follows(found)):
             raise CorruptStream(f"the cells of tile {tile} are out of place")
         self._cell_tiles += 1
+        if not is_wanted:
+            return
+        is_mapped = self.head.coding == Coding.CELLS and not found.form
+        if is_mapped and Mode.LATENT in found.modes(self._cell_count(found)):
+            raise CorruptStream(f"a cell of tile {tile} comes from a latent, and there is none")
+        self.cells.append(found)
+
+    def _cell_count(self, cells: Cells) -> int:
+        """The number of cells in a tile."""
+        head, side = self.head, 1 << cells.side_log2
+        row, column = divmod(cells.tile, -(-head.width // head.tile))
+        height = min(head.tile, head.height - row * head.tile)
+        width = min(head.tile, head.width - column * head.tile)
+        return -(-height // side) * -(-width // side)
 
     def _follows(self, chunk: Latent | Cells) -> bool:
         """Whether a chunk of a tile of this picture comes behind the one before it."""
