@@ -9,6 +9,7 @@ the file (upper case). chunks.py has the framing, payloads.py what stands in the
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from nacre.codec.chunks import (
@@ -71,14 +72,13 @@ class Stream:
         told by `end`. Given `tiles`, the latents of others are neither read nor checked nor returned; nor,
         with `only_first`, are parts behind the first.
         """
-        reader = _Reader(data, limits, tiles, only_first)
-        try:
-            reader.read()
-        except TruncatedStream as error:
-            if _has_end(data):
-                raise CorruptStream("a length is damaged: the end chunk is there") from error
-            if not (may_be_cut and reader.has_first_layers()):
-                raise
+        with _cuts_told_from_damage(data):
+            reader = _Reader(data, limits, tiles, only_first)
+            try:
+                reader.read()
+            except TruncatedStream:
+                if _has_end(data) or not (may_be_cut and reader.has_first_layers()):
+                    raise
         return cls(
             reader.head, tuple(reader.metadata), tuple(reader.latents), reader.end, reader.alpha,
             tuple(reader.cells),
@@ -96,6 +96,17 @@ def _has_end(data: Bytes) -> bool:
     """Whether the last bytes are an end chunk's: a file that was cut has none."""
     at = len(data) - len(chunk_to_bytes(End.TYPE, bytes(End.LAYOUT.size)))
     return at > 0 and bytes(data[at : at + len(End.TYPE)]) == End.TYPE
+
+
+@contextmanager
+def _cuts_told_from_damage(data: Bytes) -> Iterator[None]:
+    """Makes TruncatedStream a CorruptStream where the end chunk is there."""
+    try:
+        yield
+    except TruncatedStream as error:
+        if _has_end(data):
+            raise CorruptStream("a length is damaged: the end chunk is there") from error
+        raise
 
 
 class _Reader:
@@ -206,7 +217,8 @@ class _Reader:
 
 def read_head(data: Bytes, limits: Limits = Limits()) -> Head:
     """The head alone, from a file or from its first bytes."""
-    return _read_head(read_chunks(data), limits)
+    with _cuts_told_from_damage(data):
+        return _read_head(read_chunks(data), limits)
 
 
 def read_chunk_sizes(data: Bytes) -> list[tuple[str, int]]:

@@ -200,6 +200,12 @@ EARLY, LATE = (chunk(b"LATN", Latent(0, *layers, b"x").to_bytes()) for layers in
         (file_of(HEAD, FIRST, SECOND, END, END), CorruptStream, "follows the end"),
         (file_of(HEAD, FIRST, SECOND, END) + b"x", CorruptStream, "follows the end"),
         (file_of(HEAD, chunk(b"NEWS", b""), FIRST, SECOND, END), UnsupportedStream, "NEWS"),
+        (file_of(HEAD[:4] + b"\x7f" + HEAD[5:], FIRST, SECOND, END), CorruptStream, "end chunk is"),
+        (
+            file_of(HEAD, FIRST[:4] + b"\x7f" + FIRST[5:], SECOND, END),
+            CorruptStream,
+            "end chunk is",
+        ),
         (file_of(HEAD, DAMAGED, FIRST, SECOND, END), CorruptStream, "NEWS: the checksum"),
         (file_of(HEAD, chunk(b"N\xffWS", b""), FIRST, SECOND, END), CorruptStream, "four letters"),
         (
@@ -349,6 +355,10 @@ def test_metadata_has_a_limit():
 
 def test_the_head_alone_needs_no_more_than_its_bytes():
     assert container.read_head(file_of(HEAD)) == SMALL.head
+    with pytest.raises(TruncatedStream):
+        container.read_head(file_of(HEAD)[:-1])
+    with pytest.raises(CorruptStream, match="the end chunk is there"):
+        container.read_head(file_of(HEAD[:4] + b"\x7f" + HEAD[5:], END))
 
 
 def test_format_md_says_the_same():
