@@ -1,7 +1,7 @@
 """The framing of a nacre file: a signature, and then chunks that can be told from damage.
 
 A chunk is its type (four letters), the length of its payload (varint), the payload, and a CRC-32
-over all three. Numbers are little-endian. FORMAT.md, section 1, in code.
+over all three. Numbers are little-endian. FORMAT.md, sections 2 and 3, in code.
 """
 
 from __future__ import annotations

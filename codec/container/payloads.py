@@ -1,4 +1,4 @@
-"""The payloads of the chunks of a nacre file: FORMAT.md in code. Numbers are little-endian."""
+"""The payloads of the chunks of a nacre file, little-endian: FORMAT.md, sections 4 to 10, in code."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ the file (upper case). chunks.py has the framing, payloads.py what stands in the
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from nacre.codec.chunks import (
@@ -20,7 +21,17 @@ from nacre.codec.chunks import (
     read_chunks,
     read_varint,
 )
-from nacre.codec.container.payloads import Alpha, Cells, Coding, End, Head, Latent, Limits, Meta
+from nacre.codec.container.payloads import (
+    Alpha,
+    Cells,
+    Coding,
+    End,
+    Head,
+    Latent,
+    Limits,
+    Meta,
+    Mode,
+)
 from nacre.entropy.errors import CorruptStream, LimitError, TruncatedStream, UnsupportedStream
 
 
@@ -61,14 +72,13 @@ class Stream:
         told by `end`. Given `tiles`, the latents of others are neither read nor checked nor returned; nor,
         with `only_first`, are parts behind the first.
         """
-        reader = _Reader(data, limits, tiles, only_first)
-        try:
-            reader.read()
-        except TruncatedStream as error:
-            if _has_end(data):
-                raise CorruptStream("a length is damaged: the end chunk is there") from error
-            if not (may_be_cut and reader.has_first_layers()):
-                raise
+        with _cuts_told_from_damage(data):
+            reader = _Reader(data, limits, tiles, only_first)
+            try:
+                reader.read()
+            except TruncatedStream:
+                if _has_end(data) or not (may_be_cut and reader.has_first_layers()):
+                    raise
         return cls(
             reader.head, tuple(reader.metadata), tuple(reader.latents), reader.end, reader.alpha,
             tuple(reader.cells),
@@ -86,6 +96,17 @@ def _has_end(data: Bytes) -> bool:
     """Whether the last bytes are an end chunk's: a file that was cut has none."""
     at = len(data) - len(chunk_to_bytes(End.TYPE, bytes(End.LAYOUT.size)))
     return at > 0 and bytes(data[at : at + len(End.TYPE)]) == End.TYPE
+
+
+@contextmanager
+def _cuts_told_from_damage(data: Bytes) -> Iterator[None]:
+    """Makes TruncatedStream a CorruptStream where the end chunk is there."""
+    try:
+        yield
+    except TruncatedStream as error:
+        if _has_end(data):
+            raise CorruptStream("a length is damaged: the end chunk is there") from error
+        raise
 
 
 class _Reader:
@@ -149,6 +170,7 @@ class _Reader:
         elif kind[:1].islower():
             chunk.checked()
         else:
+            chunk.checked()  # a damaged type is damage
             raise UnsupportedStream(f"chunk {kind.decode()} is not known and may not be skipped")
 
     def _take_latent(self, chunk: Chunk) -> None:
@@ -164,12 +186,26 @@ class _Reader:
 
     def _take_cells(self, chunk: Chunk) -> None:
         tile, _ = read_varint(chunk.first_bytes(VARINT_MAX_BYTES), 0, "CELL")
-        if self._tiles is None or tile in self._tiles:
-            self.cells.append(Cells.from_bytes(chunk.checked()))
+        is_wanted = self._tiles is None or tile in self._tiles
+        found = Cells.from_bytes(chunk.checked()) if is_wanted else Cells(tile, 0, 0, b"", b"", b"")
         is_known = self.head.coding == Coding.CELLS or tile in self._next
-        if not (is_known and self._follows(Cells(tile, 0, 0, b"", b"", b""))):
+        if not (is_known and self._follows(found)):
             raise CorruptStream(f"the cells of tile {tile} are out of place")
         self._cell_tiles += 1
+        if not is_wanted:
+            return
+        is_mapped = self.head.coding == Coding.CELLS and not found.form
+        if is_mapped and Mode.LATENT in found.modes(self._cell_count(found)):
+            raise CorruptStream(f"a cell of tile {tile} comes from a latent, and there is none")
+        self.cells.append(found)
+
+    def _cell_count(self, cells: Cells) -> int:
+        """The number of cells in a tile."""
+        head, side = self.head, 1 << cells.side_log2
+        row, column = divmod(cells.tile, -(-head.width // head.tile))
+        height = min(head.tile, head.height - row * head.tile)
+        width = min(head.tile, head.width - column * head.tile)
+        return -(-height // side) * -(-width // side)
 
     def _follows(self, chunk: Latent | Cells) -> bool:
         """Whether a chunk of a tile of this picture comes behind the one before it."""
@@ -181,7 +217,8 @@ class _Reader:
 
 def read_head(data: Bytes, limits: Limits = Limits()) -> Head:
     """The head alone, from a file or from its first bytes."""
-    return _read_head(read_chunks(data), limits)
+    with _cuts_told_from_damage(data):
+        return _read_head(read_chunks(data), limits)
 
 
 def read_chunk_sizes(data: Bytes) -> list[tuple[str, int]]:

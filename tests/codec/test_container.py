@@ -24,6 +24,7 @@ from nacre.codec.container import (
     Meta,
     MetaKind,
     Stream,
+    pack_modes,
 )
 from nacre.entropy.errors import (
     CorruptStream,
@@ -60,14 +61,15 @@ def streams(draw):
     with_cells = sorted(draw(st.sets(st.integers(0, head.tile_count - 1), max_size=3)))
     if head.coding == Coding.CELLS:
         latents, with_cells = (), range(head.tile_count)
-    cells = tuple(draw(CELLS(tile)) for tile in with_cells)
+    forms = st.integers(int(head.coding == Coding.CELLS), 2)  # maps are looked at without a latent
+    cells = tuple(draw(CELLS(tile, forms)) for tile in with_cells)
     alpha = Alpha(draw(st.binary(max_size=40))) if head.has_alpha else None
     return Stream(head, draw(METAS), latents, End(draw(st.integers(0, 2**32 - 1))), alpha, cells)
 
 
-def CELLS(tile: int):
-    parts, form = st.binary(max_size=40), st.integers(0, 2)
-    return form.flatmap(
+def CELLS(tile: int, forms):
+    parts = st.binary(max_size=40)
+    return forms.flatmap(
         lambda form: st.builds(
             Cells, st.just(tile), st.integers(4, 10), st.just(form), st.just(b"") if form else parts,
             parts, parts,
@@ -84,9 +86,9 @@ SMALL = Stream(
 )
 PINNED = (
     "894e43520d0a1a0a484541441502604600000021000000732a060102030405060708f15572a76d65"
-    "7461080170726f66696c65727ecded4c41544e073000666972737497b120094c41544e0830017365"
-    "636f6e64e3462e5443454c4c100105036d61700565786163747265737451d322d554454e4404efbe"
-    "addec097a9e6"
+    "7461080170726f66696c65727ecded4c41544e08000003666972737404c58ea24c41544e09010003"
+    "7365636f6e647191f4bc43454c4c100105036d61700565786163747265737451d322d554454e4404"
+    "efbeaddec097a9e6"
 )
 PINNED_CELLS = (
     "894e43520d0a1a0a484541440d0213460000002100000073640a006b5aef43454c4c080015056578"
@@ -139,10 +141,10 @@ def test_bytes_of_cells_alone_are_pinned():
     assert alone.to_bytes().hex() == PINNED_CELLS
 
 
-def test_a_picture_carries_at_most_64_bytes_that_are_not_coded():
-    data = bytes(60_000)
+def test_a_picture_of_one_latn_chunk_carries_64_bytes_that_are_not_coded():
+    data = bytes(16_000)
     stream = Stream(Head(768, 512, 60, bytes(8)), (), (Latent(0, 0, 3, data),), End(1))
-    assert len(stream.to_bytes()) - len(data) <= 64
+    assert len(stream.to_bytes()) - len(data) == 64
 
 
 @pytest.mark.parametrize("size", range(len(SMALL.to_bytes())))
@@ -168,6 +170,9 @@ def test_any_bytes_are_refused_with_an_error_of_ours(data, signed):
 
 HEAD, META, FIRST, SECOND, CELL, END = parts()
 ALONE = chunk(b"HEAD", Head(70, 33, 42, b"", tile_log2=6, coding=Coding.CELLS).to_bytes())
+WHOLE = chunk(b"CELL", Cells(1, 5, 1, b"", b"exact", b"").to_bytes())
+MAPPED = chunk(b"CELL", Cells(0, 5, 0, pack_modes(b"\1\0\1\1"), b"exact", b"").to_bytes())
+DAMAGED = chunk(b"NEWS", b"")[:-1] + b"\0"
 EARLY, LATE = (chunk(b"LATN", Latent(0, *layers, b"x").to_bytes()) for layers in ((0, 1), (2, 3)))
 
 
@@ -186,8 +191,8 @@ EARLY, LATE = (chunk(b"LATN", Latent(0, *layers, b"x").to_bytes()) for layers in
         (file_of(HEAD, EARLY, LATE, SECOND, END), CorruptStream, "out of place"),
         (file_of(HEAD, LATE, SECOND, END), CorruptStream, "layer 2 of tile 0 is out of place"),
         (file_of(HEAD, EARLY, SECOND, LATE, LATE, END), CorruptStream, "out of place"),
-        (file_of(HEAD, chunk(b"LATN", b"\x01\x00"), END), CorruptStream, "layers 1 to 0"),
-        (file_of(HEAD, chunk(b"LATN", b"\x30\x02"), END), CorruptStream, "tile 2 is out of place"),
+        (file_of(HEAD, chunk(b"LATN", b"\0\0"), END), CorruptStream, "LATN: the data end"),
+        (file_of(HEAD, chunk(b"LATN", b"\2\0\3"), END), CorruptStream, "tile 2 is out of place"),
         (file_of(HEAD, FIRST, FIRST, END), CorruptStream, "out of place"),
         (file_of(HEAD, SECOND, FIRST, END), CorruptStream, "out of place"),
         (file_of(HEAD, FIRST, SECOND, SECOND, END), CorruptStream, "out of place"),
@@ -195,13 +200,20 @@ EARLY, LATE = (chunk(b"LATN", Latent(0, *layers, b"x").to_bytes()) for layers in
         (file_of(HEAD, FIRST, SECOND, END, END), CorruptStream, "follows the end"),
         (file_of(HEAD, FIRST, SECOND, END) + b"x", CorruptStream, "follows the end"),
         (file_of(HEAD, chunk(b"NEWS", b""), FIRST, SECOND, END), UnsupportedStream, "NEWS"),
+        (file_of(HEAD[:4] + b"\x7f" + HEAD[5:], FIRST, SECOND, END), CorruptStream, "end chunk is"),
+        (
+            file_of(HEAD, FIRST[:4] + b"\x7f" + FIRST[5:], SECOND, END),
+            CorruptStream,
+            "end chunk is",
+        ),
+        (file_of(HEAD, DAMAGED, FIRST, SECOND, END), CorruptStream, "NEWS: the checksum"),
         (file_of(HEAD, chunk(b"N\xffWS", b""), FIRST, SECOND, END), CorruptStream, "four letters"),
         (
             file_of(HEAD, chunk(b"meta", b"\x09abc"), FIRST, SECOND, END),
             CorruptStream,
             "unknown kind",
         ),
-        (file_of(HEAD, chunk(b"LATN", b""), SECOND, END), CorruptStream, "empty LATN"),
+        (file_of(HEAD, chunk(b"LATN", b""), SECOND, END), CorruptStream, "LATN: the data end"),
         (file_of(HEAD, FIRST, SECOND, chunk(b"TEND", b"abc")), CorruptStream, "TEND: 3 bytes"),
         (
             file_of(HEAD, CELL, FIRST, SECOND, END),
@@ -211,8 +223,9 @@ EARLY, LATE = (chunk(b"LATN", Latent(0, *layers, b"x").to_bytes()) for layers in
         (file_of(HEAD, FIRST, SECOND, CELL, CELL, END), CorruptStream, "cells of tile 1"),
         (file_of(HEAD, EARLY, SECOND, LATE, CELL, END), CorruptStream, "cells of tile 1"),
         (file_of(HEAD, FIRST, CELL, SECOND, END), CorruptStream, "cells of tile 1"),
-        (file_of(ALONE, CELL, END), CorruptStream, "not every tile"),
+        (file_of(ALONE, WHOLE, END), CorruptStream, "not every tile"),
         (file_of(ALONE, FIRST, CELL, END), CorruptStream, "layer 0 of tile 0 is out of place"),
+        (file_of(ALONE, MAPPED, CELL, END), CorruptStream, "cell of tile 0 comes from a latent"),
     ],
 )
 def test_a_file_put_together_wrongly_is_refused(data, error, message):
@@ -318,7 +331,8 @@ def head_bytes(**fields) -> bytes:
         ({"quality": 0}, CorruptStream, "quality is 0"),
         ({"quality": 101}, CorruptStream, "quality is 101"),
         ({"tile": 5}, CorruptStream, "tile is 5"),
-        ({"tile": 16}, CorruptStream, "tile is 16"),
+        ({"tile": 0x10}, CorruptStream, "tile is 0"),
+        ({"tile": 0x16}, UnsupportedStream, "flags 0x1"),
         ({"samples": 0x75}, UnsupportedStream, "5 channels of 8 bits"),
         ({"samples": 0x74}, CorruptStream, "no ALPH chunk"),
         ({"samples": 0xE3}, UnsupportedStream, "3 channels of 15 bits"),
@@ -341,6 +355,10 @@ def test_metadata_has_a_limit():
 
 def test_the_head_alone_needs_no_more_than_its_bytes():
     assert container.read_head(file_of(HEAD)) == SMALL.head
+    with pytest.raises(TruncatedStream):
+        container.read_head(file_of(HEAD)[:-1])
+    with pytest.raises(CorruptStream, match="the end chunk is there"):
+        container.read_head(file_of(HEAD[:4] + b"\x7f" + HEAD[5:], END))
 
 
 def test_format_md_says_the_same():
