@@ -164,13 +164,16 @@ class File:
 
     def layers(self, tile: int, payload: bytes, at: int) -> tuple[int, int, int]:
         """Section 8; the place of the chunk."""
-        first, at = varint(payload, at)
-        further, at = varint(payload, at)
+        number, at = varint(payload, at)
+        last = 0
+        while (last + 1) * (last + 2) // 2 <= number:
+            last += 1
+        first = number - last * (last + 1) // 2
         own = self.parts.setdefault(tile, [])
         need(self.head.coding == 0, "damaged", "LATN without a latent")
         need(first == (own[-1][1] + 1 if own else 0), "damaged", "a gap in the layers")
-        need(first + further < LAYERS, "damaged", "more layers than there are")
-        own.append((first, first + further, payload[at:]))
+        need(last < LAYERS, "damaged", "more layers than there are")
+        own.append((first, last, payload[at:]))
         return first, 0, tile
 
     def modes(self, tile: int, payload: bytes, at: int) -> tuple[int, int, int]:

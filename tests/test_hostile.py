@@ -161,14 +161,14 @@ def with_code(change, which=0) -> bytes:
     """The code of one part changed."""
     parts = list(CODE)
     kind, payload = parts[which]
-    parts[which] = (kind, payload[:3] + change(payload[3:]))
+    parts[which] = (kind, payload[:2] + change(payload[2:]))
     return made(HEAD, *parts, TEND)
 
 
 def exchanged() -> bytes:
     """The codes of two tiles, each in the other's place."""
     (kind, a), (_, b) = CODE[:2]
-    return made(HEAD, (kind, a[:3] + b[3:]), (kind, b[:3] + a[3:]), *CODE[2:], TEND)
+    return made(HEAD, (kind, a[:2] + b[2:]), (kind, b[:2] + a[2:]), *CODE[2:], TEND)
 
 
 def with_crc(crc: bytes) -> bytes:
@@ -181,9 +181,9 @@ def length(value: bytes) -> bytes:
     return made(HEAD, b"LATN" + value + CODE[0][1] + bytes(4))
 
 
-def layers(first: int, more: int) -> tuple[bytes, bytes]:
-    """A LATN chunk of the first tile that names these layers."""
-    return b"LATN", b"\0" + write_varint(first) + write_varint(more)
+def layers(number: int) -> tuple[bytes, bytes]:
+    """A LATN chunk of the first tile that names a pair of layers by its number."""
+    return b"LATN", b"\0" + write_varint(number)
 
 
 def swapped_words(code: bytes) -> bytes:
@@ -211,7 +211,7 @@ def cell(**fields) -> tuple[bytes, bytes]:
 
 def with_cells(*found) -> bytes:
     """Behind the first layers."""
-    first = [part for part in CODE if not part[1][1]]
+    first = [part for part in CODE if not Latent.from_bytes(part[1]).first]
     return made(HEAD, *first, *found, *CODE[len(first) :], TEND)
 
 
@@ -256,11 +256,11 @@ FAULTS = {
     "tile-missing": (made(HEAD, *CODE[1:], TEND), CorruptStream),
     "tile-twice": (made(HEAD, CODE[0], *CODE, TEND), CorruptStream),
     "tiles-out-of-order": (made(HEAD, CODE[1], CODE[0], *CODE[2:], TEND), CorruptStream),
-    "tile-2^32-1": (made(HEAD, (b"LATN", write_varint(2**32 - 1) + b"\0\3"), TEND), CorruptStream),
+    "tile-2^32-1": (made(HEAD, (b"LATN", write_varint(2**32 - 1) + b"\6"), TEND), CorruptStream),
     "last-layer-missing": (made(HEAD, *CODE[:-1], TEND), CorruptStream),
-    "layer-2^32-1": (made(HEAD, layers(2**32 - 1, 0), *CODE[1:], TEND), CorruptStream),
-    "layers-2^33": (made(HEAD, layers(2**32 - 1, 2**32 - 1), *CODE[1:], TEND), CorruptStream),
-    "layers-of-one-tile-2^32": (made(HEAD, layers(0, 2**32 - 1), *CODE[1:], TEND), CorruptStream),
+    "layers-2^32-1": (made(HEAD, layers(2**32 - 1), *CODE[1:], TEND), CorruptStream),
+    "layers-0-to-4": (made(HEAD, layers(10), *CODE[1:], TEND), CorruptStream),
+    "layers-0-to-92681": (made(HEAD, layers(92681 * 92682 // 2), *CODE[1:], TEND), CorruptStream),
     "latn-of-one-number": (made(HEAD, (b"LATN", b"\0"), *CODE[1:], TEND), CorruptStream),
     "latn-empty": (made(HEAD, (b"LATN", b""), *CODE[1:], TEND), CorruptStream),
     "metadata-after-code": (made(HEAD, *CODE, META, TEND), CorruptStream),

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
 FOLDERS = ("entropy", "models", "codec", "datasets", "tools")
 START, END = "<!-- tree -->\n", "<!-- end of the tree -->\n"

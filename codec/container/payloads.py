@@ -6,6 +6,7 @@ import struct
 import zlib
 from dataclasses import astuple, dataclass
 from enum import IntEnum
+from math import isqrt
 from typing import ClassVar
 
 from nacre.codec.chunks import VARINT_MAX_BYTES, read_varint, write_varint
@@ -196,22 +197,22 @@ class Latent:
     """Payload of LATN: some layers of one tile, coded together; the coded bytes take the rest."""
 
     TYPE: ClassVar = b"LATN"
-    START_BYTES: ClassVar = 3 * VARINT_MAX_BYTES  # of a payload: all but the coded bytes
+    START_BYTES: ClassVar = 2 * VARINT_MAX_BYTES  # of a payload: all but the coded bytes
     tile: int  # varint, in raster order
-    first: int  # varint  the first layer; a picture can be made of layer 0 alone
-    last: int  # varint, less `first`  the last layer
+    first: int  # varint, with `last`: pairs 0-0, 0-1, 1-1, 0-2, 1-2, 2-2, ... are numbered from 0
+    last: int  # both included; a picture can be made of layer 0 alone
     data: bytes
 
     def to_bytes(self) -> bytes:
-        numbers = (self.tile, self.first, self.last - self.first)
-        return b"".join(map(write_varint, numbers)) + self.data
+        layers = self.last * (self.last + 1) // 2 + self.first
+        return write_varint(self.tile) + write_varint(layers) + self.data
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Latent:
         tile, at = read_varint(data, 0, "LATN")
-        first, at = read_varint(data, at, "LATN")
-        more, at = read_varint(data, at, "LATN")
-        return cls(tile, first, first + more, data[at:])
+        layers, at = read_varint(data, at, "LATN")
+        last = (isqrt(8 * layers + 1) - 1) // 2
+        return cls(tile, layers - last * (last + 1) // 2, last, data[at:])
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def png(image: Image.Image) -> bytes:
         (b"\1" + png(Image.new("RGB", (112, 96))), "RGB"),
         (b"\1" + png(Image.new("L", (30000, 30000))), "30000x30000 pixels"),
         (b"\1" + png(Image.new("L", (112, 96)))[:-30], "PNG inside the file"),
-        (b"\3\xff\0\0\0", "longer than what is there"),
+        (b"\3\xff\0\0\0", "longer than the data"),
     ],
 )
 def test_another_plane_is_refused(data, said):

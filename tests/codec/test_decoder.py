@@ -400,7 +400,7 @@ def test_damage_with_right_chunk_checksums_is_noticed(small, tiny):
 def test_another_checksum_is_noticed(small, tiny):
     stream = Stream.from_bytes(small)
     other = Stream(stream.head, (), stream.latents, End(stream.end.checksum ^ 1))
-    with pytest.raises(CorruptStream, match="checksum differs"):
+    with pytest.raises(CorruptStream, match="checksum does not match"):
         codec.decode(other.to_bytes(), model=tiny)
 
 
