@@ -1,13 +1,12 @@
-"""Make shards of training tiles from the photographs in git repositories that a recipe lists.
+"""Make shards of training tiles from the photographs in the git repositories that a recipe lists.
 
     $ git clone --mirror https://github.com/owner/name clones/owner+name    # each source of the recipe
-    $ python -m nacre.tools.collect tools/sources/photographs.toml OUT --repositories clones \\
-          --held-out kodak --held-out data/photos-val.tar
+    $ python -m nacre.tools.collection.collect SOURCES.toml OUT --repositories clones --held-out kodak
 
-OUT/photos-000.tar and so on hold 512x512 AVIF tiles, OUT/summary.json says what came from where.
-The same command goes on where an earlier run ended; after a change of the recipe it makes again
-only what changed. --sheets writes contact sheets of what was taken: put the names of pictures
-that are no photographs into `leave_out` of their source and run again.
+SOURCES.toml is a recipe such as tools/collection/sources/photographs.toml. OUT/photos-000.tar and so on hold
+AVIF tiles of 512x512, OUT/summary.json counts them by source. A second run continues the first; after a change
+of the recipe it repeats only the work that the change affects. --sheets writes contact sheets of the
+photographs: to reject a picture, add its name to `leave_out` of its source and run again.
 """
 
 from __future__ import annotations
@@ -27,9 +26,15 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from nacre.entropy.errors import NacreError, UsageError
-from nacre.tools.git_pictures import PictureFile, find_clone, matches, picture_files, read
-from nacre.tools.photograph_sources import Source, read_recipe, slug
-from nacre.tools.photographs import (
+from nacre.tools.collection.git_pictures import (
+    PictureFile,
+    find_clone,
+    matches,
+    picture_files,
+    read,
+)
+from nacre.tools.collection.photograph_sources import Source, read_recipe, slug
+from nacre.tools.collection.photographs import (
     TILE,
     NotAPhotograph,
     Signature,
@@ -38,7 +43,7 @@ from nacre.tools.photographs import (
     look,
     signature,
 )
-from nacre.tools.tile_shards import (
+from nacre.tools.collection.tile_shards import (
     MAX_SHARD_BYTES,
     ShardWriter,
     content_of,

@@ -1,20 +1,18 @@
-"""What the efforts of the encoder win, and what they cost: the table and the plot of docs/effort.md.
+"""Measure BD-rate and seconds of the efforts of the encoder: the tables and the plot of docs/effort.md.
 
-python -m nacre.tools.efforts PICTURES... --efforts 1 2 3 [--qualities 30 60] [--crop 256] [--json F] [--svg F]
+    python -m nacre.tools.studies.efforts PICTURES --efforts 1 2 3 --json FILE [--qualities 30 60] [--crop 256]
 
-BD-rate against effort 0 for each picture over the qualities, then the mean. Rows are added to those that the
-JSON file has, so that efforts which take long can be measured on fewer pictures; the plot has all of them.
+PICTURES are files or folders. The BD-rate of each picture is against effort 0, over the qualities; the table
+has the mean. A later run adds its rows to those of the JSON file, so that slow efforts can be measured on
+fewer pictures; --svg plots all of them.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -23,6 +21,8 @@ from nacre import codec
 from nacre.tools.evaluate.bdrate import Curve, bd_rate
 from nacre.tools.evaluate.metrics import psnr_db
 from nacre.tools.evaluate.plot import Axes, Series, draw
+from nacre.tools.studies import study
+from nacre.tools.studies.study import Figures
 
 MEGAPIXEL = 1e6
 
@@ -36,7 +36,8 @@ class EffortResult:
     decode_seconds: float
 
 
-def measured(image: Image.Image, effort: int, qualities: Sequence[int]) -> EffortResult:
+def measure(image: Image.Image, effort: int, qualities: Sequence[int]) -> EffortResult:
+    """Encode and decode at all qualities."""
     pixels = np.asarray(image)
     rate, psnr, encoding, decoding = [], [], 0.0, 0.0
     for quality in qualities:
@@ -51,14 +52,14 @@ def measured(image: Image.Image, effort: int, qualities: Sequence[int]) -> Effor
     return EffortResult(Curve.of(f"effort {effort}", rate, psnr), encoding, decoding)
 
 
-def row(
+def means(
     images: Sequence[Image.Image],
     plain: Sequence[EffortResult],
     effort: int,
     qualities: Sequence[int],
-) -> dict[str, Any]:
-    """Means over pictures of what an effort does against effort 0, which is `plain`."""
-    found = [measured(image, effort, qualities) for image in images] if effort else plain
+) -> Figures:
+    """Means over pictures of an effort against effort 0, whose results are `plain`."""
+    found = [measure(image, effort, qualities) for image in images] if effort else plain
     rates = [bd_rate(p.curve, f.curve).value for p, f in zip(plain, found, strict=True)]
     megapixels = len(qualities) * sum(i.width * i.height for i in images) / MEGAPIXEL
     return {
@@ -72,54 +73,60 @@ def row(
     }
 
 
-def plot(rows: Sequence[dict[str, Any]]) -> str:
+def table(figures: Figures) -> str:
+    """Markdown: one row for each effort."""
+    head = ["effort", "BD-rate, %", "encode, s a megapixel", "decode, s a megapixel", "pictures"]
+    rows = [
+        [
+            str(row["effort"]),
+            f"{row['bd_rate_percent']:+.2f}" if row["effort"] else "0",
+            f"{row['encode_s_per_megapixel']:.1f}",
+            f"{row['decode_s_per_megapixel']:.2f}",
+            f"{row['pictures']} of {row['size'][0]}x{row['size'][1]}",
+        ]
+        for row in figures["efforts"]
+    ]
+    return study.markdown(head, rows)
+
+
+def plot(figures: Figures) -> str:
     """Bits saved over seconds, as an <svg>."""
-    rows = [r for r in rows if r["effort"]]
+    rows = [row for row in figures["efforts"] if row["effort"]]
     line = Series(
         "nacre", "nacre",
-        [r["encode_s_per_megapixel"] for r in rows], [-r["bd_rate_percent"] for r in rows],
+        [row["encode_s_per_megapixel"] for row in rows], [-row["bd_rate_percent"] for row in rows],
     )  # fmt: skip
     axes = Axes("encoding, seconds a megapixel", "bits saved, %", is_x_log=True)
     return draw([line], axes, {"nacre": 0})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pictures", type=Path, nargs="+")
+    parser = study.parser(__doc__, table)
+    parser.add_argument("pictures", type=Path, nargs="+", metavar="PICTURES")
     parser.add_argument("--efforts", type=int, nargs="+", required=True)
     parser.add_argument("--qualities", type=int, nargs="+", default=[10, 30, 50, 70])
-    parser.add_argument("--crop", type=int, help="pixels a side, from the middle")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--svg", type=Path)
+    parser.add_argument(
+        "--crop", type=int, metavar="PIXELS", help="a square of that side, from the middle"
+    )
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="write the plot there")
     args = parser.parse_args(argv)
-    images = [Image.open(path).convert("RGB") for path in args.pictures]
+    images = [study.open_rgb(path) for path in study.picture_files(args.pictures)]
     if args.crop:
-        images = [_middle(image, args.crop) for image in images]
-    known = json.loads(args.json.read_text()) if args.json and args.json.exists() else []
-    rows = {r["effort"]: r for r in known}
-    codec.encode(images[0], effort=1)  # warm
-    print("| effort | BD-rate, % | encode, s/MP | decode, s/MP | pictures |\n|---|---|---|---|---|")
-    plain = [measured(image, 0, args.qualities) for image in images]
+        images = [study.middle(image, args.crop) for image in images]
+    known = study.read(args.json)["efforts"] if args.json and args.json.exists() else []
+    rows = {row["effort"]: row for row in known}
+    figures: Figures = {"conditions": study.conditions()}
+    codec.encode(images[0], effort=1)  # warm up
+    plain = [measure(image, 0, args.qualities) for image in images]
     for effort in args.efforts:
-        r = rows[effort] = row(images, plain, effort, args.qualities)
-        print(
-            f"| {effort} | {r['bd_rate_percent']:+.2f} | {r['encode_s_per_megapixel']:.1f} | "
-            f"{r['decode_s_per_megapixel']:.2f} | {len(images)} of {images[0].width}x{images[0].height} |",
-            flush=True,
-        )
-        ordered = [rows[e] for e in sorted(rows)]
-        if args.json:
-            args.json.write_text(json.dumps(ordered, indent=1) + "\n")
-        if args.svg and len(ordered) > 2:
-            args.svg.write_text(plot(ordered) + "\n")
+        rows[effort] = means(images, plain, effort, args.qualities)
+        figures["efforts"] = [rows[e] for e in sorted(rows)]
+        study.write(args.json, figures)
+        if args.svg and len(rows) > 2:
+            args.svg.write_text(plot(figures) + "\n")
+    print(table(figures))
     return 0
 
 
-def _middle(image: Image.Image, side: int) -> Image.Image:
-    side = min(side, image.width, image.height)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side))
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    study.run(main)

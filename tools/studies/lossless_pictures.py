@@ -1,12 +1,12 @@
-"""Pictures of all modes without loss: whether every sample comes back, and bytes beside PNG, WebP, JPEG XL.
+"""Code pictures of all modes without loss and compare their bytes with PNG, WebP and JPEG XL: docs/odd.md.
 
-python -m nacre.tools.lossless_pictures [PHOTOS] --json docs/results/lossless.json --table
+    python -m nacre.tools.studies.lossless_pictures [PHOTOS] --json docs/results/lossless.json
+
+PHOTOS are files or folders (default: the demonstration photograph). Exit code 1 says that a sample was lost.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,16 +20,18 @@ from nacre import codec
 from nacre.codec.pictures.colour import to_picture
 from nacre.codec.pictures.formats import file_bytes
 from nacre.datasets import odd
-from nacre.tools.odd_pictures import SEED, saved
-from nacre.tools.screens import PHOTO
+from nacre.tools.studies import study
+from nacre.tools.studies.odd_pictures import SEED, SIDE, saved
+from nacre.tools.studies.study import PHOTO, Figures
 
-SIDE = 256
+PHOTOGRAPHS, PICTURES = 9, 30  # at most
+MODES = 7  # pictures made of the first photograph
 
 
 def pictures(photos: Sequence[Path]) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Name and samples (H, W, C): photographs in all depths and channels, and odd pictures."""
+    """Yield name and samples (H, W, C): photographs, one of them in all modes, and odd pictures."""
     whole = [np.asarray(Image.open(path).convert("RGB")) for path in photos]
-    for i, pixels in enumerate(whole[:9]):
+    for i, pixels in enumerate(whole[:PHOTOGRAPHS]):
         yield f"photograph {i + 1}", pixels
     first = whole[0]
     grey = np.asarray(Image.fromarray(first).convert("L"))[..., None]
@@ -45,16 +47,17 @@ def pictures(photos: Sequence[Path]) -> Iterator[tuple[str, NDArray[Any]]]:
     yield "grey, 16 bits of 8", grey.astype(np.uint16) * 257
     yield "colour, 16 bits", deep
     yield "colour, 16 bits, transparent", np.dstack([deep, ramp.astype(np.uint16) * 257])
-    for name, pixels in odd.draw(len(odd.KINDS), SEED, SIDE)[: 30 - 7 - min(9, len(whole))]:
+    left = PICTURES - MODES - min(PHOTOGRAPHS, len(whole))
+    for name, pixels in odd.draw(len(odd.KINDS), SEED, SIDE)[:left]:
         yield name.replace("_", " "), pixels
 
 
-def measure(pixels: NDArray[Any]) -> dict[str, Any]:
-    """Whether the samples come back, and bytes."""
+def measure(pixels: NDArray[Any]) -> Figures:
+    """Compare the decoded samples; measure the bytes of every format that has the mode."""
     data = codec.encode(pixels, lossless=True)
     shown = codec.Opened(data).picture()
     planes = [shown.pixels] + ([] if shown.alpha is None else [shown.alpha[..., None]])
-    found: dict[str, Any] = {
+    found: Figures = {
         "is_equal": bool(np.array_equal(np.concatenate(planes, 2), pixels)), "nacre": len(data),
     }  # fmt: skip
     found["PNG"] = len(file_bytes(to_picture(pixels), "PNG"))
@@ -69,38 +72,35 @@ def measure(pixels: NDArray[Any]) -> dict[str, Any]:
     return found
 
 
-def table(results: dict[str, dict[str, Any]]) -> str:
-    """Markdown."""
-    coders = ("nacre", "WEBP", "JXL", "PNG")
-    lines = ["| picture | equal | " + " | ".join(coders) + " |", "|---" * 6 + "|"]
-    for name, found in results.items():
-        sizes = " | ".join(str(found.get(coder, "")) for coder in coders)
-        lines.append(f"| {name} | {'yes' if found['is_equal'] else 'NO'} | {sizes} |")
-    return "\n".join(lines)
+def table(figures: Figures) -> str:
+    """Markdown: one row for each picture."""
+    formats = ("nacre", "WEBP", "JXL", "PNG")
+    rows = [
+        [
+            name,
+            "yes" if found["is_equal"] else "NO",
+            *(str(found.get(format, "")) for format in formats),
+        ]
+        for name, found in figures["pictures"].items()
+    ]
+    return study.markdown(["picture", "equal", *formats], rows)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "photos", type=Path, nargs="?", help="a folder (the demonstration's if none)"
-    )
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--table", action="store_true", help="print Markdown")
+    parser = study.parser(__doc__, table)
+    parser.add_argument("photos", type=Path, nargs="*", default=[PHOTO], metavar="PHOTOS")
     args = parser.parse_args(argv)
-    photos = sorted(args.photos.iterdir()) if args.photos else [PHOTO]
+    photos = study.picture_files(args.photos)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PNG of 16 bits is written by another way
-        results = {name: measure(pixels) for name, pixels in pictures(photos)}
-    if args.json:
-        args.json.write_text(json.dumps(results, indent=1) + "\n")
-    if args.table:
-        print(table(results))
-    equal = sum(found["is_equal"] for found in results.values())
-    print(f"{equal} of {len(results)} pictures come back as they were")
-    return 0 if equal == len(results) else 1
+        warnings.simplefilter("ignore")  # 16-bit PNG is written without Pillow, with a warning
+        found = {name: measure(pixels) for name, pixels in pictures(photos)}
+    figures: Figures = {"conditions": study.conditions(), "pictures": found}
+    study.write(args.json, figures)
+    print(table(figures))
+    equal = sum(picture["is_equal"] for picture in found.values())
+    print(f"{equal} of {len(found)} pictures are equal after decoding")
+    return 0 if equal == len(found) else 1
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    study.run(main)

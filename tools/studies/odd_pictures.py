@@ -1,16 +1,16 @@
-"""Odd pictures, coded: bytes and PSNR beside lossless WebP and JPEG 4:4:4 of the same bytes.
+"""Compare odd pictures with lossless WebP of any size and JPEG 4:4:4 of the same size: docs/odd.md.
 
-python -m nacre.tools.odd_pictures --json docs/results/odd.json --table
+    python -m nacre.tools.studies.odd_pictures --json docs/results/odd.json
+
+Odd pictures are dithers, patterns, codes, noise and the like (datasets/odd.py). Exit code 1 says that a picture
+takes more bytes than WebP, shows fewer dB than JPEG, or loses dB as quality rises.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,16 @@ from nacre.codec.encoder import DEFAULT_EFFORT
 from nacre.datasets import odd
 from nacre.datasets.pictures import Pixels
 from nacre.tools.evaluate.metrics import EQUAL_DB, psnr_db
+from nacre.tools.studies import study
+from nacre.tools.studies.study import Figures
 
 QUALITIES = (30, 60, 90, 100)
-SEED = 2026  # another one than that of training
-SIDE = 256
+SEED = 2026  # training draws from another seed
+SIDE = 256  # pixels
+MARGIN_BYTES = 64  # over lossless WebP: the framing of a file
+MARGIN_DB = 0.5  # under JPEG
+GOOD_DB = 60.0  # JPEG above this is not compared
+NOISE_DB = 0.1  # by which PSNR may fall as quality rises
 JPEG_QUALITIES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 85, 90, 93, 95, 97, 98, 99, 100)
 
 
@@ -35,7 +41,7 @@ def saved(image: Image.Image, format: str, **options: Any) -> bytes:
 
 
 def jpeg_curve(pixels: Pixels) -> list[tuple[int, float]]:
-    """Bytes and PSNR of JPEG 4:4:4, upwards."""
+    """Bytes and PSNR of JPEG 4:4:4, in order of quality."""
     image, found = Image.fromarray(pixels), []
     for quality in JPEG_QUALITIES:
         data = saved(image, "JPEG", quality=quality, subsampling=0)
@@ -44,15 +50,15 @@ def jpeg_curve(pixels: Pixels) -> list[tuple[int, float]]:
 
 
 def jpeg_db(curve: Sequence[tuple[int, float]], size: int) -> float | None:
-    """What JPEG reaches with so many bytes; None where it has no file so small."""
+    """PSNR of JPEG at a size in bytes, interpolated; None where no JPEG file is so small."""
     sizes, decibels = (np.array(column, float) for column in zip(*curve, strict=True))
     if size < sizes[0]:
         return None
     return float(np.interp(np.log(size), np.log(sizes), np.maximum.accumulate(decibels)))
 
 
-def measure(name: str, pixels: Pixels, effort: int) -> dict[str, Any]:
-    """One picture at all qualities."""
+def measure(name: str, pixels: Pixels, effort: int) -> Figures:
+    """Encode one picture at all qualities."""
     curve, rows = jpeg_curve(pixels), []
     for quality in QUALITIES:
         data = codec.encode(pixels, quality=quality, effort=effort)
@@ -70,64 +76,58 @@ def measure(name: str, pixels: Pixels, effort: int) -> dict[str, Any]:
     return {"kind": name, "webp_bytes": lossless, "rows": rows}
 
 
-def faults(found: dict[str, Any]) -> list[str]:
-    """What a picture breaks of what is promised of all."""
+def faults(found: Figures) -> list[str]:
+    """Return a line for each promise that a picture breaks."""
     said, before = [], 0.0
     for row in found["rows"]:
         at = f"{found['kind']} at {row['quality']}"
-        if row["bytes"] > found["webp_bytes"] + 64:
+        if row["bytes"] > found["webp_bytes"] + MARGIN_BYTES:
             said.append(f"{at}: {row['bytes']} bytes, lossless WebP {found['webp_bytes']}")
-        if row["jpeg_db"] is not None and row["psnr_db"] < min(row["jpeg_db"], 60) - 0.5:
+        if row["jpeg_db"] is not None and row["psnr_db"] < min(row["jpeg_db"], GOOD_DB) - MARGIN_DB:
             said.append(f"{at}: {row['psnr_db']:.2f} dB, JPEG {row['jpeg_db']:.2f}")
-        if row["psnr_db"] < before - 0.1:
+        if row["psnr_db"] < before - NOISE_DB:
             said.append(f"{at}: {row['psnr_db']:.2f} dB, {before:.2f} at a lower quality")
         before = row["psnr_db"]
     return said
 
 
-def table(results: Sequence[dict[str, Any]]) -> str:
+def table(figures: Figures) -> str:
     """Markdown: for each kind and quality, mean bytes over those of lossless WebP, and mean PSNR."""
-    lines = [
-        "| kind | " + " | ".join(f"quality {q}" for q in QUALITIES) + " |",
-        "|---" * (len(QUALITIES) + 1) + "|",
-    ]
-    kinds: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for found in results:
+    kinds: dict[str, list[Figures]] = defaultdict(list)
+    for found in figures["pictures"]:
         kinds[found["kind"]].append(found)
-    for kind, group in kinds.items():
-        cells = []
-        for i in range(len(QUALITIES)):
-            share = np.mean([f["rows"][i]["bytes"] / f["webp_bytes"] for f in group])
-            decibels = np.mean([f["rows"][i]["psnr_db"] for f in group])
-            is_exact = all(f["rows"][i]["psnr_db"] == EQUAL_DB for f in group)
-            cells.append(f"{share:.2f}, " + ("exact" if is_exact else f"{decibels:.1f} dB"))
-        lines.append(f"| {kind.replace('_', ' ')} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    qualities = [row["quality"] for row in figures["pictures"][0]["rows"]]
+    rows = [
+        [kind.replace("_", " "), *(_cell(group, i) for i in range(len(qualities)))]
+        for kind, group in kinds.items()
+    ]
+    return study.markdown(["kind", *(f"quality {q}" for q in qualities)], rows)
+
+
+def _cell(group: Sequence[Figures], i: int) -> str:
+    share = np.mean([f["rows"][i]["bytes"] / f["webp_bytes"] for f in group])
+    decibels = [f["rows"][i]["psnr_db"] for f in group]
+    is_exact = all(value == EQUAL_DB for value in decibels)
+    return f"{share:.2f}, " + ("exact" if is_exact else f"{np.mean(decibels):.1f} dB")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = study.parser(__doc__, table)
+    parser.add_argument(
+        "--count", type=int, default=3 * len(odd.KINDS), help="pictures (default: three of a kind)"
     )
-    parser.add_argument("--count", type=int, default=3 * len(odd.KINDS))
     parser.add_argument("--effort", type=int, default=DEFAULT_EFFORT)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--table", action="store_true", help="print Markdown")
     args = parser.parse_args(argv)
-    results, broken = [], []
-    for name, pixels in odd.draw(args.count, SEED, SIDE):
-        results.append(measure(name, pixels, args.effort))
-        broken += faults(results[-1])
-        for line in faults(results[-1]):
-            print(line, flush=True)
-    if args.json:
-        described = {"seed": SEED, "side": SIDE, "effort": args.effort, "pictures": results}
-        args.json.write_text(json.dumps(described, indent=1) + "\n")
-    if args.table:
-        print(table(results))
-    print(f"{len(results)} pictures, {len(broken)} broken promises")
+    figures: Figures = {
+        "conditions": study.conditions(), "seed": SEED, "side": SIDE, "effort": args.effort,
+        "pictures": [measure(*named, args.effort) for named in odd.draw(args.count, SEED, SIDE)],
+    }  # fmt: skip
+    study.write(args.json, figures)
+    print(table(figures))
+    broken = [line for found in figures["pictures"] for line in faults(found)]
+    print("\n".join([*broken, f"{args.count} pictures, {len(broken)} broken promises"]))
     return 1 if broken else 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    study.run(main)

@@ -1,18 +1,17 @@
-"""Screenshots, coded: bits at equal PSNR beside AVIF, WebP and JPEG XL, bytes beside PNG.
+"""Compare screenshots at equal PSNR with AVIF, WebP and JPEG XL, and without loss with PNG: docs/odd.md.
 
-python -m nacre.tools.screens FOLDER --json docs/results/screens.json      # renders the pages first: Chromium
-python -m nacre.tools.screens FOLDER --photos PHOTOS ...                   # with pictures of your own in them
+    python -m nacre.tools.studies.screens FOLDER --json docs/results/screens.json
+    python -m nacre.tools.studies.screens FOLDER --photos PHOTOS --json FILE
 
-Pages with text, code, tables, charts, maps and photographs, drawn at random but equally for equal seeds.
+Pages with text, code, tables, charts, maps and photographs are drawn from a seed and rendered into FOLDER by
+Chromium. A FOLDER with pictures is measured as it is.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import html
 import io
-import json
 import math
 import random
 import re
@@ -20,7 +19,6 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -31,11 +29,13 @@ from nacre.datasets.pictures import Pixels
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.bdrate import Curve, bd_rate
 from nacre.tools.evaluate.metrics import psnr_db
-from nacre.tools.odd_pictures import saved
+from nacre.tools.studies import study
+from nacre.tools.studies.odd_pictures import saved
+from nacre.tools.studies.study import PHOTO, Figures
 
-SIZE = (1000, 760)
-PHOTO = Path(__file__).parent / "demo" / "beacon-street.png"
-PIECES = 8  # that a photograph is cut into, where it is the only one
+SIZE = (1000, 760)  # pixels
+SEED = 5
+PIECES = 8  # of the demonstration photograph, which is cut where no other is given
 QUALITIES: dict[str, Sequence[int]] = {
     "nacre": (1, 5, 15, 30, 50, 70, 90), "AVIF": (20, 40, 55, 70, 80, 88, 94, 98),
     "WEBP": (10, 30, 50, 70, 85, 95), "JXL": (30, 50, 70, 85, 93, 97),
@@ -118,11 +118,11 @@ def _code() -> str:
     return Path(codec.__file__).with_name("tiles.py").read_text()[1500:5500]
 
 
-def render(folder: Path, photos: Sequence[Image.Image], seed: int = 5) -> None:
-    """Screenshots of the pages into `folder`; raises UsageError without Chromium."""
+def render(folder: Path, photos: Sequence[Image.Image], seed: int = SEED) -> None:
+    """Write screenshots of the pages into `folder`. Raises UsageError without Chromium."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
-        raise UsageError("Chromium is not on the PATH: the pages cannot be rendered")
+        raise UsageError("rendering the pages needs chromium or google-chrome on the PATH")
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages(random.Random(seed), photos).items():
         page = folder / f"{name}.html"
@@ -139,7 +139,7 @@ def render(folder: Path, photos: Sequence[Image.Image], seed: int = 5) -> None:
 
 
 def coders(effort: int) -> dict[str, Callable[[Pixels, int], bytes]]:
-    """What codes a screenshot at a quality."""
+    """Functions that encode pixels at a quality, by the name of their codec."""
     found: dict[str, Callable[[Pixels, int], bytes]] = {
         "nacre": lambda pixels, q: codec.encode(pixels, quality=q, effort=effort),
         "AVIF": lambda p, q: saved(Image.fromarray(p), "AVIF", quality=q, subsampling="4:4:4"),
@@ -152,9 +152,9 @@ def coders(effort: int) -> dict[str, Callable[[Pixels, int], bytes]]:
     return found | {"JXL": lambda p, q: saved(Image.fromarray(p), "JXL", quality=q)}
 
 
-def measure(pixels: Pixels, effort: int) -> dict[str, Any]:
+def measure(pixels: Pixels, effort: int) -> Figures:
     """Bytes and PSNR of every codec at its qualities, and bytes without loss."""
-    found: dict[str, Any] = {}
+    found: Figures = {}
     for name, code in coders(effort).items():
         found[name] = []
         for quality in QUALITIES[name]:
@@ -170,10 +170,10 @@ def measure(pixels: Pixels, effort: int) -> dict[str, Any]:
     return found
 
 
-def gaps(found: dict[str, Any]) -> dict[str, float]:
+def gaps(found: Figures) -> dict[str, float]:
     """BD-rate of nacre against each of the others, in per cent, over the PSNR that both reach.
 
-    Not-a-number where one of them never comes as low as the other's best.
+    Not a number where the two curves share no PSNR.
     """
     curves = {
         name: Curve.of(name, [size for size, _ in points], [db for _, db in points])
@@ -190,42 +190,41 @@ def gaps(found: dict[str, Any]) -> dict[str, float]:
     return gap
 
 
-def table(results: dict[str, Any]) -> str:
+def table(figures: Figures) -> str:
     """Markdown: BD-rate of nacre against the others, and bytes without loss."""
-    others = [name for name in next(iter(results.values())) if name not in ("nacre", "lossless")]
-    head = [*(f"against {name}" for name in others), "lossless nacre", "WebP", "PNG"]
-    lines = ["| page | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
-    for page, found in results.items():
-        against = gaps(found)
-        cells = ["" if math.isnan(against[name]) else f"{against[name]:+.1f} %" for name in others]
-        cells += [str(found["lossless"][name]) for name in ("nacre", "WEBP", "PNG")]
-        lines.append(f"| {page} | " + " | ".join(cells) + " |")
-    every = [gaps(found) for found in results.values()]
-    means = [f"{np.nanmean([gap[name] for gap in every]):+.1f} %" for name in others]
-    return "\n".join([*lines, "| mean | " + " | ".join(means) + " | | | |"])
+    pages = figures["pages"]
+    others = [name for name in next(iter(pages.values())) if name not in ("nacre", "lossless")]
+    head = ["page", *(f"against {name}" for name in others), "lossless nacre", "WebP", "PNG"]
+    every = {page: gaps(found) for page, found in pages.items()}
+    rows = []
+    for page, found in pages.items():
+        found_gaps = [every[page][name] for name in others]
+        cells = ["" if math.isnan(gap) else f"{gap:+.1f} %" for gap in found_gaps]
+        sizes = [str(found["lossless"][name]) for name in ("nacre", "WEBP", "PNG")]
+        rows.append([page, *cells, *sizes])
+    means = [float(np.nanmean([gap[name] for gap in every.values()])) for name in others]
+    rows.append(["mean", *(f"{mean:+.1f} %" for mean in means), "", "", ""])
+    return study.markdown(head, rows)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    parser = study.parser(__doc__, table)
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "--photos",
+        type=Path,
+        help="a folder of photographs for the pages (default: the demonstration's)",
     )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--photos", type=Path, help="a folder of photographs for the pages")
     parser.add_argument("--effort", type=int, default=DEFAULT_EFFORT)
-    parser.add_argument("--json", type=Path)
     args = parser.parse_args(argv)
     if not list(args.folder.glob("*.png")):
-        files = sorted(args.photos.iterdir()) if args.photos else []
-        render(args.folder, [Image.open(path).convert("RGB") for path in files] or _pieces())
-    results: dict[str, Any] = {}
+        files = study.picture_files([args.photos]) if args.photos else []
+        render(args.folder, [study.open_rgb(path) for path in files] or _pieces())
+    figures: Figures = {"conditions": study.conditions(), "effort": args.effort, "pages": {}}
     for path in sorted(args.folder.glob("*.png")):
-        results[path.stem] = measure(np.asarray(Image.open(path).convert("RGB")), args.effort)
-        said = ", ".join(f"{name} {gap:+.1f} %" for name, gap in gaps(results[path.stem]).items())
-        print(f"{path.stem}: {said}; lossless {results[path.stem]['lossless']}", flush=True)
-    print(table(results))
-    if args.json:
-        described = {"effort": args.effort, "pages": results}
-        args.json.write_text(json.dumps(described, indent=1) + "\n")
+        figures["pages"][path.stem] = measure(np.asarray(study.open_rgb(path)), args.effort)
+        study.write(args.json, figures)
+    print(table(figures))
     return 0
 
 
@@ -237,4 +236,4 @@ def _pieces() -> list[Image.Image]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    study.run(main)

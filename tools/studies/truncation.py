@@ -1,11 +1,12 @@
-"""What cutting a file costs: its PSNR against that of a file encoded at the size that is left.
+"""Compare the PSNR of a cut file with that of a file encoded at the size that is left: docs/large.md.
 
-python -m nacre.tools.truncation PICTURES [--qualities 30 60 90]
+    python -m nacre.tools.studies.truncation PICTURES --json FILE [--qualities 30 60 90]
+
+PICTURES are files or folders. The study also measures the bytes that layers in chunks of their own cost.
 """
 
 from __future__ import annotations
 
-import argparse
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,13 +19,15 @@ from nacre import codec
 from nacre.codec import tiles
 from nacre.entropy.errors import NacreError
 from nacre.tools.evaluate.metrics import psnr_db
+from nacre.tools.studies import study
+from nacre.tools.studies.study import Figures
 
 SHARES = (0.25, 0.5, 0.75, 0.9)  # of the bytes that are kept
-ENCODED = (1, 10, 20, 30, 40, 50, 60, 75, 90)  # qualities whose curve is the yardstick
+CURVE = (1, 10, 20, 30, 40, 50, 60, 75, 90)  # qualities of the curve that cut files are compared to
 
 
 def cut(data: bytes, share: float, original: NDArray[np.uint8]) -> tuple[int, float] | None:
-    """Bytes that are left and PSNR of what they decode to; None before the end of the first layer."""
+    """Size and PSNR of a file cut to `share`; None where the first layer is not complete."""
     left = data[: round(share * len(data))]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", codec.CutFileWarning)
@@ -35,10 +38,13 @@ def cut(data: bytes, share: float, original: NDArray[np.uint8]) -> tuple[int, fl
     return len(left), psnr_db(original, np.asarray(decoded))
 
 
-def rows(image: Image.Image, qualities: Sequence[int]) -> Iterator[tuple[int, float, float, float]]:
-    """Quality, share, PSNR of the cut file, PSNR of one encoded at its size."""
+def cuts(image: Image.Image, qualities: Sequence[int]) -> Iterator[tuple[int, float, float, float]]:
+    """Yield quality, share, PSNR of the cut file, and PSNR of one encoded at its size.
+
+    Sizes below that of quality 1 are left out.
+    """
     original = np.asarray(image)
-    curve = [codec.encode(image, quality=q, strip=True) for q in ENCODED]
+    curve = [codec.encode(image, quality=q, strip=True) for q in CURVE]
     sizes = [len(data) for data in curve]
     psnrs = [psnr_db(original, np.asarray(codec.decode(data))) for data in curve]
     for quality in qualities:
@@ -51,7 +57,7 @@ def rows(image: Image.Image, qualities: Sequence[int]) -> Iterator[tuple[int, fl
 
 
 def layer_cost(image: Image.Image, quality: int) -> float:
-    """Share of bytes by which layers in chunks of their own make a file larger."""
+    """The share of bytes by which layers in chunks of their own make a file larger."""
     apart = len(codec.encode(image, quality=quality, strip=True))
     smallest = tiles.SMALLEST_PART_BYTES
     try:
@@ -62,28 +68,60 @@ def layer_cost(image: Image.Image, quality: int) -> float:
     return apart / together - 1
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pictures", type=Path)
-    parser.add_argument("--qualities", type=int, nargs="+", default=[30, 60, 90])
-    args = parser.parse_args(argv)
-    images = [Image.open(path).convert("RGB") for path in sorted(args.pictures.glob("*.png"))]
-    found = [row for image in images for row in rows(image, args.qualities)]
-    print(
-        "| quality | bytes kept | PSNR of the cut file, dB | encoded at that size, dB | pictures |"
-    )
-    print("|---|---|---|---|---|")
-    for quality in args.qualities:
+def measure(images: Sequence[Image.Image], qualities: Sequence[int]) -> Figures:
+    """Means over pictures, by quality and share, and the cost of layers by quality."""
+    found = [row for image in images for row in cuts(image, qualities)]
+    means = []
+    for quality in qualities:
         for share in SHARES:
             own = [row[2:] for row in found if row[:2] == (quality, share)]
             if own:
-                mean = np.mean(own, 0)
-                print(f"| {quality} | {share:.0%} | {mean[0]:.2f} | {mean[1]:.2f} | {len(own)} |")
-    for quality in args.qualities:
-        cost = np.mean([layer_cost(image, quality) for image in images])
-        print(f"layers apart cost {cost:.2%} at quality {quality}")
+                cut_db, encoded_db = np.mean(own, 0).tolist()
+                means.append(
+                    {
+                        "quality": quality, "share": share, "cut_psnr_db": cut_db,
+                        "encoded_psnr_db": encoded_db, "pictures": len(own),
+                    }
+                )  # fmt: skip
+    costs = [
+        {
+            "quality": quality,
+            "share": float(np.mean([layer_cost(image, quality) for image in images])),
+        }
+        for quality in qualities
+    ]
+    return {"cuts": means, "layer_costs": costs}
+
+
+def table(figures: Figures) -> str:
+    """Markdown: one row for each quality and share."""
+    head = ["quality", "bytes kept", "PSNR of the cut file, dB", "encoded at that size, dB"]
+    rows = [
+        [
+            str(row["quality"]),
+            f"{row['share']:.0%}",
+            f"{row['cut_psnr_db']:.2f}",
+            f"{row['encoded_psnr_db']:.2f}",
+            str(row["pictures"]),
+        ]
+        for row in figures["cuts"]
+    ]
+    return study.markdown([*head, "pictures"], rows)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = study.parser(__doc__, table)
+    parser.add_argument("pictures", type=Path, nargs="+", metavar="PICTURES")
+    parser.add_argument("--qualities", type=int, nargs="+", default=[30, 60, 90])
+    args = parser.parse_args(argv)
+    images = [study.open_rgb(path) for path in study.picture_files(args.pictures)]
+    figures = {"conditions": study.conditions(), **measure(images, args.qualities)}
+    study.write(args.json, figures)
+    print(table(figures))
+    for cost in figures["layer_costs"]:
+        print(f"layers in chunks of their own: {cost['share']:+.2%} at quality {cost['quality']}")
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    study.run(main)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from nacre.tools.collect import main
+from nacre.tools.collection.collect import main
 
 RECIPE = """
 [[source]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nacre.entropy.errors import UsageError
-from nacre.tools.git_pictures import find_clone, matches, picture_files, read
+from nacre.tools.collection.git_pictures import find_clone, matches, picture_files, read
 
 
 def commit(git, folder, **files: bytes) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from nacre.entropy.errors import UsageError
-from nacre.tools.photograph_sources import read_recipe, slug
+from nacre.tools import collection
+from nacre.tools.collection.photograph_sources import read_recipe, slug
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_a_recipe_that_cannot_be_meant_is_refused(tmp_path, text, message):
 
 
 def test_the_recipe_of_the_project_is_whole():
-    recipe = Path(__file__).parents[2] / "tools" / "sources" / "photographs.toml"
+    recipe = Path(collection.__file__).parent / "sources" / "photographs.toml"
     sources = read_recipe(recipe)
     assert len(sources) > 30 and all(source.licence for source in sources)
     assert all(len(blob) >= 7 for source in sources for blob in source.leave_out)

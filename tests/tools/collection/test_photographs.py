@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nacre.tools.photographs import (
+from nacre.tools.collection.photographs import (
     TILE,
     NotAPhotograph,
     Signatures,

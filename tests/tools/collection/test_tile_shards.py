@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tarfile
 
-from nacre.tools.tile_shards import ShardWriter, tar_of
+from nacre.tools.collection.tile_shards import ShardWriter, tar_of
 
 
 def write(folder, shard_bytes: int, photographs: int) -> list[list[str]]:

@@ -14,4 +14,4 @@ def test_pictures_come_from_all_over_and_in_whole_units():
     found = spread(store, 3, 64)
     assert [tuple(x.shape) for x in found] == [(1, 3, 64, 64), (1, 3, 384, 384), (1, 3, 192, 64)]
     assert [round(float(x.mean()) * 255) for x in found] == [0, 80, 160]
-    assert len(spread(store, 100)) == 6
+    assert len(spread(store, 100, 64)) == 6
