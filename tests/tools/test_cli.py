@@ -73,7 +73,7 @@ def test_a_bad_file_does_not_stop_the_others(folder, capsys):
         (["decode", "in"], 2, "no file in this folder"),
         (["decode", "in/one.png", "-o", "a.xyz"], 2, "no picture format is known by .xyz"),
         (["decode", "in/one.png", "--format", "xyz"], 2, "no picture format is known by .xyz"),
-        (["encode", "in/one.png", "a.ncr"], 2, "an output is given with -o"),
+        (["encode", "in/one.png", "a.ncr"], 2, "-o names an output"),
         (["encode", "in/one.png", "--device", "meta"], 2, "device 'meta' cannot be used"),
         (["encode", "in/one.png", "--threads", "0"], 2, "at least 1"),
     ],
