@@ -53,18 +53,18 @@ from nacre.tools.collection.tile_shards import (
 )
 
 MIN_BYTES = 100_000
-QUALITY, SPEED = 95, 9  # of AVIF, 4:4:4: as near as 92 at speed 8 in a quarter of the time
-ID_DIGITS = 12  # of a blob, in names of tiles
+QUALITY, SPEED = 95, 9  # of AVIF, 4:4:4: the PSNR of quality 92 at speed 8 in a quarter of the time
+ID_DIGITS = 12  # of the hash of a blob, in names of tiles
 SHEET_COLUMNS, SHEET_ROWS, SHEET_CELL = 8, 6, 200
 
 
 @dataclass
 class Looked:
-    """What a look at one file said; kept in OUT/work/looked.jsonl."""
+    """The result of a look at one file; kept in OUT/work/looked.jsonl."""
 
     blob: str
-    reason: str = ""  # why it is no photograph; empty when it may be one
-    whole: int = 0
+    reason: str = ""  # why it is not a photograph; empty where it may be one
+    whole: int = 0  # hash, as in Signature
     middle: int = 0
 
     @property
@@ -74,6 +74,8 @@ class Looked:
 
 @dataclass
 class Photograph:
+    """A file that may be a photograph, in the clone of its source."""
+
     source: Source
     file: PictureFile
     clone: Path
@@ -86,7 +88,7 @@ class Photograph:
 
 @dataclass
 class Tally:
-    """Counts by source; reasons of what was not taken."""
+    """Counts by source, and of the reasons why files were not taken."""
 
     candidates: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -98,20 +100,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("sources", type=Path, metavar="SOURCES.toml")
-    parser.add_argument("out", type=Path, metavar="OUT")
-    parser.add_argument("--repositories", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("sources", type=Path, metavar="SOURCES.toml", help="the recipe")
+    parser.add_argument("out", type=Path, metavar="OUT", help="a folder for the shards")
+    parser.add_argument(
+        "--repositories", type=Path, required=True, metavar="FOLDER", help="of the git clones"
+    )
     parser.add_argument(
         "--held-out",
         type=Path,
         action="append",
         default=[],
         metavar="PATH",
-        help="pictures that no tile may come from: a folder or .tar of pictures, or a .txt of names "
-        "of contents and 64-bit hashes in hex; may be given more than once",
+        help="pictures to exclude, with their copies: a folder or .tar of pictures, or a .txt of git hashes "
+        "and 64-bit picture hashes in hexadecimal; may be repeated",
     )
-    parser.add_argument("--tiles", type=int, default=6, help="at most of one photograph")
-    parser.add_argument("--shard-bytes", type=int, default=32_000_000)
+    parser.add_argument(
+        "--tiles", type=int, default=6, metavar="N", help="of one photograph, at most (default: 6)"
+    )
+    parser.add_argument(
+        "--shard-bytes", type=int, default=32_000_000, metavar="N", help="(default: 32000000)"
+    )
     parser.add_argument("--sheets", type=Path, metavar="FOLDER", help="write contact sheets there")
     args = parser.parse_args(argv)
     try:
@@ -123,6 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def collect(args: argparse.Namespace) -> None:
+    """Write the shards and the summary. Raises UsageError."""
     if not 0 < args.shard_bytes <= MAX_SHARD_BYTES:
         raise UsageError(f"a shard has 1 to {MAX_SHARD_BYTES} bytes, not {args.shard_bytes}")
     sources = read_recipe(args.sources)
@@ -155,16 +164,17 @@ def collect(args: argparse.Namespace) -> None:
 
 @dataclass
 class HeldOut:
-    """Pictures that nothing may come from; what matches by name adds its hashes."""
+    """Pictures that no tile may come from, by signature and by git hash."""
 
     signatures: Signatures = field(default_factory=Signatures)
-    blobs: tuple[str, ...] = ()  # first or last digits of contents
+    blobs: tuple[str, ...] = ()  # first or last digits of git hashes
 
     def has_blob(self, blob: str) -> bool:
         return any(blob.startswith(part) or blob.endswith(part) for part in self.blobs)
 
 
 def read_held_out(paths: Iterable[Path]) -> HeldOut:
+    """Read folders, tar files and lists. Raises UsageError."""
     held_out, blobs = HeldOut(), []
     for name, data in (item for path in paths for item in _files(path)):
         if name.endswith(".txt"):
@@ -180,7 +190,7 @@ def read_held_out(paths: Iterable[Path]) -> HeldOut:
         try:
             held_out.signatures.add(signature(Image.open(io.BytesIO(data)).convert("RGB")))
         except OSError as error:
-            raise UsageError(f"{name}: a held-out file that is no picture") from error
+            raise UsageError(f"{name}: a held-out file that is not a picture") from error
     held_out.blobs = tuple(blobs)
     return held_out
 
@@ -188,9 +198,9 @@ def read_held_out(paths: Iterable[Path]) -> HeldOut:
 def choose(
     sources: list[Source], clones: Path, work: Path, held_out: HeldOut, tally: Tally
 ) -> list[Photograph]:
-    """What is taken, in the shuffled order of the shards: of copies the one that comes first.
+    """Choose the photographs, in the shuffled order of the shards; of several copies the first is taken.
 
-    Held-out photographs are looked for first, so that their copies are known in every source.
+    Held-out photographs are found first, so that their copies are recognised in every source.
     """
     found = [item for source in sources for item in _candidates(source, clones, tally)]
     looked = _look_at_all(found, work)
@@ -210,7 +220,9 @@ def choose(
             reasons[reason] += 1
             continue
         known.add(looked[blob].signature)
-        if blob.startswith(photograph.source.leave_out):  # after its copies are known by it
+        if blob.startswith(
+            photograph.source.leave_out
+        ):  # only now: its copies must be recognised too
             reasons["left out by eye"] += 1
             continue
         taken[blob] = photograph
@@ -242,12 +254,12 @@ def _candidates(source: Source, clones: Path, tally: Tally) -> list[Photograph]:
 
 
 def _look_at_all(found: list[Photograph], work: Path) -> dict[str, Looked]:
-    """The look at every file, from work/looked.jsonl or taken now; small copies go to work/small."""
+    """Look at every file that work/looked.jsonl lacks; write small copies to work/small."""
     known: dict[str, Looked] = {}
     store = work / "looked.jsonl"
     if store.exists():
         for line in store.read_text().splitlines():
-            if line.endswith("}"):  # an interrupted run may have left half a line
+            if line.endswith("}"):  # an interrupted run may have left a partial line
                 entry = Looked(**json.loads(line))
                 known[entry.blob] = entry
     (work / "small").mkdir(exist_ok=True)
@@ -275,7 +287,7 @@ def _look(photograph: Photograph, small_copies: Path) -> Looked:
 
 
 def cached_tiles(photograph: Photograph, folder: Path, at_most: int) -> list[bytes] | str:
-    """The coded tiles of a photograph, or why it has none; made once and kept in `folder`."""
+    """The coded tiles of a photograph, or the reason why it has none; kept in `folder`."""
     kept = folder / f"{photograph.file.blob}-{at_most}-{QUALITY}-{SPEED}.tar"
     if not kept.exists():
         folder.mkdir(exist_ok=True)
@@ -296,7 +308,7 @@ def cached_tiles(photograph: Photograph, folder: Path, at_most: int) -> list[byt
 
 
 def write_sheets(photographs: list[Photograph], work: Path, folder: Path) -> None:
-    """Contact sheets by source, each picture with the first digits of its name."""
+    """Write contact sheets of each source, each picture with the first digits of its git hash."""
     folder.mkdir(parents=True, exist_ok=True)
     by_source: dict[str, list[Photograph]] = defaultdict(list)
     for photograph in photographs:
@@ -318,6 +330,7 @@ def write_sheets(photographs: list[Photograph], work: Path, folder: Path) -> Non
 
 
 def summarise(sources: list[Source], tally: Tally) -> dict[str, Any]:
+    """The content of summary.json."""
     entries = []
     for source in sources:
         key = source.repository
@@ -363,7 +376,7 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     elif path.is_file():
         yield path.name, path.read_bytes()
     else:
-        raise UsageError(f"there is no {path}")
+        raise UsageError(f"{path}: no such file or folder")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Picture files in the whole history of a git clone, one entry for each content."""
+"""Finds the picture files in the whole history of a git clone; equal contents are one entry."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif")
 
 @dataclass(frozen=True)
 class PictureFile:
-    """One content in a history and a path that it had there."""
+    """One blob of a history, and one of its paths there."""
 
-    blob: str  # git's name of the content, 40 hex digits
+    blob: str  # git's hash of the content, 40 hexadecimal digits
     path: str
     size_bytes: int
 
 
 def find_clone(folder: Path, repository: str) -> Path:
-    """The git directory of owner/name below `folder`: a normal or bare clone, owner+name or owner/name.
+    """The git directory of the clone of owner/name below `folder`, in owner+name or owner/name, bare or not.
 
-    Raises UsageError with the command that brings it when there is none.
+    Raises UsageError with the command that makes a clone where there is none.
     """
     names = (repository.replace("/", "+"), repository, repository + ".git")
     for name in names:
@@ -42,8 +42,8 @@ def find_clone(folder: Path, repository: str) -> Path:
 def picture_files(clone: Path, revision: str | None = None) -> list[PictureFile]:
     """Every picture file reachable from `revision`, or from all branches and tags; largest first.
 
-    Pull requests do not count: what strangers proposed is not what the repository licenses.
-    Contents that the clone lacks (partial and cut clones do) are left out.
+    Refs of pull requests are ignored: the licence of the repository does not cover them. Blobs that a partial
+    clone lacks are left out.
     """
     starts = [revision] if revision else ["HEAD", "--branches", "--tags", "--remotes"]
     listed = _git(clone, "rev-list", "--objects", "--missing=allow-any", *starts)
@@ -62,16 +62,17 @@ def picture_files(clone: Path, revision: str | None = None) -> list[PictureFile]
 
 
 def read(clone: Path, blob: str) -> bytes:
+    """The content of a blob. Raises UsageError."""
     return _git(clone, "cat-file", "blob", blob)
 
 
 def matches(path: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a shell pattern fits; `*` also crosses folders, and case does not count."""
+    """Whether a shell pattern matches; `*` also matches slashes, and case is ignored."""
     return any(fnmatch(path.lower(), pattern.lower()) for pattern in patterns)
 
 
 def _git(clone: Path, *arguments: str, stdin: bytes = b"") -> bytes:
-    environment = {**os.environ, "GIT_NO_LAZY_FETCH": "1"}  # what is missing stays missing
+    environment = {**os.environ, "GIT_NO_LAZY_FETCH": "1"}  # a partial clone downloads nothing
     command = ["git", f"--git-dir={clone}", *arguments]
     done = subprocess.run(command, input=stdin, capture_output=True, env=environment, check=False)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""The list of repositories that photographs come from: licences, and which of their files count."""
+"""Reads the recipe of a collection: repositories, their licences, and the files to take from them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ class Source:
     name: str = ""  # folder of its tiles in the shards
     take: tuple[str, ...] = ("*",)  # patterns of paths
     skip: tuple[str, ...] = ()  # patterns of paths
-    leave_out: tuple[str, ...] = ()  # names of contents (at least 7 hex digits), rejected by eye
-    revision: str | None = None  # of the history that is searched; else all branches and tags
-    every: int = 1  # of the files of a series (overlapping views) only each so-manieth is taken
-    per_folder: int | None = None  # at most so many of one folder (sizes and crops), largest first
+    leave_out: tuple[
+        str, ...
+    ] = ()  # git hashes (7 hexadecimal digits or more) of files rejected by eye
+    revision: str | None = None  # whose history is searched; None: all branches and tags
+    every: int = 1  # take one file of so many, where files are series of overlapping views
+    per_folder: int | None = None  # at most, largest first, where a folder has copies and crops
     tiles: int | None = None  # at most, of one photograph
 
     @property
@@ -38,6 +40,7 @@ class Source:
 
 
 def read_recipe(path: Path) -> list[Source]:
+    """The sources in a TOML file. Raises UsageError."""
     try:
         entries = tomllib.loads(path.read_text())["source"]
         lists = ("take", "skip", "leave_out")
@@ -46,7 +49,7 @@ def read_recipe(path: Path) -> list[Source]:
             fields: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in entry.items()}
             sources.append(Source(**fields))
     except (OSError, KeyError, TypeError, AttributeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} is no list of [[source]] tables: {error}") from error
+        raise UsageError(f"{path} is not a list of [[source]] tables: {error}") from error
     folders = Counter(source.folder for source in sources)
     twice = [folder for folder, times in folders.items() if times > 1]
     if twice:
@@ -55,5 +58,5 @@ def read_recipe(path: Path) -> list[Source]:
 
 
 def slug(text: str, length: int) -> str:
-    """A part of a file name: small letters, digits and single hyphens."""
+    """Text as a part of a file name: lower-case letters, digits and single hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:length].strip("-") or "photo"

@@ -1,4 +1,4 @@
-"""Photographs into training tiles: which files are photographs, how far they shrink, which tiles are good."""
+"""Tells photographs from other pictures, shrinks them, and chooses their best tiles for training."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF")
 MAX_PIXELS = 200_000_000
 MIN_SHORT_SIDE = 740
 MAX_ASPECT = 3.0
-MIN_BITS = {
+MIN_BITS = {  # a pixel; files with fewer are drawings, or have coding errors
     "JPEG": 0.35,
     "WEBP": 0.25,
     "AVIF": 0.2,
     "PNG": 4.0,
     "TIFF": 4.0,
-}  # a pixel; less: drawn or starved
-NEAR = 10  # bits of a hash in which two copies of one photograph may differ
+}
+NEAR = 10  # bits by which the hashes of two copies may differ
 STRONG_SHRINK = (0.4, 0.66)
-MILD_SHRINK = (0.62, 0.8)  # of small files that are sharp at full size
+MILD_SHRINK = (0.62, 0.8)  # of small pictures that are sharp at full size
 MILD_BELOW = 1600  # pixels of the short side
-MILD_MIN_BITS = 1.5  # a pixel; coding errors of fewer bits would survive a mild shrink
+MILD_MIN_BITS = 1.5  # a pixel; with fewer, coding errors would be visible after a mild shrink
 MIN_SHORT_AFTER, MAX_SHORT_AFTER = 514, 2000
 LOW_BAND, MIDDLE_BAND, HIGH_BAND = (0.06, 0.12), (0.15, 0.25), (0.35, 0.48)  # cycles a pixel
 MIN_MIDDLE, MIN_HIGH, MAX_FALL = 0.9, -0.35, 3.2  # log10 of power
-SOFT_MIN_MIDDLE = 0.2  # of the one softer tile that some photographs add
+SOFT_MIN_MIDDLE = 0.2  # for the one softer tile that some photographs add
 FLAT_DEVIATION, MAX_FLAT, MAX_CLIPPED = 1.5, 0.45, 0.5
 SOFT_EVERY = 6  # one photograph in so many adds a softer tile
 
@@ -40,19 +40,19 @@ Pixels = NDArray[np.uint8]
 
 
 class NotAPhotograph(Exception):
-    """A file that is not taken; the message is the reason, in few words."""
+    """The file is not taken; the message is a short reason."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """64-bit hashes of the whole picture and of its middle square, to find copies in other crops."""
+    """64-bit hashes of the picture and of its middle square, by which copies and crops are recognised."""
 
     whole: int
     middle: int
 
 
 class Signatures:
-    """Signatures that grow in number and say whether a further one is near one of them."""
+    """A growing set of signatures that finds near ones."""
 
     def __init__(self) -> None:
         self._signs = np.zeros((0, 64), np.float32)  # (hashes, bits), -1 or 1
@@ -71,7 +71,7 @@ class Signatures:
 
 
 def _signs(signature: Signature) -> NDArray[np.float32]:
-    """Both hashes as (2, 64) of -1 and 1."""
+    """Both hashes, (2, 64) of -1 and 1."""
     data = b"".join(part.to_bytes(8, "big") for part in (signature.whole, signature.middle))
     bits = np.unpackbits(np.frombuffer(data, np.uint8)).reshape(2, 64)
     return 2 * bits.astype(np.float32) - 1
@@ -79,17 +79,17 @@ def _signs(signature: Signature) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Tile:
-    """One 512x512 tile and how much texture it has."""
+    """One 512x512 tile and its amount of texture."""
 
     pixels: Pixels  # (512, 512, 3), sRGB
-    score: float
+    score: float  # log10 of power in the middle band
     is_good: bool
 
 
 def look(data: bytes, thumbnail: int = 192) -> tuple[Signature, Image.Image]:
-    """Signature and small copy (long side in pixels) of a file that may be a photograph.
+    """Signature and small copy (`thumbnail` pixels on the long side) of a file that may be a photograph.
 
-    Raises NotAPhotograph for what can be told from the head and a small decoding.
+    Raises NotAPhotograph where the head or the small copy rule it out.
     """
     image = _open(data)
     width, height = image.size
@@ -117,9 +117,9 @@ def signature(image: Image.Image) -> Signature:
 
 
 def cut(data: bytes, blob: str, at_most: int) -> list[Pixels]:
-    """The best tiles of a photograph, of four times as many at random, after shrinking it once.
+    """Shrink a photograph and return its best tiles, at most `at_most` of four times as many drawn at random.
 
-    `blob` draws the factor, the grid and the ties. Raises NotAPhotograph when no tile is sharp enough.
+    `blob` seeds the draws. Raises NotAPhotograph where no tile is sharp enough.
     """
     random = np.random.default_rng(int(hashlib.sha256(blob.encode()).hexdigest()[:16], 16))
     image = _open(data)
@@ -143,7 +143,7 @@ def cut(data: bytes, blob: str, at_most: int) -> list[Pixels]:
 
 
 def shrink_factor(size: Sequence[int], bits: float, random: np.random.Generator) -> float:
-    """By how much a photograph shrinks: enough to leave no trace of its first coding."""
+    """The factor that shrinks a photograph enough to hide its coding errors; `bits` are those of a pixel."""
     short = min(size)
     is_mild = short < MILD_BELOW and bits >= MILD_MIN_BITS
     low, high = MILD_SHRINK if is_mild else STRONG_SHRINK
@@ -184,12 +184,12 @@ def _open(data: bytes) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, reducing_to: int = 0) -> Image.Image:
-    """The picture upright, opaque, 8-bit sRGB; at first only reduced to a long side, where one is given."""
+    """The picture upright, opaque, in 8-bit sRGB; reduced first to a long side of about `reducing_to`."""
     profile, kind = image.info.get("icc_profile"), image.format
     try:
         image.load()
         image = ImageOps.exif_transpose(image)
-    except Exception as error:  # decoders raise what they like on broken files
+    except Exception as error:  # decoders raise any exception on broken files
         raise NotAPhotograph("unreadable") from error
     if image.mode in ("RGBA", "LA", "RGBa", "La"):
         if image.getchannel("A").getextrema()[0] != 255:
@@ -217,7 +217,7 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _hash(image: Image.Image) -> int:
-    """Signs of the 64 lowest frequencies of a 32x32 grey copy about their median."""
+    """The 64 lowest DCT frequencies of a 32x32 grey copy, each compared with their median: one bit each."""
     grey = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.LANCZOS), np.float64)
     k = np.arange(32)
     cosines = np.cos(np.pi * (2 * k[None] + 1) * k[:8, None] / 64)
@@ -226,7 +226,7 @@ def _hash(image: Image.Image) -> int:
 
 
 def _grid(pixels: Pixels, random: np.random.Generator) -> list[Pixels]:
-    """All tiles of a grid with a random offset, in random order."""
+    """The tiles of a grid with a random offset, in random order."""
     height, width = pixels.shape[:2]
     top = int(random.integers(height % TILE + 1))
     left = int(random.integers(width % TILE + 1))

@@ -1,4 +1,4 @@
-"""Tar shards of training tiles: filled one after the other, shuffled inside, the same bytes every time."""
+"""Writes tar shards of training tiles: shuffled, and equal bytes for equal tiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_SHARD_BYTES = 64_000_000
 
 
 class ShardWriter:
-    """photos-000.tar and so on: a shard is written when it is full, its tiles shuffled."""
+    """Writes photos-000.tar and so on; each when it is full, with its tiles shuffled."""
 
     def __init__(self, out: Path, shard_bytes: int) -> None:
         self.out, self.shard_bytes = out, shard_bytes
@@ -22,7 +22,7 @@ class ShardWriter:
         self._bytes = 2 * tarfile.RECORDSIZE
 
     def add(self, members: Iterable[tuple[str, bytes]]) -> None:
-        """All tiles of one photograph, which stay in one shard."""
+        """Add the tiles of one photograph; they stay in one shard."""
         new = list(members)
         size = sum(tarfile.BLOCKSIZE * (2 + len(data) // tarfile.BLOCKSIZE) for _, data in new)
         if self._members and self._bytes + size > self.shard_bytes:
@@ -32,7 +32,7 @@ class ShardWriter:
         self.tiles += len(new)
 
     def finish(self) -> None:
-        """Write the last shard and remove those of an earlier, longer run."""
+        """Write the last shard; remove further shards of an earlier run."""
         if self._members:
             self._flush()
         for old in sorted(self.out.glob("photos-[0-9][0-9][0-9].tar")):
@@ -49,7 +49,7 @@ class ShardWriter:
 
 
 def tar_of(members: Iterable[tuple[str, bytes]]) -> bytes:
-    """A plain tar file that is the same whenever and by whom it is made."""
+    """A tar file without times and owners: equal bytes for equal members."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, data in members:
@@ -60,16 +60,18 @@ def tar_of(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def content_of(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """The bytes of a member; empty for a folder."""
     file = tar.extractfile(member)
     return file.read() if file else b""
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """All or nothing, so that a stopped run leaves no half file."""
+    """Write a file whole or not at all."""
     part = path.with_name(path.name + ".part")
     part.write_bytes(content)
     os.replace(part, path)
 
 
 def shuffled(key: str) -> str:
+    """A sort key that shuffles names, equally in every run."""
     return hashlib.sha256(key.encode()).hexdigest()

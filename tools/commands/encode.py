@@ -174,8 +174,6 @@ def _refuse_with_lossless(args: Namespace) -> None:
 
 def _wanted(args: Namespace) -> dict[str, Any]:
     """The goal of `codec.encode_to`; empty where a quality is given."""
-    from nacre.codec.search.goals import likeness_goal
-
     found = {name: getattr(args, name) for name in ("bpp", "psnr", "ssim")}
     wanted = {name: value for name, value in found.items() if value is not None}
     if args.size is not None:
@@ -184,6 +182,8 @@ def _wanted(args: Namespace) -> dict[str, Any]:
         if not 0 < wanted.get(name, 1) < math.inf:
             raise UsageError(f"--{name} {wanted[name]:g}: a number over 0 wanted")
     if "psnr" in wanted or "ssim" in wanted:
+        from nacre.codec.search.goals import likeness_goal
+
         likeness_goal(psnr=wanted.get("psnr"), ssim=wanted.get("ssim"))  # raises UsageError
     return wanted
 

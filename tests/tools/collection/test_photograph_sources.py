@@ -14,7 +14,7 @@ from nacre.tools.collection.photograph_sources import read_recipe, slug
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no list"),
+        ("", "not a list"),
         ('[[source]]\nrepository = "a/b"\n', "licence"),
         ('[[source]]\nrepository = "a/b"\nlicence = "x"\nlicense = "x"\n', "license"),
         (2 * '[[source]]\nrepository = "a/b"\nlicence = "x"\n', "share the name b"),
