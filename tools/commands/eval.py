@@ -22,7 +22,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="", metavar="M", help="name or weights file (default: nacre)"
     )
-    parser.add_argument("--qualities", metavar="Q,Q,...", help="1 to 100 (default: eleven of them)")
+    parser.add_argument(
+        "--qualities", metavar="Q,Q,...", help="of the files, 1 to 100 (default: a sweep over all)"
+    )
     parser.add_argument(
         "--device", default="cpu", help="where the networks run: cpu, cuda, ... (default: cpu)"
     )
