@@ -42,7 +42,7 @@ class Plane:
 class Reach:
     """What the codec must know of a network to run it in blocks, and to judge how much memory that takes.
 
-    Bytes are for each pixel at float32; `python -m nacre.tools.benchmark` measures them.
+    Bytes are for each pixel at float32; `python -m nacre.tools.studies.benchmark` measures them.
     """
 
     stride: int  # pixels a side for one position of the planes of `analyse` and `synthesise`; 1, 2, 4, ... 64

@@ -1,4 +1,4 @@
-"""One file after the other: the options of such commands, and going on past a bad one."""
+"""Commands that treat many files: their options, and a loop that continues after a file that fails."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_batch_arguments(parser: argparse.ArgumentParser, inputs: str) -> None:
     parser.add_argument(
         "--skip-existing",
         action="store_true",
-        help="leave outputs that exist: a second run over a folder goes on where the first one ended",
+        help="skip inputs whose output exists, so that a second run resumes the first",
     )
     parser.add_argument("--quiet", action="store_true", help="print errors only")
     parser.add_argument("-v", "--verbose", action="store_true", help="print a line for each file")
@@ -45,15 +45,15 @@ def plan(
 ) -> list[Job]:
     """Pair inputs with outputs; folders are searched for files with one of the `suffixes`.
 
-    Outputs take the input's name with `suffix`, beside it or below the folder `output`.
-    Raises UsageError when there is no input, or an output cannot be meant.
+    An output has the name of its input with `suffix`, beside it or below the folder `output`.
+    Raises UsageError where there is no input, or where `output` does not fit the inputs.
     """
     suffixes = set(suffixes)
     return pair(find(inputs, by_suffix(suffixes)), output, suffix, suffixes)
 
 
 def sources(inputs: Sequence[str], suffixes: Iterable[str]) -> list[Job]:
-    """Jobs that write nothing."""
+    """Jobs that only read."""
     found = find(inputs, by_suffix(suffixes))
     return [Job(source, STREAM) for source, _ in found.files] + found.problems
 
@@ -63,7 +63,7 @@ def say(message: str) -> None:
 
 
 def left_to_do(jobs: Sequence[Job], args: argparse.Namespace) -> list[Job]:
-    """All jobs, or with --skip-existing those whose output is not there yet."""
+    """All jobs, or with --skip-existing those whose output does not exist."""
     if not args.skip_existing:
         return list(jobs)
     left = [job for job in jobs if job.target == STREAM or not os.path.isfile(job.target)]
@@ -73,10 +73,10 @@ def left_to_do(jobs: Sequence[Job], args: argparse.Namespace) -> list[Job]:
 
 
 def run_batch(jobs: Sequence[Job], do: Callable[[Job], str], args: argparse.Namespace) -> int:
-    """Do every job, going on past those that fail; `do` returns a line for --verbose.
+    """Do every job, also after some have failed; `do` returns a line for --verbose.
 
-    Returns the exit code: 0, or 1 when the only job or all failed, or SOME_FAILED. What is wrong with the
-    command, and not with one file, is to be found before: only of a single job a UsageError is passed on.
+    Returns the exit code: 0, or 1 where every job failed, or SOME_FAILED. Errors of the command, as opposed to
+    those of one file, must be raised before this call: a UsageError is passed on only from a single job.
     """
     failed: list[str] = []
     with _progress(len(jobs), args.quiet) as advance:
@@ -106,15 +106,15 @@ def run_batch(jobs: Sequence[Job], do: Callable[[Job], str], args: argparse.Name
 
 
 def _is_passed_on(error: Exception, jobs: int) -> bool:
-    """Whether it concerns more than one file of several."""
-    if isinstance(error, BrokenPipeError):  # stdout: no one is there to read
+    """Whether an error ends the batch."""
+    if isinstance(error, BrokenPipeError):  # nobody reads stdout any more
         return True
     is_of_file = isinstance(error, (NacreError, OSError)) and not isinstance(error, UsageError)
     return jobs == 1 and not is_of_file
 
 
 def _reason(error: Exception, job: Job) -> str:
-    """What is wrong, and with which file if it is not the input."""
+    """The message of an error; it names a file that is not the input of the job."""
     if isinstance(error, NacreError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -128,12 +128,12 @@ def _reason(error: Exception, job: Job) -> str:
 
 @contextmanager
 def _warnings_named(source: str, quiet: bool) -> Iterator[None]:
-    """Warnings as one line each that names the file."""
+    """Print warnings as one line each, which names the file."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             yield
-        finally:  # they may say why it failed
+        finally:  # after an error too: warnings may explain it
             texts = [w.message for w in caught if issubclass(w.category, UserWarning)]
             for text in () if quiet else texts:
                 say(f"{source}: warning: {text}")
@@ -141,7 +141,7 @@ def _warnings_named(source: str, quiet: bool) -> Iterator[None]:
 
 @contextmanager
 def _progress(total: int, quiet: bool) -> Iterator[Callable[[], None]]:
-    """A bar on stderr for more than one job, on a terminal only."""
+    """Show a bar on stderr for several jobs; only on a terminal."""
     if total < 2 or quiet or not sys.stderr.isatty():
         yield lambda: None
         return
@@ -161,7 +161,10 @@ def add_coding_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", default="cpu", help="where the networks run: cpu, cuda, ... (default: cpu)"
     )
-    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument(
+        "--precision", choices=["float32", "bfloat16"], default="float32",
+        help="of the networks (default: float32)",
+    )  # fmt: skip
     add_limit_arguments(parser)
 
 
@@ -171,24 +174,24 @@ def add_limit_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=2**28,
         metavar="N",
-        help="refuse larger pictures (default: 2^28)",
+        help="refuse pictures with more pixels (default: 2^28)",
     )
     parser.add_argument(
         "--max-memory",
         type=float,
         default=4,
         metavar="GIB",
-        help="refuse what needs more (default: 4)",
+        help="refuse pictures that need more memory (default: 4)",
     )
 
 
 def limits(args: argparse.Namespace) -> Limits:
-    """What the command line allows."""
+    """The limits of the command line."""
     return Limits(pixels=args.max_pixels, memory_bytes=round(args.max_memory * (1 << 30)))
 
 
 def prepare_torch(args: argparse.Namespace) -> None:
-    """Thread count and device, before the first network runs."""
+    """Set the number of threads and try the device, before the first network runs. Raises UsageError."""
     import torch
 
     if args.threads is not None:

@@ -1,4 +1,4 @@
-"""The command `nacre`: finds the module of a command, runs it, turns errors into one line."""
+"""The command `nacre`: imports the module of a sub-command, runs it, prints an error as one line."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from nacre.codec import threads
 from nacre.entropy.errors import NacreError, UsageError
 
 COMMANDS = {
-    "encode": "pictures to nacre files",
-    "decode": "nacre files to pictures",
-    "info": "what a nacre file holds",
-    "verify": "whether nacre files are whole and can be decoded here",
-    "models": "the models of this installation",
+    "encode": "encode pictures into nacre files",
+    "decode": "decode nacre files into pictures",
+    "info": "describe nacre files",
+    "verify": "check that nacre files are whole and can be decoded here",
+    "models": "list, add and remove models",
     "eval": "measure a model on a folder of pictures",
     "bench": "measure codecs against each other",
-    "bdrate": "bits and decibels between two rate-distortion curves",
+    "bdrate": "compare rate-distortion curves",
     "train": "train a model on pictures",
-    "export": "make the weights that code from a trained checkpoint",
+    "export": "export a trained model as a weights file",
 }
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # exit codes; SOME_FAILED = 3 is in batch.py
 SIGNALLED = 128  # exit code, and the number of the signal
-THREADED = {"encode", "decode", "verify"}  # training and measuring choose for themselves
+THREADED = {"encode", "decode", "verify"}  # train, eval and bench set their threads themselves
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
-    """The parser, with the options of `command` alone: the other modules are not imported."""
+    """The parser with the options of `command`; the modules of other commands are not imported."""
     parser = argparse.ArgumentParser(
         prog="nacre",
         description="A learned image codec whose files decode the same on every machine.",
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args = build_parser(command).parse_args(arguments)
             code = int(args.run(args))
             if sys.stdout is not None:
-                sys.stdout.flush()  # here, where a reader that went away is no surprise
+                sys.stdout.flush()  # here, where a closed pipe is handled
             return code
     except UsageError as error:
         return _say(str(error), WRONG_USAGE)
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(str(error), FAILED)
     except KeyboardInterrupt:
         return _say("interrupted", INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output went away, which is its right
+    except BrokenPipeError:  # the reader of our output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except OSError as error:
@@ -87,8 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _make_streams_safe() -> None:
-    """Let any name be shown, also one that the locale cannot spell; what is said to no one goes nowhere."""
-    if sys.stderr is None:  # else it would go to stdout, into the file that is written there
+    """Make every file name printable in any locale; messages to a closed stderr are dropped."""
+    if sys.stderr is None:  # print() would write messages to stdout, which may be the output file
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -97,7 +97,7 @@ def _make_streams_safe() -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Let the signals that end a process do so by an exception, so that no half of a file is left."""
+    """Turn signals that end the process into SystemExit, so that partial files are removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

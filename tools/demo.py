@@ -1,4 +1,4 @@
-"""The demonstration: a photograph there and back, beside what JPEG, WebP and AVIF need for the same.
+"""The demonstration: a photograph coded, its size compared with JPEG, WebP and AVIF at equal PSNR.
 
 make demo
 """
@@ -29,9 +29,9 @@ BAND = 24  # pixels of caption
 
 
 def bytes_at(image: Image.Image, format: str, wanted_db: float) -> tuple[float, float] | None:
-    """Bytes that a format needs for that PSNR, in between its two nearest qualities, and the nearest PSNR.
+    """Bytes of a format at that PSNR, interpolated between its two nearest qualities, and the PSNR above.
 
-    None when Pillow has no such format here, or when it does not get there.
+    None where this Pillow lacks the format, or where none of its qualities reaches the PSNR.
     """
     from PIL import features
 
@@ -39,7 +39,7 @@ def bytes_at(image: Image.Image, format: str, wanted_db: float) -> tuple[float, 
         return None
     low, high = 0, 100
     points: dict[int, tuple[float, float]] = {}
-    while high - low > 1:  # PSNR rises with quality: halve
+    while high - low > 1:  # PSNR rises with quality, so bisect
         middle = (low + high) // 2
         out = io.BytesIO()
         image.save(out, format, quality=middle, **OTHERS[format])
@@ -56,7 +56,7 @@ def bytes_at(image: Image.Image, format: str, wanted_db: float) -> tuple[float, 
 
 
 def beside(left: Image.Image, right: Image.Image, captions: tuple[str, str]) -> Image.Image:
-    """Two pictures of one size, captions below."""
+    """Two pictures of one size side by side, with captions below."""
     both = Image.new("RGB", (2 * left.width, left.height + BAND), "white")
     draw, font = ImageDraw.Draw(both), ImageFont.load_default(14)
     for x, image, caption in ((0, left, captions[0]), (left.width, right, captions[1])):
@@ -68,7 +68,7 @@ def beside(left: Image.Image, right: Image.Image, captions: tuple[str, str]) -> 
 def main() -> int:
     image = Image.open(PHOTO).convert("RGB")
     pixels = image.width * image.height
-    codec.encode(image)  # loads the model, so that the times below are those of coding
+    codec.encode(image)  # loads the model, so that the times below are of coding only
     start = time.perf_counter()
     data = codec.encode(image, quality=QUALITY)
     encoded = time.perf_counter()

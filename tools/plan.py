@@ -1,4 +1,4 @@
-"""What goes where: the files that are meant, a name for what comes of each, and no file that is lost by it."""
+"""Plans a batch: finds the inputs, names the output of each, refuses outputs that would overwrite an input."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from nacre.entropy.errors import UsageError
 from nacre.tools import streams
 from nacre.tools.streams import STREAM
 
-NOTHING = (0, 0)  # identifies no file
-NAMED = 3  # of many; the others are counted
+NOTHING = (0, 0)  # the identity of no file
+NAMED = 3  # names in a message; the others are counted
 
 Judge = Callable[[str], Kind]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One file to make; either side may be a STREAM. With a `problem` it has failed before it begins."""
+    """One input and its output; either may be a STREAM. A job with a `problem` fails with that message."""
 
     source: str
     target: str
@@ -32,7 +32,7 @@ class Job:
 
 @dataclass
 class Found:
-    """The files that were meant, each with its path below the folder that was named, and what was left out."""
+    """The inputs, each with its path below the named folder; unreadable inputs; notes on skipped files."""
 
     files: list[tuple[str, Path]] = field(default_factory=list)
     problems: list[Job] = field(default_factory=list)
@@ -41,21 +41,21 @@ class Found:
 
 
 def by_suffix(suffixes: Iterable[str]) -> Judge:
-    """Takes files by their suffix alone, and says nothing of others."""
+    """A judge that takes files by their suffix, and ignores others without a note."""
     known = {suffix.lower() for suffix in suffixes}
     return lambda path: Kind.TAKEN if Path(path).suffix.lower() in known else Kind.BESIDE
 
 
 def few(names: Sequence[str]) -> str:
-    """Some names, and how many more there are."""
+    """The first names, and the number of the others."""
     more = len(names) - NAMED
     return ", ".join(names) if more <= 0 else f"{', '.join(names[:NAMED])} and {more} more"
 
 
 def find(inputs: Sequence[str], judge: Judge) -> Found:
-    """Every file that is named, and those in folders that `judge` takes, in a fixed order.
+    """Find every named file, and the files in named folders that `judge` takes, in a fixed order.
 
-    Raises UsageError when there is none.
+    Raises UsageError where there is none.
     """
     names = [streams.as_stream(name, 0) for name in inputs]
     found = Found(is_one=len(names) == 1 and not os.path.isdir(names[0]))
@@ -72,7 +72,7 @@ def find(inputs: Sequence[str], judge: Judge) -> Found:
 
 
 def _search(folder: str, judge: Judge, found: Found) -> None:
-    """Add what is in a folder and below it."""
+    """Add the files in a folder and below it."""
     kinds: dict[Kind, list[str]] = {kind: [] for kind in Kind}
     before = len(found.files)
     for path in _walk(folder, kinds, found):
@@ -91,7 +91,7 @@ def _search(folder: str, judge: Judge, found: Found) -> None:
 
 
 def _walk(folder: str, kinds: dict[Kind, list[str]], found: Found) -> Iterator[str]:
-    """The files of a folder and of those below it. Links to folders are not followed: they may lead round."""
+    """Yield the files in a folder and below it. Links to folders are not followed: they may form a cycle."""
 
     def refused(error: OSError) -> None:
         found.problems.append(Job(str(error.filename), "", error.strerror or str(error)))
@@ -109,7 +109,7 @@ def _walk(folder: str, kinds: dict[Kind, list[str]], found: Found) -> Iterator[s
 
 
 def _unread(names: Sequence[str]) -> str:
-    """How many pictures cannot be read, some of their names, and what helps."""
+    """The number of unreadable pictures, some of their names, and the remedy."""
     suffixes = Counter(os.path.splitext(name)[1].lower() for name in names)
     helps = dict.fromkeys(filter(None, (reason(suffix) for suffix, _ in suffixes.most_common())))
     noun = "picture" if len(names) == 1 else "pictures"
@@ -120,11 +120,11 @@ def _unread(names: Sequence[str]) -> str:
 def pair(
     found: Found, output: str | None, suffix: str, others: Iterable[str], keep_suffix: bool = False
 ) -> list[Job]:
-    """Give every file an output: its name with `suffix`, beside it or below the folder `output`.
+    """Name an output for every file: its name with `suffix`, beside it or below the folder `output`.
 
-    `others` are suffixes that an output must not have, since it is of another kind; with `keep_suffix`
-    that of the input stays in front of the new one. Raises UsageError when two inputs would write one
-    file, several one stream, or an output is an input as well.
+    `others` are suffixes of other kinds of files, which an output must not have. With `keep_suffix` the new
+    suffix is appended to that of the input. Raises UsageError where two inputs would write one file or one
+    stream, or where an output is also an input.
     """
     target = None if output is None else streams.as_stream(output, 1)
     jobs = _pair(found, target, suffix, keep_suffix)
@@ -161,7 +161,7 @@ def _pair(found: Found, output: str | None, suffix: str, keep_suffix: bool) -> l
 
 
 def refuse_clashes(jobs: Sequence[Job]) -> None:
-    """Raise UsageError when two jobs would write one file."""
+    """Raise UsageError where two jobs would write the same file."""
     folders: dict[str, str] = {}
     taken: dict[str, str] = {}
     clashes: list[tuple[str, Job]] = []
@@ -177,7 +177,7 @@ def refuse_clashes(jobs: Sequence[Job]) -> None:
 
 
 def _place(path: str, folders: dict[str, str]) -> str:
-    """Where a file lies, however it is called; on systems whose names have no case, without it."""
+    """The real path of a file; in lower case on systems that ignore the case of names."""
     folder, name = os.path.split(path)
     if folder not in folders:
         folders[folder] = os.path.realpath(folder)
@@ -195,7 +195,7 @@ def _clash(first: str, job: Job, more: int) -> str:
 
 
 def refuse_overwriting(jobs: Sequence[Job], read: Iterable[str]) -> None:
-    """Raise UsageError when a job would write a file that is `read`, whatever it is called."""
+    """Raise UsageError where a job would write a file in `read`, also under another name."""
     inputs = {identity: name for name in read if (identity := _identity(name)) is not None}
     for job in jobs:
         name = None if job.target == STREAM else inputs.get(_identity(job.target) or NOTHING)
@@ -205,7 +205,7 @@ def refuse_overwriting(jobs: Sequence[Job], read: Iterable[str]) -> None:
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """The same for all names of one file, links of both kinds; None for what is no file."""
+    """Device and inode, equal for all names and links of one file; None where there is no regular file."""
     try:
         found = os.fstat(sys.stdin.fileno()) if path == STREAM else os.stat(path)
     except (OSError, ValueError, AttributeError):  # standard input may be closed, or no file

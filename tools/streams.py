@@ -1,4 +1,4 @@
-"""Bytes in and out: files whole or not at all, standard streams, pipes, and what a shell hands over."""
+"""Input and output of bytes: files, written whole or not at all; standard streams; pipes; /dev/fd."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 
 
 def descriptor(name: str) -> int | None:
-    """The number of an open file that a name stands for: /dev/stdout, /dev/fd/63."""
+    """The file descriptor that a name such as /dev/stdout or /dev/fd/63 stands for, or None."""
     found = DESCRIPTOR.fullmatch(name)
     return int(found[1]) if found else STANDARD.get(name)
 
 
 def as_stream(name: str, number: int) -> str:
-    """STREAM for every name of standard input (0) or output (1), else the name."""
+    """STREAM where the name is one of descriptor `number` (0 is standard input, 1 is output), else the name."""
     return STREAM if descriptor(name) == number else name
 
 
 def is_passing(name: str) -> bool:
-    """Whether bytes pass through it: a stream, a pipe or a device, which has no place beside it and no end."""
+    """Whether a name is a stream, a pipe or a device: it cannot be replaced by a renamed file."""
     if name == STREAM or descriptor(name) is not None:
         return True
     try:
@@ -52,15 +52,14 @@ def read_input(name: str) -> bytes:
     number = descriptor(name)
     if number is None:
         return Path(name).read_bytes()
-    with os.fdopen(
-        os.dup(number), "rb"
-    ) as file:  # it may be open for us alone, and have been read from
+    # Opening the name again would start at the beginning, or fail: the descriptor may be ours alone.
+    with os.fdopen(os.dup(number), "rb") as file:
         return file.read()
 
 
 @contextmanager
 def opened_input(name: str) -> Iterator[bytes | FileBytes]:
-    """A file, of which what is looked at is read; a stream or a device is read whole."""
+    """Yield the bytes of a file, read from disk on access; a stream or a device is read at once."""
     if is_passing(name):
         yield read_input(name)
         return
@@ -69,12 +68,12 @@ def opened_input(name: str) -> Iterator[bytes | FileBytes]:
 
 
 def file_or_path(name: str) -> str | BinaryIO:
-    """A path, or what a stream or a device holds as a file in memory."""
+    """The path of a file; the content of a stream or a device as a file in memory."""
     return BytesIO(read_input(name)) if is_passing(name) else name
 
 
 def refuse_existing(name: str, force: bool) -> None:
-    """Raise NacreError for an output that would be lost, or shown on a terminal, unless that is wanted."""
+    """Raise NacreError for an existing output, and UsageError for a terminal, unless `force` is set."""
     if force:
         return
     if name == STREAM:
@@ -85,7 +84,7 @@ def refuse_existing(name: str, force: bool) -> None:
 
 
 def write_output(name: str, data: bytes, force: bool) -> None:
-    """Write a file whole or not at all: under another name first, then renamed."""
+    """Write a file whole or not at all: under a temporary name, which is then renamed."""
     if name == STREAM:
         if sys.stdout is None:
             raise NacreError("standard output is closed")
@@ -106,16 +105,18 @@ def _opened(path: Path) -> BinaryIO:
 
 @contextmanager
 def partial_output(name: str, force: bool) -> Iterator[Path]:
-    """Where to write; what is there at the end takes the name, and nothing is left when that fails.
+    """Yield a temporary path to write to; it is renamed to `name` at the end, and removed after an error.
 
-    Raises NacreError when the system refuses, with the name that was asked for.
+    Raises NacreError with `name` where the system refuses.
     """
     refuse_existing(name, force)
     try:
         if is_passing(name):  # nothing to replace
             yield Path(name)
             return
-        with _replacing(Path(name).resolve()) as partial:  # through a link, to what it names
+        with _replacing(
+            Path(name).resolve()
+        ) as partial:  # a link stays; the file that it names is replaced
             yield partial
     except OSError as error:
         raise NacreError(f"cannot write {name}: {error.strerror or error}") from error

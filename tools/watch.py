@@ -1,4 +1,4 @@
-"""Watches a long search: a bar on a terminal, and Ctrl-C that ends the search and keeps what was found."""
+"""Shows the progress of a long search, and lets Ctrl-C end the search with its best result so far."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from types import FrameType
 
 @contextmanager
 def watched(quiet: bool, is_search: bool = True) -> Iterator[Callable[[float], bool]]:
-    """What `codec.encode` takes as `goes_on`. After a first Ctrl-C it says no; a second one interrupts.
+    """Yield the `goes_on` of `codec.encode`: False after a first Ctrl-C. A second Ctrl-C interrupts at once.
 
-    Raises KeyboardInterrupt at the end, when what was found has been written. Without a search nothing
-    is watched.
+    After a first Ctrl-C, KeyboardInterrupt is raised at the end, when the result has been written. Without a
+    search nothing is watched.
     """
     if not is_search:
         yield lambda share: True
@@ -26,7 +26,7 @@ def watched(quiet: bool, is_search: bool = True) -> Iterator[Callable[[float], b
         if stopped.is_set():
             raise KeyboardInterrupt
         stopped.set()
-        print("nacre: the search stops here; again to give up the file", file=sys.stderr)
+        print("nacre: ending the search; press Ctrl-C again to write no file", file=sys.stderr)
 
     before = signal.getsignal(signal.SIGINT)
     is_ours = threading.current_thread() is threading.main_thread() and before != signal.SIG_IGN
@@ -40,7 +40,7 @@ def watched(quiet: bool, is_search: bool = True) -> Iterator[Callable[[float], b
                 return not stopped.is_set()
 
             yield goes_on
-    except Exception as error:  # of any kind: the rest of a batch is not wanted any more
+    except Exception as error:  # of any kind: the user has ended the batch
         if stopped.is_set():
             print(f"nacre: {error}", file=sys.stderr)
             raise KeyboardInterrupt from error

@@ -4,7 +4,7 @@ import signal
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from nacre import codec
 from nacre.tools.cli import main
@@ -28,10 +28,10 @@ def test_every_file_of_a_folder_gets_its_own_quality(photo, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()
     photo.save(folder / "a.png")
-    photo.resize((56, 48)).save(folder / "b.png")
+    photo.filter(ImageFilter.GaussianBlur(2)).save(folder / "b.png")
     assert main(["encode", str(folder), "-o", str(tmp_path / "out"), "--psnr", "30"]) == 0
-    qualities = [codec.info((tmp_path / "out" / f"{n}.ncr").read_bytes()).quality for n in "ab"]
-    assert len(set(qualities)) == 2
+    sharp, blurred = (codec.info((tmp_path / "out" / f"{n}.ncr").read_bytes()) for n in "ab")
+    assert blurred.quality < sharp.quality
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_cut_picture_is_coded_when_that_is_wanted(two, capsys):
     data = (two / "in" / "a.jpg").read_bytes()
     (two / "cut.jpg").write_bytes(data[: len(data) * 2 // 3])
     assert main(["encode", "cut.jpg"]) == 1
-    assert "--salvage codes what can be read" in capsys.readouterr().err
+    assert "--salvage encodes the readable part" in capsys.readouterr().err
     assert not (two / "cut.ncr").exists()
     assert main(["encode", "cut.jpg", "--salvage"]) == 0
     assert "cut.jpg: warning: cut or damaged" in capsys.readouterr().err

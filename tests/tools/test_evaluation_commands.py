@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from nacre.tools.cli import main
-from nacre.tools.commands.bench import split_codecs
 
 
 @pytest.fixture
@@ -111,9 +110,3 @@ def test_different_sets_and_odd_curves_are_warned_about(folder, capsys):
 def test_published_curves_are_listed(capsys):
     assert main(["bdrate", "--list", "kodak"]) == 0
     assert "kodak:vtm-18.0" in capsys.readouterr().out.splitlines()
-
-
-def test_commas_stand_between_codecs_and_between_options():
-    assert split_codecs("jpeg,avif@tune=ssim,speed=4,nacre:a.safetensors,webp,jpeg") == (
-        "jpeg", "avif@tune=ssim,speed=4", "nacre:a.safetensors", "webp"
-    )  # fmt: skip

@@ -4,7 +4,7 @@ nacre decode photo.ncr -o photo.png
 nacre decode coded/ -o pictures/ --format webp
 nacre decode photo.ncr -o - | display
 nacre decode map.ncr --region 9000,4000,800,600 -o part.png
-nacre decode huge.ncr -o huge.npy      # row by row, whatever its size
+nacre decode huge.ncr -o huge.npy      # written row by row
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nacre.codec import threads
 from nacre.codec.pictures.formats import file_bytes
 from nacre.codec.pictures.writing import ROWS_FORMAT, format_of, write_rows
 from nacre.entropy.errors import ImageError, UsageError
-from nacre.tools import batch, plan
+from nacre.tools import batch, plan, values
 from nacre.tools.commands.encode import ROWS_SUFFIX, SUFFIX
 
 if TYPE_CHECKING:
@@ -31,21 +31,23 @@ if TYPE_CHECKING:
 def add_arguments(parser: ArgumentParser) -> None:
     batch.add_batch_arguments(parser, "nacre files")
     parser.add_argument(
-        "--format", help="of the pictures: png, jpeg, webp, ... (default: by name, else png)"
+        "--format",
+        help="of the pictures: png, jpeg, webp, ... (default: by the name of OUT, else png)",
     )
     parser.add_argument(
-        "--model", help="the path of a weights file, for files of a model that is not embedded"
+        "--model", metavar="FILE", help="weights file, for files of a model that is not installed"
     )
     parser.add_argument(
-        "--region",
-        metavar="X,Y,W,H",
-        help="a part of the picture as it is shown, its orientation applied; reads the tiles it needs alone",
+        "--region", metavar="X,Y,W,H",
+        help="decode a part of the picture, in pixels of the picture as shown; reads only the tiles it needs",
+    )  # fmt: skip
+    parser.add_argument(
+        "--preview", action="store_true", help="decode the first layer only: a coarse picture"
     )
     parser.add_argument(
-        "--preview", action="store_true", help="a coarse picture, from the first layer alone"
-    )
-    parser.add_argument(
-        "--strict", action="store_true", help="refuse a file that ends early, in place of a warning"
+        "--strict",
+        action="store_true",
+        help="refuse truncated files, which else decode with a warning",
     )
     batch.add_coding_arguments(parser)
 
@@ -65,7 +67,9 @@ def run(args: Namespace) -> int:
         "model": args.model, "device": args.device, "precision": args.precision, "limits": limits,
         "preview": args.preview, "strict": args.strict,
     }  # fmt: skip
-    box = _box(args.region)
+    box = None if args.region is None else values.box(args.region)
+    if args.region is not None and box is None:
+        raise UsageError(f"--region {args.region}: X,Y,W,H in pixels wanted")
     if format == ROWS_FORMAT and any(job.target == batch.STREAM for job in jobs):
         raise UsageError(f"{ROWS_SUFFIX} needs a file, not stdout")
 
@@ -90,17 +94,6 @@ def run(args: Namespace) -> int:
     return batch.run_batch(batch.left_to_do(jobs, args), decode, args)
 
 
-def _box(text: str | None) -> Box | None:
-    """Parse --region: x, y, width and height in pixels of the picture as shown; raises UsageError."""
-    if text is None:
-        return None
-    try:
-        x, y, width, height = map(int, text.split(","))
-    except ValueError:
-        raise UsageError(f"--region {text}: X,Y,W,H in pixels wanted") from None
-    return x, y, width, height
-
-
 def _region(box: Box, data: Bytes, limits: Limits) -> codec.Region:
     from nacre.codec import shown_region
 
@@ -111,7 +104,7 @@ def _region(box: Box, data: Bytes, limits: Limits) -> codec.Region:
 
 
 def _write_rows(opened: codec.Opened, target: str, force: bool) -> tuple[int, int]:
-    """Write a NumPy file, whole or not at all. Returns width and height."""
+    """Write a NumPy file, whole or not at all; return width and height."""
     with batch.partial_output(target, force) as partial, open(partial, "wb") as file:
         write_rows(opened, file)
     return opened.size[1], opened.size[0]

@@ -5,17 +5,16 @@ nacre encode photos/ -o coded/
 cat photo.png | nacre encode - > photo.ncr
 nacre encode photo.jpg --size 100kB --effort 6
 nacre encode drawing.png --lossless
-nacre encode huge.npy -o huge.ncr      # uint8 or uint16, mapped into memory and read as it is coded
+nacre encode huge.npy -o huge.ncr      # uint8 or uint16, read from disk piece by piece
 
-Of a folder all pictures that can be read here are encoded, found by suffix or, where the suffix is not known,
-by content. Pictures that cannot be read are reported, and the run ends with exit code 3.
+In a folder every picture that can be read here is encoded; pictures are recognised by suffix or by content.
+Pictures that cannot be read are reported, and the exit code is then 3.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import re
 import time
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from nacre.codec import threads
 from nacre.codec.pictures import kinds
 from nacre.codec.pictures.kinds import ROWS_SUFFIX as ROWS_SUFFIX
 from nacre.entropy.errors import ImageError, LimitError, UsageError
-from nacre.tools import batch, plan, streams
+from nacre.tools import batch, plan, streams, values
 from nacre.tools.watch import watched
 
 if TYPE_CHECKING:
@@ -42,36 +41,37 @@ def add_arguments(parser: ArgumentParser) -> None:
     batch.add_batch_arguments(parser, "pictures")
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument(
-        "-q", "--quality", type=int, metavar="1..100", help="100 is best (default: 60)"
+        "-q", "--quality", type=int, metavar="1..100", help="100 is the best (default: 60)"
     )
-    goal.add_argument("--bpp", type=float, help="at most so many bits per pixel, each file")
-    goal.add_argument("--size", metavar="100kB", help="at most so many bytes, each file")
-    goal.add_argument("--psnr", type=float, metavar="DB", help="at least this PSNR, each file")
-    goal.add_argument("--ssim", type=float, metavar="0..1", help="at least this SSIM, each file")
-    goal.add_argument("--lossless", action="store_true", help="keep every sample as it is")
+    goal.add_argument("--bpp", type=float, help="bits per pixel of each file, at most")
+    goal.add_argument("--size", metavar="100kB", help="bytes of each file, at most")
+    goal.add_argument("--psnr", type=float, metavar="DB", help="PSNR of each file, at least")
+    goal.add_argument("--ssim", type=float, metavar="0..1", help="SSIM of each file, at least")
+    goal.add_argument("--lossless", action="store_true", help="keep every sample")
     parser.add_argument(
-        "--effort", type=int, metavar="0..9", help="how long to search for fewer bits (default: 1)"
-    )
+        "--effort", type=int, metavar="0..9",
+        help="of the search for fewer bits: 0 is the fastest, 9 gives the smallest files (default: 1)",
+    )  # fmt: skip
     parser.add_argument(
-        "--time-budget", metavar="30s", help="search for so long, each file; Ctrl-C ends it as well"
-    )
+        "--time-budget", metavar="30s",
+        help="search for so long in each file; Ctrl-C ends the search and writes the file",
+    )  # fmt: skip
     parser.add_argument(
-        "--roi",
-        metavar="MASK|X,Y,W,H",
-        help="where it matters: a grey picture, white matters most, or a rectangle; the rest gets fewer bits",
-    )
+        "--roi", metavar="MASK|X,Y,W,H",
+        help="region of interest, the rest gets fewer bits: a rectangle, or a grey picture that is white there",
+    )  # fmt: skip
     parser.add_argument(
-        "--model", default="nacre", help="a model's name, or the path of its weights file"
+        "--model", default="nacre", help="name or weights file of the model (default: nacre)"
     )
     parser.add_argument("--strip", action="store_true", help="drop ICC profile, EXIF and XMP")
     parser.add_argument(
-        "--exact", action="store_true", help="keep colours that full transparency hides"
+        "--exact", action="store_true", help="keep the colours of fully transparent pixels"
     )
     parser.add_argument(
-        "--keep-suffix", action="store_true", help="photo.jpg becomes photo.jpg.ncr"
+        "--keep-suffix", action="store_true", help="write photo.jpg.ncr in place of photo.ncr"
     )
     parser.add_argument(
-        "--salvage", action="store_true", help="code what can be read of pictures that were cut"
+        "--salvage", action="store_true", help="encode the readable part of truncated pictures"
     )
     batch.add_coding_arguments(parser)
 
@@ -120,7 +120,7 @@ def _picture(name: str, args: Namespace) -> Picture:
             streams.file_or_path(name), salvage=args.salvage, limits=batch.limits(args)
         )
     except CutPictureError as error:
-        raise ImageError(f"{error}; --salvage codes what can be read") from error
+        raise ImageError(f"{error}; --salvage encodes the readable part") from error
 
 
 def _jobs(args: Namespace) -> list[batch.Job]:
@@ -128,7 +128,7 @@ def _jobs(args: Namespace) -> list[batch.Job]:
     from nacre.datasets.pictures import picture_suffixes
 
     if any(name.lower().endswith(SUFFIX) and not os.path.isdir(name) for name in args.inputs):
-        raise UsageError(f"a {SUFFIX} file is no picture to encode; an output is given with -o")
+        raise UsageError(f"a {SUFFIX} file is not a picture to encode; -o names an output")
     kinds.add_plugins()
     known = picture_suffixes()
     found = plan.find(args.inputs, kinds.Pictures(known))
@@ -140,7 +140,7 @@ def _jobs(args: Namespace) -> list[batch.Job]:
 
 
 def _options(args: Namespace) -> dict[str, Any]:
-    """Options of `encode` for every picture; raises UsageError for options that are wrong for all of them."""
+    """Options of `codec.encode` for every picture. Raises UsageError for options that no picture can have."""
     from nacre.codec.encoder import DEFAULT_QUALITY, check
     from nacre.codec.run import Run
 
@@ -160,8 +160,7 @@ def _options(args: Namespace) -> dict[str, Any]:
     if args.exact:
         options["exact"] = True
     if args.time_budget is not None:
-        seconds = _number(args.time_budget, MINUTES, "--time-budget", "30s or 2m")
-        options["time_budget"] = seconds
+        options["time_budget"] = values.seconds(args.time_budget, "--time-budget")
     wanted = _wanted(args)
     return {**options, **(wanted or {"quality": quality})}
 
@@ -170,44 +169,31 @@ def _refuse_with_lossless(args: Namespace) -> None:
     """Raise UsageError for options that have no effect with --lossless."""
     for option in ("roi", "time_budget"):
         if getattr(args, option) is not None:
-            raise UsageError(f"--{option.replace('_', '-')} means nothing with --lossless")
-
-
-UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
-MINUTES = {"": 1, "s": 1, "m": 60, "min": 60}  # in seconds
+            raise UsageError(f"--{option.replace('_', '-')} has no effect with --lossless")
 
 
 def _wanted(args: Namespace) -> dict[str, Any]:
-    """The goal for `encode_to`; empty where a quality is wanted."""
-    from nacre.codec.search.goals import likeness_goal
-
+    """The goal of `codec.encode_to`; empty where a quality is given."""
     found = {name: getattr(args, name) for name in ("bpp", "psnr", "ssim")}
     wanted = {name: value for name, value in found.items() if value is not None}
     if args.size is not None:
-        wanted["size"] = _number(args.size, UNITS, "--size", "50000, 100kB or 64KiB")
+        wanted["size"] = values.size_bytes(args.size, "--size")
     for name in ("bpp", "size"):
         if not 0 < wanted.get(name, 1) < math.inf:
             raise UsageError(f"--{name} {wanted[name]:g}: a number over 0 wanted")
     if "psnr" in wanted or "ssim" in wanted:
+        from nacre.codec.search.goals import likeness_goal
+
         likeness_goal(psnr=wanted.get("psnr"), ssim=wanted.get("ssim"))  # raises UsageError
     return wanted
 
 
-def _number(text: str, units: dict[str, int], option: str, examples: str) -> float:
-    """Parse a number and its unit; raises UsageError."""
-    parts = re.fullmatch(r"(\d+\.?\d*|\.\d+) *([a-z]*)", text.strip().lower())
-    if parts is None or parts[2] not in units:
-        raise UsageError(f"{option} {text}: a number is wanted, as in {examples}")
-    return float(parts[1]) * units[parts[2]]
-
-
 def _region_of_interest(text: str, limits: Limits) -> Box | NDArray[np.float64]:
-    """Parse --roi: a rectangle, or the mask of a picture file, of pictures as shown; raises UsageError."""
+    """Parse --roi: a rectangle, or the mask in a picture file, of pictures as shown. Raises UsageError."""
     from nacre.codec import read_mask
 
-    if re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*){3}", text):
-        x, y, width, height = map(int, text.split(","))
-        return x, y, width, height
+    if box := values.box(text):
+        return box
     if text == batch.STREAM:
         raise UsageError("--roi is a file, or X,Y,W,H")
     try:

@@ -21,15 +21,20 @@ def add_arguments(parser: ArgumentParser) -> None:
         "run_folder", type=Path, metavar="RUN", help="a folder that `nacre train` wrote"
     )
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help="a .safetensors file"
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the .safetensors file to write",
     )
-    parser.add_argument("--name", default="nacre", help="name of the model (default: nacre)")
+    parser.add_argument("--name", default="nacre", help="of the model (default: nacre)")
     parser.add_argument(
         "--pictures",
         type=int,
         default=40,
         metavar="N",
-        help="number of pictures to fit the tables on (default: 40)",
+        help="pictures to fit the tables on (default: 40)",
     )
     parser.add_argument(
         "--average", type=_share, action="append", default=[], metavar="FILE=SHARE",

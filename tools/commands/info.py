@@ -1,4 +1,4 @@
-"""Say what nacre files hold, from their chunks alone: nothing is decoded.
+"""Describe nacre files: size, quality, model, metadata, chunks. Nothing is decoded.
 
 nacre info photo.ncr
 nacre info photo.ncr --json
@@ -16,9 +16,7 @@ from nacre.tools import batch
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="FILE", help="nacre files, or - for stdin")
-    parser.add_argument(
-        "--json", action="store_true", help="one JSON object a line, in the order given"
-    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.set_defaults(quiet=False, verbose=False)
 
 
@@ -41,7 +39,7 @@ def run(args: Namespace) -> int:
         )
         if found.cells:
             stored = ", ".join(f"{number} {mode}" for mode, number in found.cells.items())
-            print(f"  cells that are not of the latent: {stored}")
+            print(f"  cells coded without the latent: {stored}")
         for kind, size in found.metadata_bytes.items():
             print(f"  {kind}: {size} bytes")
         print("  chunks: " + ", ".join(f"{kind} {size}" for kind, size in found.chunks))

@@ -6,7 +6,7 @@ nacre models add weights.safetensors
 nacre models add https://example.org/wavelet.safetensors --sha256 1a2b...
 nacre models remove wavelet
 
-Added models lie in a folder of the user; the environment variable NACRE_MODELS names another one.
+Models are added to a folder of the user; the environment variable NACRE_MODELS names another folder.
 """
 
 from __future__ import annotations
@@ -24,24 +24,28 @@ def add_arguments(parser: ArgumentParser) -> None:
         nargs="?",
         choices=("list", "add", "remove"),
         default="list",
-        help="(default: list)",
+        help="what to do (default: list)",
     )
     parser.add_argument(
         "source",
         nargs="?",
         metavar="FILE_OR_URL",
-        help="weights to add, or the name of a model to remove",
+        help="weights file to add, or the name of a model to remove",
     )
-    parser.add_argument("--sha256", help="the hash that an added file must have")
-    parser.add_argument("--name", help="another name for an added model than its own")
     parser.add_argument(
-        "--json", action="store_true", help="a JSON list, with the whole card of each model"
+        "--sha256", metavar="HASH", help="refuse to add a file with another SHA-256"
+    )
+    parser.add_argument("--name", help="add the model under that name, instead of its own")
+    parser.add_argument(
+        "--json", action="store_true", help="print a JSON list with the model card of each model"
     )
 
 
 def run(args: Namespace) -> int:
     if (args.action == "list") == bool(args.source):
-        raise UsageError("nacre models, nacre models add FILE_OR_URL or nacre models remove NAME")
+        raise UsageError(
+            "wanted: nacre models, nacre models add FILE_OR_URL or nacre models remove NAME"
+        )
     if args.action == "list":
         return _list(args.json)
     from nacre.models import install

@@ -1,4 +1,4 @@
-"""Say whether nacre files are whole, what of them is damaged, and whether they can be decoded here.
+"""Verify nacre files: whether they are whole, which parts are damaged, whether they can be decoded here.
 
 nacre verify photo.ncr
 nacre verify photos/ --json
@@ -19,10 +19,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "inputs", nargs="+", metavar="FILE", help="nacre files, folders of them, or - for stdin"
     )
-    parser.add_argument("--model", help="the path of a weights file")
     parser.add_argument(
-        "--json", action="store_true", help="one JSON object a line, in the order given"
+        "--model", metavar="FILE", help="weights file, for files of a model that is not installed"
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     batch.add_limit_arguments(parser)
     parser.set_defaults(quiet=False, verbose=False)
 

@@ -137,7 +137,7 @@ def machine(plan: Plan) -> Machine:
     import torch
 
     return Machine(
-        processor=_processor(),
+        processor=processor(),
         cores=os.cpu_count(),
         jobs=plan.jobs,
         threads=plan.threads or (torch.get_num_threads() if plan.is_timed else 1),
@@ -149,7 +149,7 @@ def machine(plan: Plan) -> Machine:
     )
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
     except OSError:

@@ -35,3 +35,15 @@ def create(name: str) -> Codec:
             raise UsageError(f"{name}: {part!r} is not OPTION=VALUE")
         options[option] = value
     return CODECS[key](name, options)
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Split names at commas. A part that starts no codec and has a = is an option of the codec before it."""
+    found: list[str] = []
+    for part in filter(None, text.split(",")):
+        is_codec = part.partition("@")[0].partition(":")[0] in CODECS
+        if found and not is_codec and "=" in part and "@" in found[-1]:
+            found[-1] += "," + part
+        else:
+            found.append(part)
+    return tuple(dict.fromkeys(found))

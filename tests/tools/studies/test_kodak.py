@@ -1,0 +1,30 @@
+"""The tables of Kodak in the README are those of docs/results/kodak.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nacre.entropy.errors import UsageError
+from nacre.tools.evaluate.results import read_evaluation
+from nacre.tools.studies import kodak
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return read_evaluation(ROOT / "docs" / "results" / "kodak.json")
+
+
+@pytest.mark.parametrize("table", [kodak.quality_table, kodak.rate_table])
+def test_the_readme_has_the_figures_that_were_measured(table, measured, capsys):
+    assert table(measured) in (ROOT / "README.md").read_text()
+    assert kodak.main([str(ROOT / "docs" / "results" / "kodak.json")]) == 0
+    assert table(measured) in capsys.readouterr().out
+
+
+def test_a_codec_without_results_is_named(measured):
+    with pytest.raises(UsageError, match="results of h266"):
+        kodak.curve(measured, "h266")

@@ -1,0 +1,1 @@
+"""Training tiles collected from photographs in git repositories."""

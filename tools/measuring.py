@@ -1,0 +1,98 @@
+"""Options, progress and exit code of the commands that measure codecs: eval and bench."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nacre.entropy.errors import UsageError
+from nacre.tools.batch import SOME_FAILED, say
+from nacre.tools.evaluate import bench
+from nacre.tools.evaluate.bench import Listener
+from nacre.tools.evaluate.results import Evaluation
+
+
+def add_measuring_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments that eval and bench share."""
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="a folder of pictures")
+    parser.add_argument(
+        "--json", type=Path, metavar="OUT",
+        help="write the summary there, and each row to OUT with the suffix .jsonl",
+    )  # fmt: skip
+    parser.add_argument(
+        "--timing", action="store_true",
+        help="measure seconds and peak memory, one picture at a time",
+    )  # fmt: skip
+    parser.add_argument(
+        "-j", "--jobs", type=int, metavar="N", help="pictures in parallel (default: all cores)"
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N",
+        help="CPU threads of each process (default: all cores with --timing, else 1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--lpips", action="store_true", help="measure LPIPS; needs the package lpips"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print only errors and the table")
+
+
+def measure(
+    args: Namespace, codecs: tuple[str, ...], qualities: dict[str, tuple[float, ...]]
+) -> Evaluation:
+    """Run the plan of a command line, with progress on stderr. Raises UsageError."""
+    jobs = (os.cpu_count() or 1) if args.jobs is None else args.jobs
+    if jobs < 1 or (args.threads is not None and args.threads < 1):
+        raise UsageError("--jobs and --threads: at least 1")
+    plan = bench.Plan(
+        args.dataset,
+        codecs,
+        qualities,
+        args.json,
+        1 if args.timing else jobs,
+        args.timing,
+        args.lpips,
+        args.threads,
+    )
+    with _listener(args.quiet) as listener:
+        return bench.run(plan, listener)
+
+
+def exit_code(found: Evaluation) -> int:
+    is_bad = found.unreadable or any(codec.failures for codec in found.codecs)
+    return SOME_FAILED if is_bad else 0
+
+
+@contextmanager
+def _listener(quiet: bool) -> Iterator[Listener]:
+    """Show a bar for each codec on a terminal; print a line for each message everywhere."""
+    if quiet or not sys.stderr.isatty():
+        yield Listener(say=say, advance=lambda codec, done, total: None)
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks: dict[str, int] = {}
+
+        def advance(codec: str, done: int, total: int) -> None:
+            if codec not in tasks:
+                tasks[codec] = bar.add_task(codec, total=total)
+            bar.update(tasks[codec], completed=done)  # type: ignore[arg-type]
+
+        yield Listener(lambda line: bar.console.print(line, markup=False, highlight=False), advance)

@@ -1,0 +1,1 @@
+"""Studies: measurements that write JSON, from which the tables of the docs are made."""

@@ -1,0 +1,94 @@
+"""Print the tables of Kodak in the README from the results of `nacre bench`.
+
+nacre bench KODAK --codecs nacre,jpeg,webp,jpeg2000,avif,jxl,heic --json docs/results/kodak.json
+python -m nacre.tools.studies.kodak docs/results/kodak.json
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from nacre.entropy.errors import UsageError
+from nacre.tools.evaluate.bdrate import Curve, bd_rate
+from nacre.tools.evaluate.curves import curves_of, read
+from nacre.tools.evaluate.results import Evaluation, read_evaluation
+from nacre.tools.studies import study
+
+METRIC = "psnr_rgb"
+OURS, VTM = "nacre", "kodak:vtm-18.0"
+LOW_QUALITIES = 66  # and lower: the rates at which VTM and most published codecs were measured
+CODECS = {
+    "jpeg": "JPEG 4:4:4",
+    "jpeg2000": "JPEG 2000",
+    "webp": "WebP",
+    "avif": "AVIF, tune=psnr",
+    "jxl": "JPEG XL",
+    "heic": "HEIC (x265)",
+}
+PUBLISHED = {
+    "kodak:bpg_444_x265_ycbcr": "published: BPG 4:4:4",
+    "kodak:compressai-mbt2018-mean_mse_8bit": "published: mbt2018-mean (CompressAI)",
+    "kodak:hpcm-large_mse": "published: HPCM-Large",
+}
+
+
+def curve(found: Evaluation, codec: str) -> Curve:
+    """The mean curve of a codec. Raises UsageError where there are no results of it."""
+    result = found.codec(codec)
+    measured = result and curves_of(result, METRIC)
+    if not measured:
+        names = ", ".join(c.codec for c in found.codecs)
+        raise UsageError(f"results of {codec} wanted, there are {names}")
+    return measured.curve
+
+
+def quality_table(found: Evaluation) -> str:
+    """Markdown: mean rate and PSNR of nacre at each quality."""
+    result = found.codec(OURS)
+    means = {"quality": [], "bpp": [], METRIC: []} if result is None else result.means()
+    rows = [
+        [f"{quality:g}", f"{bpp:.3f}", f"{psnr:.2f}"]
+        for quality, bpp, psnr in zip(means["quality"], means["bpp"], means[METRIC], strict=True)
+    ]
+    return study.markdown(["quality", "bits per pixel", "PSNR, dB"], rows)
+
+
+def low_curve(found: Evaluation) -> Curve:
+    """The mean curve of nacre up to LOW_QUALITIES."""
+    whole = curve(found, OURS)
+    result = found.codec(OURS)
+    count = sum(q <= LOW_QUALITIES for q in result.means()["quality"]) if result else 0
+    return Curve(OURS, whole.rate[:count], whole.quality[:count], whole.dataset)
+
+
+def rate_table(found: Evaluation) -> str:
+    """Markdown: BD-rate of measured codecs and published curves against nacre and against VTM."""
+    ours, vtm = curve(found, OURS), read(VTM, METRIC).curve
+    low = _percent(vtm, low_curve(found))
+    rows = [["nacre", "", f"{_percent(vtm, ours)} ({low} over qualities 1 to {LOW_QUALITIES})"]]
+    others = {
+        label: curve(found, codec) for codec, label in CODECS.items() if found.codec(codec)
+    } | {label: read(name, METRIC).curve for name, label in PUBLISHED.items()}
+    rows += [[label, _percent(ours, c), _percent(vtm, c)] for label, c in others.items()]
+    return study.markdown(["BD-rate of", "against nacre", "against VTM 18.0"], rows)
+
+
+def _percent(anchor: Curve, test: Curve) -> str:
+    return f"{bd_rate(anchor, test).value:+.1f} %"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("results", type=Path, metavar="JSON", help="what `nacre bench` wrote")
+    args = parser.parse_args(argv)
+    found = read_evaluation(args.results)
+    print(f"{quality_table(found)}\n\n{rate_table(found)}")
+    return 0
+
+
+if __name__ == "__main__":
+    study.run(main)
