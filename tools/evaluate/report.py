@@ -13,9 +13,9 @@ from msgspec.structs import asdict
 
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.bdrate import Delta
-from nacre.tools.evaluate.compare import Comparison, compare
 from nacre.tools.evaluate.plot import Axes, Series, draw, sample
 from nacre.tools.evaluate.results import Evaluation, Row
+from nacre.tools.evaluate.side_by_side import SideBySide, compare
 from nacre.tools.evaluate.summary import Line, lines, matrix, spreads
 from nacre.tools.streams import write_output
 
@@ -60,7 +60,7 @@ def write_report(
     write_output(str(path), text.encode(), force=True)
 
 
-def page(found: Evaluation, anchors: Sequence[str], shown: Sequence[Comparison] = ()) -> str:
+def page(found: Evaluation, anchors: Sequence[str], shown: Sequence[SideBySide] = ()) -> str:
     """Return the page as text."""
     templates = environment()
     from markupsafe import Markup  # a part of Jinja2

@@ -9,7 +9,7 @@ import pytest
 
 from nacre.tools.evaluate import bench, report
 from nacre.tools.evaluate.bench import Listener, Plan
-from nacre.tools.evaluate.compare import compare
+from nacre.tools.evaluate.side_by_side import compare
 
 playwright = pytest.importorskip("playwright.sync_api", reason="make test-browser runs it")
 CHROMIUM = (

@@ -18,10 +18,10 @@ from nacre.tools.evaluate import bench, report
 from nacre.tools.evaluate.bdrate import bd_rate
 from nacre.tools.evaluate.bench import Listener, Plan
 from nacre.tools.evaluate.codecs.pillow import Jpeg
-from nacre.tools.evaluate.compare import Comparison, Side, compare
 from nacre.tools.evaluate.curves import curves_of
 from nacre.tools.evaluate.plot import Axes, Series, draw
 from nacre.tools.evaluate.results import Failure
+from nacre.tools.evaluate.side_by_side import Side, SideBySide, compare
 from nacre.tools.evaluate.summary import lines, matrix_table, spread_table
 
 ANCHORS = ["kodak:vtm-18.0", "kodak:hpcm-large_ms-ssim"]
@@ -98,7 +98,7 @@ def test_any_text_is_shown_as_it_is(found, hostile):
             machine=replace(found.machine, processor=text),
         )  # fmt: skip
         side = Side(text, text, "data:,")
-        return report.page(bad, [], [Comparison(text, 1, 1, (side, side))])
+        return report.page(bad, [], [SideBySide(text, 1, 1, (side, side))])
 
     plain, seen = Elements(named("plain")), Elements(named(hostile))
     assert seen.tags == plain.tags

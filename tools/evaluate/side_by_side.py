@@ -31,7 +31,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SideBySide:
     """The middle of a picture: the original first, then each codec."""
 
     picture: str
@@ -44,7 +44,7 @@ class Comparison:
         return {"picture": self.picture, "width": self.width, "height": self.height, "sides": sides}
 
 
-def compare(found: Evaluation, path: Path) -> Comparison:
+def compare(found: Evaluation, path: Path) -> SideBySide:
     """Encode a picture with each codec, near 0.3 bits per pixel or the least that all have reached.
 
     The first codec sets the size in bytes that the others come near to. Codecs without rows of the picture
@@ -69,7 +69,7 @@ def compare(found: Evaluation, path: Path) -> Comparison:
         said = f"{len(data):,} bytes, {bpp:.3f} bits per pixel, {psnr:.2f} dB"
         sides.append(Side(result.name, said, _url(decoded)))
     width, height = _crop(image).size
-    return Comparison(path.name, width, height, tuple(sides) if len(sides) > 1 else ())
+    return SideBySide(path.name, width, height, tuple(sides) if len(sides) > 1 else ())
 
 
 def _nearest(
