@@ -45,11 +45,15 @@ class Area:
         )
 
 
-def grid(width: int, height: int, side: int) -> Iterator[Area]:
-    """Squares of `side` that cover so many columns and rows, in raster order; the last ones are smaller."""
-    for top in range(0, height, side):
-        for left in range(0, width, side):
-            yield Area(top, min(top + side, height), left, min(left + side, width))
+def tiles(width: int, height: int, side: int, stride: int = 1) -> Iterator[Area]:
+    """The squares of `side` that cover a picture, in raster order; the last ones are smaller.
+
+    The arguments are in pixels, the areas in positions of a stride, which divides `side`.
+    """
+    rows, columns, side = positions(height, stride), positions(width, stride), side // stride
+    for top in range(0, rows, side):
+        for left in range(0, columns, side):
+            yield Area(top, min(top + side, rows), left, min(left + side, columns))
 
 
 def positions(pixels: int, stride: int) -> int:

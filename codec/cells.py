@@ -6,7 +6,7 @@ of mode EXACT are one lossless picture of the smallest rectangle around them, th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nacre.codec import jpeg, lossless
-from nacre.codec.container import Cells, Mode, pack_modes
+from nacre.codec.areas import positions
+from nacre.codec.container import Cells, Mode, Stream, pack_modes
 from nacre.entropy.errors import CorruptStream
 
 SIDE_LOG2 = 5  # of the cells that are written: 32 pixels
@@ -29,11 +30,6 @@ class Patch:
 
     is_own: NDArray[np.bool_]  # (h, w)
     pixels: Pixels  # (h, w, C), anything where not own
-
-
-def count(pixels: int, side: int) -> int:
-    """Cells along `pixels`."""
-    return -(-pixels // side)
 
 
 def write(tile: int, modes: Modes, pixels: Pixels, step: int, care: int) -> Cells:
@@ -54,7 +50,7 @@ def write(tile: int, modes: Modes, pixels: Pixels, step: int, care: int) -> Cell
 
 def all_exact(tile: int, pixels: Pixels, care: int) -> Cells:
     """The chunk of a tile without loss."""
-    shape = [count(side, 1 << SIDE_LOG2) for side in pixels.shape[:2]]
+    shape = [positions(side, 1 << SIDE_LOG2) for side in pixels.shape[:2]]
     return write(tile, np.full(shape, Mode.EXACT, np.uint8), pixels, 1, care)
 
 
@@ -62,7 +58,7 @@ def read(cells: Cells, shape: tuple[int, int, int], depth: int) -> Patch:
     """Undo `write` for a tile of (h, w, C) samples of `depth` bits. Raises CorruptStream."""
     height, width, channels = shape
     side = 1 << cells.side_log2
-    modes = read_modes(cells, count(height, side), count(width, side))
+    modes = read_modes(cells, *cells.grid(height, width))
     pixels: Pixels = np.zeros(shape, np.uint8) if depth == 8 else np.zeros(shape, np.uint16)
     is_exact, is_dct = modes == Mode.EXACT, modes == Mode.DCT
     if is_exact.any() != bool(cells.exact) or is_dct.any() != bool(cells.transformed):
@@ -89,7 +85,7 @@ def read_modes(cells: Cells, rows: int, columns: int) -> Modes:
 def cut(pixels: Pixels, side: int) -> Pixels:
     """(rows, columns, side, side, C) cells of (h, w, C); the last ones continued by their edge."""
     height, width, channels = pixels.shape
-    rows, columns = count(height, side), count(width, side)
+    rows, columns = positions(height, side), positions(width, side)
     padding = ((0, rows * side - height), (0, columns * side - width), (0, 0))
     padded: Any = np.pad(pixels, padding, mode="edge")
     found: Pixels = padded.reshape(rows, side, columns, side, channels).swapaxes(1, 2)
@@ -121,11 +117,11 @@ def _box(
 class Overlay:
     """Puts the cells of all tiles over the rows of a picture, which come from the top down."""
 
-    def __init__(
-        self, found: Mapping[int, Cells], size: tuple[int, int, int], tile: int, depth: int
-    ) -> None:
-        """`size` (H, W, C) of the picture, `tile` the side of a tile."""
-        self._found, self._size, self._tile, self._depth = found, size, tile, depth
+    def __init__(self, stream: Stream) -> None:
+        head = stream.head
+        self._found = {cells.tile: cells for cells in stream.cells}
+        self._size = head.height, head.width, head.colours
+        self._tile, self._depth = head.tile, head.bit_depth
         self._held: dict[int, Patch] = {}
 
     def put(self, pixels: Pixels, top: int, left: int) -> None:
@@ -154,9 +150,11 @@ class Overlay:
         self, top: int, bottom: int, left: int, right: int
     ) -> Iterator[tuple[int, int, int]]:
         """Number, first row and first column of the tiles with cells that these pixels meet."""
-        across = count(self._size[1], self._tile)
-        for row in range(top // self._tile, count(min(bottom, self._size[0]), self._tile)):
-            for column in range(left // self._tile, count(min(right, self._size[1]), self._tile)):
+        across = positions(self._size[1], self._tile)
+        for row in range(top // self._tile, positions(min(bottom, self._size[0]), self._tile)):
+            for column in range(
+                left // self._tile, positions(min(right, self._size[1]), self._tile)
+            ):
                 if row * across + column in self._found:
                     yield row * across + column, row * self._tile, column * self._tile
 

@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Mapping
 
-from nacre.codec.container import Alpha, Cells, Head
+from nacre.codec.container import Alpha, Cells, Head, Stream
 from nacre.entropy.errors import CorruptStream
 
 
@@ -21,20 +21,15 @@ def file_checksum(head: Head, plane: Alpha | None, of_tiles: list[int]) -> int:
     return zlib.crc32(struct.pack(f"<{len(of_tiles)}I", *of_tiles), before)
 
 
-def compare(
-    head: Head,
-    plane: Alpha | None,
-    of_symbols: Mapping[int, int],
-    cells: Mapping[int, Cells],
-    expected: int | None,
-) -> None:
+def compare(stream: Stream, of_symbols: Mapping[int, int], expected: int | None) -> None:
     """Raises CorruptStream unless tiles have the symbols and cells that were written.
 
     `of_symbols` has the checksum of every tile's symbols in order; without an `expected` checksum nothing is
     compared.
     """
+    cells = {found.tile: found for found in stream.cells}
     of_tiles = [tile_checksum(crc, cells.get(tile)) for tile, crc in of_symbols.items()]
-    if expected is not None and file_checksum(head, plane, of_tiles) != expected:
+    if expected is not None and file_checksum(stream.head, stream.alpha, of_tiles) != expected:
         raise CorruptStream(
             "the decoded symbols differ from the written ones: the checksum does not match"
         )

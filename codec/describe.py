@@ -63,12 +63,8 @@ def info(data: bytes, *, limits: Limits = Limits()) -> Info:
 
 def _stored(stream: Stream) -> dict[str, int]:
     """How many cells of each mode but LATENT there are."""
-    head, modes = stream.head, b""
-    across = -(-head.width // head.tile)
+    modes = b""
     for found in stream.cells:
-        row, column = divmod(found.tile, across)
-        height = min(head.tile, head.height - row * head.tile)
-        width = min(head.tile, head.width - column * head.tile)
-        side = 1 << found.side_log2
-        modes += found.modes(-(-height // side) * -(-width // side))
+        rows, columns = found.grid(*stream.head.tile_size(found.tile))
+        modes += found.modes(rows * columns)
     return {mode.name: modes.count(mode) for mode in (Mode.EXACT, Mode.DCT) if mode in modes}

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from typing_extensions import Unpack
 
 from nacre.codec import alpha, checksums, fill, memory, strips, tiles
-from nacre.codec.areas import Area, grid, positions
+from nacre.codec.areas import Area, positions
+from nacre.codec.areas import tiles as tiles_of
 from nacre.codec.bodies import stored
 from nacre.codec.container import (
     MAX_QUALITY,
@@ -152,7 +153,8 @@ class Encoder:
         coded: list[CodedTile] = []
         with torch.inference_mode(False), torch.no_grad(), memory_errors_named():
             t = self._run.level(quality)
-            areas, side = self._areas(head), head.tile // self._stride
+            areas = list(tiles_of(self.width, self.height, head.tile, self._stride))
+            side = head.tile // self._stride
             for band in self._analysis.bands(t, side):
                 for left in range(0, strips.size_of(band)[1], side):
                     number = len(coded)
@@ -165,11 +167,6 @@ class Encoder:
                         memory.give_back_freed()
                 del band
         return self._file(head, coded)
-
-    def _areas(self, head: Head) -> list[Area]:
-        """The entropy tiles."""
-        height, width = (positions(side, self._stride) for side in (self.height, self.width))
-        return list(grid(width, height, head.tile // self._stride))
 
     def _file(self, head: Head, coded: list[CodedTile]) -> bytes:
         """The file of all tiles; without a latent where no tile has one."""
@@ -228,8 +225,7 @@ class Encoder:
     def _check_limits(self, effort: int) -> None:
         network = self._run.network
         height, width = (positions(side, self._stride) for side in (self.height, self.width))
-        coarsest = max(plane.stride for plane in network.planes.values())
-        searched = searched_positions(height, width, network.reach, coarsest) if effort else 0
+        searched = searched_positions(height, width, network) if effort else 0
         check_limits(self._head(1), network.reach, self._run.limits, searched)
 
     def _head(self, quality: int) -> Head:

@@ -19,8 +19,7 @@ def check_limits(
 
     Without a `reach` there are no networks to run. A search works on so many positions at once.
     """
-    if head.width * head.height > limits.pixels:
-        raise LimitError(f"{head.width}x{head.height} pixels are over the limit of {limits.pixels}")
+    limits.check_pixels(head.width, head.height)
     needed = head.width * head.height * SAMPLE_BYTES * head.bit_depth // 8
     if reach is None:
         needed += min(head.height, head.tile) * head.width * STORED_ROW_BYTES

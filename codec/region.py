@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nacre.codec.areas import Area
+from nacre.codec import areas
+from nacre.codec.areas import Area, positions
 from nacre.codec.container import Head
 from nacre.entropy.errors import UsageError
 
@@ -28,10 +29,15 @@ class Region:
 
     def area(self, head: Head, stride: int, halo: int = 0) -> Area:
         """The positions of a latent that the region and a halo of so many positions need."""
-        height, width = (-(-side // stride) for side in (head.height, head.width))
         return Area(
             max(0, self.y // stride - halo),
-            min(height, -(-(self.y + self.height) // stride) + halo),
+            min(positions(head.height, stride), positions(self.y + self.height, stride) + halo),
             max(0, self.x // stride - halo),
-            min(width, -(-(self.x + self.width) // stride) + halo),
+            min(positions(head.width, stride), positions(self.x + self.width, stride) + halo),
         )
+
+    def tiles(self, head: Head, stride: int, halo: int = 0) -> dict[int, Area]:
+        """The entropy tiles that these positions lie in, by number."""
+        wanted = self.area(head, stride, halo)
+        every = enumerate(areas.tiles(head.width, head.height, head.tile, stride))
+        return {number: area for number, area in every if area.meets(wanted)}

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nacre.codec.chunks import SIGNATURE, Bytes, read_chunks
-from nacre.codec.container import End, Head, Limits, Stream
+from nacre.codec.container import End, Limits, Stream
 from nacre.entropy.errors import CorruptStream, NacreError, StreamError, TruncatedStream
-from nacre.models import zoo
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def verify(data: Bytes, *, model: str | Path | None = None, limits: Limits = Lim
         is_whole = stream.end is not None
         if not is_whole:
             remarks.append("the file is cut: it decodes to a coarser picture")
-        _parse(data, stream.head, model, limits)
+        _parse(data, model, limits)
     except TruncatedStream as error:
         return Verdict(False, is_damaged, False, _distinct([*remarks, str(error)]), chunks)
     except NacreError as error:
@@ -51,12 +50,11 @@ def verify(data: Bytes, *, model: str | Path | None = None, limits: Limits = Lim
     return Verdict(is_whole, is_damaged, True, _distinct(remarks), chunks)
 
 
-def _parse(data: Bytes, head: Head, model: str | Path | None, limits: Limits) -> None:
+def _parse(data: Bytes, model: str | Path | None, limits: Limits) -> None:
     import warnings
 
     from nacre.codec.decoder import CutFileWarning, Opened
 
-    zoo.model_of_stream(head.model, model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CutFileWarning)  # said already
         Opened(data, model=model, limits=limits).parse()

@@ -76,6 +76,10 @@ class Turn:
 
     def where(self, height: int, width: int, device: torch.device) -> Tensor:
         """(1, C, height, width) bool: the elements of this turn."""
+        if self.is_whole:  # no memory, and no place in the cache of masks
+            return torch.ones((), dtype=torch.bool, device=device).expand(
+                1, len(self.channels), height, width
+            )
         return _where(self, height, width, device)
 
 

@@ -116,6 +116,11 @@ class Network(nn.Module, ABC):
         """The pass of training: see `estimate`, which says in which direction each estimate errs."""
         return estimate(self, x, t, hard)
 
+    @property
+    def coarsest_stride(self) -> int:
+        """Pixels a side for one position of the coarsest plane."""
+        return max(plane.stride for plane in self.planes.values())
+
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())
 

@@ -82,7 +82,7 @@ def _fetched(source: str, sha256: str | None) -> tuple[bytes, dict[str, Any]]:
     except OSError as error:
         raise UsageError(f"{source}: {error.strerror}") from error
     beside = path.with_suffix(zoo.CARD_SUFFIX)
-    return data, zoo._read_card(beside) if beside.is_file() else {}
+    return data, zoo.read_card(beside) if beside.is_file() else {}
 
 
 def _downloaded(address: str) -> bytes:

@@ -71,19 +71,19 @@ def write_weights(
     network: Network,
     integers: Integers,
     tables: Mapping[str, Tables],
-) -> bytes:
-    """Write a weights file, whole or not at all; returns the model id."""
+) -> CodingModel:
+    """Write a weights file, whole or not at all; returns the model as it reads from there."""
     described = {
         "name": name,
         "family": family,
         "config": families.config_values(network.config),
     }
     data = save(pack(network, integers, tables), {KEY: json.dumps(described)})
-    unpack(data)  # a file that cannot be read is never written
+    model = unpack(data)  # a file that cannot be read is never written
     partial = path.with_name(path.name + ".part")
     partial.write_bytes(data)
     os.replace(partial, path)
-    return model_id(data)
+    return model
 
 
 def model_id(data: bytes) -> bytes:

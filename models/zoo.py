@@ -58,10 +58,11 @@ def card(name: str) -> dict[str, Any]:
     path = _weights().get(name)
     if path is None:
         raise _unknown(name)
-    return _read_card(path.with_suffix(CARD_SUFFIX))
+    return read_card(path.with_suffix(CARD_SUFFIX))
 
 
-def _read_card(path: Path) -> dict[str, Any]:
+def read_card(path: Path) -> dict[str, Any]:
+    """The model card in a file. Raises WeightsError."""
     try:
         found = dict(json.loads(path.read_text("utf-8")))
         bytes.fromhex(found["sha256"])
@@ -87,7 +88,7 @@ def load_model(model: str | Path = DEFAULT) -> CodingModel:
     """
     known = _weights().get(str(model))
     if known is not None:
-        return _loaded(known, str(_read_card(known.with_suffix(CARD_SUFFIX))["sha256"]))
+        return _loaded(known, str(read_card(known.with_suffix(CARD_SUFFIX))["sha256"]))
     path = Path(model)
     if path.suffix != SUFFIX:
         raise _unknown(str(model))

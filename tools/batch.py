@@ -158,6 +158,12 @@ def add_coding_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-j", "--threads", type=int, metavar="N", help="CPU threads (default: all cores)"
     )
+    add_network_arguments(parser)
+    add_limit_arguments(parser)
+
+
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that runs networks to code."""
     parser.add_argument(
         "--device", default="cpu", help="where the networks run: cpu, cuda, ... (default: cpu)"
     )
@@ -165,7 +171,6 @@ def add_coding_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision", choices=["float32", "bfloat16"], default="float32",
         help="of the networks (default: float32)",
     )  # fmt: skip
-    add_limit_arguments(parser)
 
 
 def add_limit_arguments(parser: argparse.ArgumentParser) -> None:

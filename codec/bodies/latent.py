@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nacre.codec import cells, checksums, memory, strips, tiles
-from nacre.codec.areas import grid, positions
 from nacre.codec.bodies.stored import stored_rows
 from nacre.codec.container import Head, Stream
 from nacre.codec.limits import check_limits
@@ -32,9 +31,7 @@ class LatentBody:
                 f"tiles of {head.tile} pixels do not fit a stride of {reach.stride}"
             )
         self._window = region.area(head, reach.stride, reach.halo)
-        height, width = (positions(side, reach.stride) for side in (head.height, head.width))
-        every = enumerate(grid(width, height, head.tile // reach.stride))
-        self.tiles = {number: area for number, area in every if area.meets(self._window)}
+        self.tiles = region.tiles(head, reach.stride, reach.halo)
 
     def require_all_layers(self, stream: Stream) -> None:
         layers = layer_count(self._run.network.schedule)
@@ -54,9 +51,7 @@ class LatentBody:
             head.colours,
             head.bit_depth,
         )
-        found = {chunk.tile: chunk for chunk in stream.cells}
-        size = (head.height, head.width, head.colours)
-        overlay = cells.Overlay(found, size, head.tile, head.bit_depth)
+        overlay = cells.Overlay(stream)
         for pixels in blocks:
             first, last = max(0, -at), min(len(pixels), region.height - at)
             if first < last:
@@ -68,7 +63,7 @@ class LatentBody:
     def parse(self, stream: Stream, expected: int | None) -> None:
         for _ in self._bands(stream, expected):
             pass
-        for _ in stored_rows({c.tile: c for c in stream.cells}, self._head, self._region):
+        for _ in stored_rows(stream, self._region):
             pass
 
     def _bands(self, stream: Stream, expected: int | None) -> Iterator[Planes]:
@@ -89,8 +84,7 @@ class LatentBody:
                 band.put(at, strips.window(decoded.shown, rows, columns))
                 del decoded
             if len(found) == len(self.tiles):
-                of_cells = {chunk.tile: chunk for chunk in stream.cells}
-                checksums.compare(self._head, stream.alpha, found, of_cells, expected)
+                checksums.compare(stream, found, expected)
             assert band is not None
             if band.height < self._window.height:
                 memory.give_back_freed()

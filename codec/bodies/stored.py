@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nacre.codec import cells, checksums
-from nacre.codec.areas import grid
+from nacre.codec.areas import tiles
 from nacre.codec.container import Cells, Head, Stream
 from nacre.codec.limits import check_limits
 from nacre.codec.region import Region
@@ -21,7 +21,7 @@ ROWS = 256  # of pixels at a time
 def write(pixels: Pixels, tile: int, care: int) -> Iterator[Cells]:
     """The CELL chunks of pixels (H, W, 1 or 3) without loss; each is read again and compared."""
     height, width = pixels.shape[:2]
-    for number, area in enumerate(grid(width, height, tile)):
+    for number, area in enumerate(tiles(width, height, tile)):
         own = pixels[area.pixels(1)]
         found = cells.all_exact(number, own, care)
         shown = cells.read(found, own.shape, 8 * pixels.itemsize).pixels
@@ -35,30 +35,24 @@ class StoredBody:
 
     def __init__(self, head: Head, region: Region, options: Mapping[str, Any]) -> None:
         check_limits(head, None, limits_of(options))
-        self._head, self._region = head, region
-        wanted = region.area(head, 1)
-        tiles = enumerate(grid(head.width, head.height, head.tile))
-        self.tiles = {number for number, area in tiles if area.meets(wanted)}
+        self._region = region
+        self.tiles = region.tiles(head, 1)
 
     def require_all_layers(self, stream: Stream) -> None:
         """There are none."""
 
     def rows(self, stream: Stream, expected: int | None) -> Iterator[Pixels]:
-        head, region = self._head, self._region
-        found = {chunk.tile: chunk for chunk in stream.cells}
-        no_symbols = dict.fromkeys(sorted(self.tiles), 0)
-        checksums.compare(head, stream.alpha, no_symbols, found, expected)
-        yield from stored_rows(found, head, region)
+        checksums.compare(stream, dict.fromkeys(sorted(self.tiles), 0), expected)
+        yield from stored_rows(stream, self._region)
 
     def parse(self, stream: Stream, expected: int | None) -> None:
         for _ in self.rows(stream, expected):
             pass
 
 
-def stored_rows(found: Mapping[int, Cells], head: Head, region: Region) -> Iterator[Pixels]:
+def stored_rows(stream: Stream, region: Region) -> Iterator[Pixels]:
     """Rows of the region with nothing but cells in them."""
-    size = (head.height, head.width, head.colours)
-    overlay = cells.Overlay(found, size, head.tile, head.bit_depth)
+    head, overlay = stream.head, cells.Overlay(stream)
     for top in range(0, region.height, ROWS):
         height = min(ROWS, region.height - top)
         pixels = np.zeros((height, region.width, head.colours), DTYPES[head.bit_depth])

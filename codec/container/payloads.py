@@ -10,7 +10,7 @@ from math import isqrt
 from typing import ClassVar
 
 from nacre.codec.chunks import VARINT_MAX_BYTES, read_varint, write_varint
-from nacre.entropy.errors import CorruptStream, UnsupportedStream
+from nacre.entropy.errors import CorruptStream, LimitError, UnsupportedStream
 
 VERSION = 2
 MAX_QUALITY = 100
@@ -27,6 +27,11 @@ class Limits:
     pixels: int = 2**28
     memory_bytes: int = 4 << 30
     metadata_bytes: int = 64 << 20
+
+    def check_pixels(self, width: int, height: int) -> None:
+        """Raises LimitError for a picture of more pixels."""
+        if width * height > self.pixels:
+            raise LimitError(f"{width}x{height} pixels are over the limit of {self.pixels}")
 
 
 class Coding(IntEnum):
@@ -127,6 +132,14 @@ class Head:
     @property
     def tile_count(self) -> int:
         return -(-self.width // self.tile) * -(-self.height // self.tile)
+
+    def tile_size(self, tile: int) -> tuple[int, int]:
+        """Height and width in pixels of the tile of that number."""
+        row, column = divmod(tile, -(-self.width // self.tile))
+        return (
+            min(self.tile, self.height - row * self.tile),
+            min(self.tile, self.width - column * self.tile),
+        )
 
     def to_bytes(self) -> bytes:
         coding, samples = (
@@ -246,6 +259,11 @@ class Cells:
         packed, at = (b"", at + 1) if form else _sized(data, at + 1)
         exact, at = _sized(data, at)
         return cls(tile, side_log2, form, packed, exact, data[at:])
+
+    def grid(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of cells in a tile of that size in pixels."""
+        side = 1 << self.side_log2
+        return -(-height // side), -(-width // side)
 
     def modes(self, count: int) -> bytes:
         """The mode of each of so many cells, a byte each. Raises CorruptStream."""

@@ -195,17 +195,10 @@ class _Reader:
         if not is_wanted:
             return
         is_mapped = self.head.coding == Coding.CELLS and not found.form
-        if is_mapped and Mode.LATENT in found.modes(self._cell_count(found)):
+        rows, columns = found.grid(*self.head.tile_size(tile))
+        if is_mapped and Mode.LATENT in found.modes(rows * columns):
             raise CorruptStream(f"a cell of tile {tile} comes from a latent, and there is none")
         self.cells.append(found)
-
-    def _cell_count(self, cells: Cells) -> int:
-        """The number of cells in a tile."""
-        head, side = self.head, 1 << cells.side_log2
-        row, column = divmod(cells.tile, -(-head.width // head.tile))
-        height = min(head.tile, head.height - row * head.tile)
-        width = min(head.tile, head.width - column * head.tile)
-        return -(-height // side) * -(-width // side)
 
     def _follows(self, chunk: Latent | Cells) -> bool:
         """Whether a chunk of a tile of this picture comes behind the one before it."""
@@ -240,6 +233,5 @@ def _read_head(chunks: Iterator[Chunk], limits: Limits) -> Head:
     if chunk.kind != Head.TYPE:
         raise CorruptStream(f"the first chunk is {chunk.kind.decode()}, not {Head.TYPE.decode()}")
     head = Head.from_bytes(chunk.checked())
-    if head.width * head.height > limits.pixels:
-        raise LimitError(f"{head.width}x{head.height} pixels are over the limit of {limits.pixels}")
+    limits.check_pixels(head.width, head.height)
     return head

@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from nacre.entropy.errors import LimitError
+from nacre.codec.container import Limits
 
 _limit: ContextVar[int | None] = ContextVar("nacre_pixel_limit", default=None)
 
@@ -31,12 +31,6 @@ def pixel_limit(pixels: int) -> Iterator[None]:
         _limit.reset(token)
 
 
-def check_pixels(width: int, height: int, limit: int) -> None:
-    """Raise LimitError for a picture of more than `limit` pixels."""
-    if width * height > limit:
-        raise LimitError(f"{width}x{height} pixels are over the limit of {limit}")
-
-
 def _wrap_check() -> None:
     check = getattr(Image, "_decompression_bomb_check", None)
     if check is None:  # a later Pillow may have another way; its limit then holds
@@ -48,7 +42,7 @@ def _wrap_check() -> None:
         if limit is None:
             check(size, *args, **options)
         else:
-            check_pixels(*size, limit)
+            Limits(limit).check_pixels(*size)
 
     Image._decompression_bomb_check = check_by_our_limit
 

@@ -19,7 +19,7 @@ from nacre.codec.container import Limits
 from nacre.codec.pictures import kinds, png_texts, webp
 from nacre.codec.pictures.colour import Picture, to_picture
 from nacre.codec.pictures.metadata import warn
-from nacre.codec.pictures.pillow_limit import check_pixels, pixel_limit
+from nacre.codec.pictures.pillow_limit import pixel_limit
 from nacre.entropy.errors import ImageError, LimitError
 
 Source = str | os.PathLike[str] | IO[bytes]
@@ -81,14 +81,14 @@ def _from_array(source: str | IO[bytes], limits: Limits) -> Picture:
     except (ValueError, EOFError) as error:
         raise ImageError(f"not an array that NumPy can map: {error}") from error
     if array.ndim > 1:
-        check_pixels(array.shape[1], array.shape[0], limits.pixels)
+        limits.check_pixels(array.shape[1], array.shape[0])
     return to_picture(array)
 
 
 def _opened(name: str, data: bytes, limits: Limits) -> Image.Image:
     """An image that is not loaded yet."""
     if sides := webp.size(data):
-        check_pixels(*sides, limits.pixels)
+        limits.check_pixels(*sides)
     try:
         image = Image.open(io.BytesIO(data))
     except LimitError:

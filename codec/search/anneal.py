@@ -36,7 +36,7 @@ def anneal(target: Target, planes: Planes, iterations: int, progress: Progress) 
     planes = {name: plane.clone() for name, plane in planes.items()}
     network = target.run.network
     strides = {name: plane.stride // target.reach.stride for name, plane in network.planes.items()}
-    halo = annealing_halo(target.reach, max(p.stride for p in network.planes.values()))
+    halo = annealing_halo(network)
     finest = next(name for name, factor in strides.items() if factor == 1)
     size = strips.size_of({finest: planes[finest]})
     found = list(windows(size, window_side(target.reach), halo))

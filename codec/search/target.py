@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from nacre.codec import strips
-from nacre.codec.areas import Span, spans
+from nacre.codec.areas import Span, positions, spans
 from nacre.codec.run import Run
 from nacre.codec.tiles import DecodedTile, EncodedTile, finite
 from nacre.entropy.walk import Planes
-from nacre.models.family import Reach
+from nacre.models.family import Network, Reach
 
 WINDOW_PIXELS = 768  # a side, without the halo
 ANNEALING_HALO = 128  # pixels around a window that is annealed
@@ -102,15 +102,17 @@ def window_side(reach: Reach) -> int:
     return max(1, WINDOW_PIXELS // reach.stride)
 
 
-def annealing_halo(reach: Reach, coarsest: int) -> int:
-    """Positions around a window that is annealed: whole ones of the plane with the largest stride."""
-    step = max(1, coarsest // reach.stride)
-    return -(-max(1, ANNEALING_HALO // reach.stride) // step) * step
+def annealing_halo(network: Network) -> int:
+    """Positions around a window that is annealed: whole ones of the coarsest plane."""
+    stride = network.reach.stride
+    step = max(1, network.coarsest_stride // stride)
+    return positions(max(1, ANNEALING_HALO // stride), step) * step
 
 
-def searched_positions(height: int, width: int, reach: Reach, coarsest: int) -> int:
+def searched_positions(height: int, width: int, network: Network) -> int:
     """Positions that a search works on at once, of a latent of that size."""
-    side = window_side(reach) + 2 * max(2 * reach.halo, annealing_halo(reach, coarsest))
+    reach = network.reach
+    side = window_side(reach) + 2 * max(2 * reach.halo, annealing_halo(network))
     return min(height, side) * min(width, side)
 
 

@@ -67,10 +67,10 @@ def test_a_stream_of_an_unknown_model_names_it():
 
 def test_writing_and_reading_weights(tiny, tiny_model, tmp_path):
     path = tmp_path / "again.safetensors"
-    id = write_weights(
+    model = write_weights(
         path, "tiny", "nacre", tiny_model.network, tiny_model.integers, tiny_model.tables
     )
-    assert id == tiny_model.id
+    assert model.id == tiny_model.id
     assert path.read_bytes() == tiny.read_bytes()
 
 

@@ -60,7 +60,7 @@ SHEET_COLUMNS, SHEET_ROWS, SHEET_CELL = 8, 6, 200
 
 @dataclass
 class Looked:
-    """The result of a look at one file; kept in OUT/work/looked.jsonl."""
+    """The result of a look at one file; kept in looked.jsonl, in the folder `work` of OUT."""
 
     blob: str
     reason: str = ""  # why it is not a photograph; empty where it may be one

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from nacre.tools import values
+from nacre.tools import batch, values
 from nacre.tools.evaluate.results import table
 from nacre.tools.measuring import add_measuring_arguments, exit_code, measure
 
@@ -25,13 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--qualities", metavar="Q,Q,...", help="of the files, 1 to 100 (default: a sweep over all)"
     )
-    parser.add_argument(
-        "--device", default="cpu", help="where the networks run: cpu, cuda, ... (default: cpu)"
-    )
-    parser.add_argument(
-        "--precision", choices=["float32", "bfloat16"], default="float32",
-        help="of the networks (default: float32)",
-    )  # fmt: skip
+    batch.add_network_arguments(parser)
 
 
 def run(args: Namespace) -> int:

@@ -11,7 +11,7 @@ import torch
 from nacre.datasets.memory import open_store
 from nacre.models.family import Network
 from nacre.models.install import described
-from nacre.models.weights_file import integer_hash, pack, unpack, write_weights
+from nacre.models.weights_file import integer_hash, pack, write_weights
 from nacre.tools.export.averaging import Shares, averaged
 from nacre.tools.export.calibration import quantise_on
 from nacre.tools.export.fitting import fit
@@ -33,12 +33,12 @@ def export_run(folder: Path, output: Path, name: str, count: int, others: Shares
     found = Checkpoint.load(folder / FILE)
     recipe = Recipe.from_json(found.recipe)
     network = _network(recipe, averaged(found.ema, others))
-    unit = max(plane.stride for plane in network.planes.values())
+    unit = network.coarsest_stride
     store = open_store(recipe.data.pictures, recipe.steps.crop, folder)
     pictures = spread(store, count, unit)
     integers = quantise_on(network, pictures[::CALIBRATION_SHARE])
     tables = fit(network, sample_all(network, integers, pictures))
-    write_weights(output, name, recipe.model.family, network, integers, tables)
+    model = write_weights(output, name, recipe.model.family, network, integers, tables)
     rates = "no held-out pictures: nothing was measured"
     if recipe.data.held_out:
         store = open_store(recipe.data.held_out, recipe.steps.crop, folder)
@@ -46,7 +46,7 @@ def export_run(folder: Path, output: Path, name: str, count: int, others: Shares
         rates = report(measure(network, tables, unseen))
     data = output.read_bytes()
     card = {
-        **described(unpack(data), hashlib.sha256(data).hexdigest()),
+        **described(model, hashlib.sha256(data).hexdigest()),
         "integer_sha256": integer_hash(pack(network, integers, tables)),
         "license": "Apache-2.0",
         "data": list(recipe.data.pictures),
