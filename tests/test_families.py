@@ -17,6 +17,7 @@ from nacre.entropy.errors import WeightsError
 from nacre.models import family as families
 from nacre.models import zoo
 from nacre.tools.cli import main
+from nacre.tools.evaluate import metrics
 
 PAGE = Path(__file__).parents[1] / "docs" / "families.md"
 CODE = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S))
@@ -68,8 +69,7 @@ def installed(flat, tmp_path, monkeypatch):
 
 
 def psnr_db(a, b) -> float:
-    mse = np.square(np.asarray(a, float) - np.asarray(b, float)).mean()
-    return float(10 * np.log10(255**2 / mse))
+    return metrics.psnr_db(np.asarray(a), np.asarray(b))
 
 
 def test_it_is_at_most_a_hundred_lines():
