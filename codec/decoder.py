@@ -88,8 +88,9 @@ class Opened:
             self._body.require_all_layers(stream)
 
     def parse(self) -> None:
-        """Read every symbol, and every cell, without making a picture; raises CorruptStream."""
+        """Read every symbol, cell and the transparency, without a picture; raises CorruptStream."""
         with torch.inference_mode(), memory_errors_named():
+            self.alpha()
             self._body.parse(self._stream, self._expected)
 
     @property

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nacre import codec
+from nacre.codec import checksums
+from nacre.codec.container import Alpha, End, Stream
 from nacre.codec.verify import verify
 
 
@@ -58,3 +62,16 @@ def test_damage_that_checksums_of_chunks_do_not_see(data, tiny):
 def test_what_is_no_file_of_ours(tiny):
     assert state(b"GIF89a and so on", tiny)[1:3] == (True, False)
     assert state(b"", tiny)[:3] == (False, False, False)
+
+
+def test_transparency_that_is_no_plane_is_damage_behind_right_checksums(photo):
+    """A file without a latent: its checksum of symbols is 0, so that the file's can be made anew."""
+    image = photo.copy()
+    image.putalpha(photo.convert("L"))
+    stream = Stream.from_bytes(codec.encode(image, lossless=True))
+    assert state(stream.to_bytes()) == (True, False, True, ())
+    garbage = Alpha(b"\1garbage")
+    of_tiles = [checksums.tile_checksum(0, cells) for cells in stream.cells]
+    end = End(checksums.file_checksum(stream.head, garbage, of_tiles))
+    broken = replace(stream, alpha=garbage, end=end).to_bytes()
+    assert state(broken)[:3] == (True, True, False)
