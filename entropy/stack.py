@@ -107,6 +107,13 @@ class FastStack:
         return self._coder.is_empty()
 
 
+@lru_cache(KEPT_MODELS)
+def _lists(frequencies: _Key) -> tuple[list[int], list[int]]:
+    """Frequencies, and the sum of those before each, as numbers of Python."""
+    array = frequencies.array
+    return array.tolist(), (np.cumsum(array) - array).tolist()
+
+
 class PlainStack:
     """In Python: the same bytes at 0.3 to 1 million symbols a second."""
 
@@ -117,8 +124,7 @@ class PlainStack:
             self._state = self._state << 32 | self._bulk.pop()
 
     def push(self, symbols: Symbols, frequencies: Ints) -> None:
-        counts = frequencies.tolist()
-        starts = (np.cumsum(frequencies) - frequencies).tolist()
+        counts, starts = _lists(_Key(frequencies))
         state, bulk = self._state, self._bulk
         for s in reversed(symbols.tolist()):
             count = counts[s]
@@ -132,8 +138,7 @@ class PlainStack:
     def pop(self, count: int, frequencies: Ints) -> Symbols:
         from bisect import bisect_right
 
-        counts = frequencies.tolist()
-        starts = (np.cumsum(frequencies) - frequencies).tolist()
+        counts, starts = _lists(_Key(frequencies))
         state, bulk, out = self._state, self._bulk, np.empty(count, np.int32)
         for i in range(count):
             quantile = state & TOTAL - 1
