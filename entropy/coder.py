@@ -34,7 +34,22 @@ def _groups(rows: TableRows, tables: Tables) -> Iterator[tuple[int, NDArray[np.i
 
 
 class SymbolEncoder:
-    """Collects symbols in the order in which they will be decoded; `finish` codes them in reverse."""
+    """Collects symbols in the order in which they will be decoded; `finish` codes them in reverse.
+
+    >>> from nacre.entropy.tables import integer_frequencies
+    >>> frequencies = integer_frequencies(np.array([1, 2, 1, 0.01]))  # of -1, 0, 1, and of an escape
+    >>> tables = Tables(np.array([0, 1]), frequencies, coded_from=1)
+    >>> rows = np.array([1, 1, 0, 1], np.uint8)
+    >>> encoder = SymbolEncoder()
+    >>> encoder.push(np.array([0, -1, 0, 7], np.int32), rows, tables)
+    >>> data = encoder.finish()
+    >>> decoder = SymbolDecoder(data)
+    >>> decoder.pull(rows, tables).tolist()
+    [0, -1, 0, 7]
+    >>> decoder.finish()
+    >>> data.hex()
+    'dd6e4208'
+    """
 
     def __init__(self, stack: Callable[[], Stack] = new_stack) -> None:
         self._stack = stack

@@ -115,7 +115,17 @@ def _lists(frequencies: _Key) -> tuple[list[int], list[int]]:
 
 
 class PlainStack:
-    """In Python: the same bytes at 0.3 to 1 million symbols a second."""
+    """In Python: the same bytes at 0.3 to 1 million symbols a second.
+
+    >>> stack, frequencies = PlainStack(), integer_frequencies(np.array([0.9, 0.1]))
+    >>> stack.push(np.array([0, 1, 0, 0], np.int32), frequencies)
+    >>> stack.to_bytes().hex()
+    '00000001'
+    >>> stack.pop(4, frequencies).tolist()
+    [0, 1, 0, 0]
+    >>> stack.is_empty()
+    True
+    """
 
     def __init__(self, data: bytes = b"") -> None:
         self._bulk: list[int] = _words(data).tolist()

@@ -32,6 +32,11 @@ class Tables:
     `frequencies` holds the tables of rows `coded_from`, `coded_from` + 1, ... one after the other;
     that of a row has 2 * radius + 2 entries: symbols from -radius up, then the escape.
     Raises WeightsError when any entry is not positive or a table does not sum to 2**PRECISION.
+
+    >>> frequencies = integer_frequencies(np.array([1, 2, 1, 0.01]))  # of -1, 0, 1, and of an escape
+    >>> tables = Tables(np.array([0, 1]), frequencies, coded_from=1)
+    >>> tables.bits(1).round(2).tolist()
+    [2.0, 1.0, 2.0, 8.65]
     """
 
     radius: Ints  # (rows,)
@@ -101,6 +106,9 @@ def integer_frequencies(probabilities: NDArray[np.float64]) -> Ints:
     """Positive integers that sum to 2**PRECISION, close to (n,) probabilities of any positive sum.
 
     The largest takes what rounding leaves over.
+
+    >>> integer_frequencies(np.array([1.0, 2.0, 0.0])).tolist()
+    [5592405, 11184810, 1]
     """
     weights = np.maximum(np.asarray(probabilities, np.float64), 0)
     weights = weights / weights.max()  # their sum may be too small to divide by

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
-
 import pytest
 import torch
 
-from nacre.entropy import schedule
 from nacre.entropy.schedule import Turn, check, checkerboard, layer_count, quarters, whole
 
 CPU = torch.device("cpu")
-
-
-def test_the_drawings_in_the_docstring_hold():
-    assert doctest.testmod(schedule).failed == 0
 
 
 @pytest.mark.parametrize(

@@ -183,8 +183,8 @@ except WeightsError:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no resource module")
 def test_a_small_file_cannot_claim_gigabytes(tiny, tmp_path):
-    """Widths of 4096 are 2 GB of parameters; a file of 168 kB has to bring them."""
-    claims = described(config={"width8": 4096, "width16": 4096, "latent": 4096})
+    """Widths that the integers do not tell: 3.4 GB of parameters, which a file of 168 kB has to bring."""
+    claims = described(config={"width8": 4096, "width16": 4096, "context": 4096})
     (tmp_path / "claims").write_bytes(changed(tiny, claims))
     command = [sys.executable, "-c", PEAK, str(tiny), str(tmp_path / "claims")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
