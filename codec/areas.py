@@ -93,7 +93,17 @@ class Span:
         )
 
 
-def spans(count: int, size: int, beyond: int) -> list[Span]:
-    """`count` positions in spans of `size`, each computed with `beyond` more on both sides."""
+def spans(count: int, size: int, beyond: int, align: int = 1) -> list[Span]:
+    """`count` positions in spans of `size`, each computed with `beyond` more on both sides.
+
+    What is computed begins at a multiple of `align`, and ends at one or with the last position.
+    """
     ends = [(start, min(start + size, count)) for start in range(0, count, size)]
-    return [Span(s, e, max(0, s - beyond), min(count, e + beyond)) for s, e in ends]
+    return [Span(start, end, *widened(start, end, beyond, align, count)) for start, end in ends]
+
+
+def widened(start: int, end: int, beyond: int, align: int, count: int) -> tuple[int, int]:
+    """`start` to `end` of `count` positions, with `beyond` more on both sides, from one multiple of `align`
+    to another."""
+    low = max(0, start - beyond) // align * align
+    return low, min(count, -(-(end + beyond) // align) * align)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nacre.codec import areas
-from nacre.codec.areas import Area, positions
+from nacre.codec.areas import Area, positions, widened
 from nacre.codec.container import Head
 from nacre.entropy.errors import UsageError
 
@@ -27,17 +27,22 @@ class Region:
                 f"region {self.x},{self.y},{self.width},{self.height} is not inside {head.width}x{head.height}"
             )
 
-    def area(self, head: Head, stride: int, halo: int = 0) -> Area:
-        """The positions of a latent that the region and a halo of so many positions need."""
-        return Area(
-            max(0, self.y // stride - halo),
-            min(positions(head.height, stride), positions(self.y + self.height, stride) + halo),
-            max(0, self.x // stride - halo),
-            min(positions(head.width, stride), positions(self.x + self.width, stride) + halo),
-        )
+    def area(self, head: Head, stride: int, halo: int = 0, align: int = 1) -> Area:
+        """The positions of a latent that the region and a halo of so many positions need.
 
-    def tiles(self, head: Head, stride: int, halo: int = 0) -> dict[int, Area]:
+        They begin at multiples of `align`, and end at multiples or with the picture.
+        """
+        rows, columns = (
+            widened(first // stride, positions(last, stride), halo, align, positions(count, stride))
+            for first, last, count in (
+                (self.y, self.y + self.height, head.height),
+                (self.x, self.x + self.width, head.width),
+            )
+        )
+        return Area(*rows, *columns)
+
+    def tiles(self, head: Head, stride: int, halo: int = 0, align: int = 1) -> dict[int, Area]:
         """The entropy tiles that these positions lie in, by number."""
-        wanted = self.area(head, stride, halo)
+        wanted = self.area(head, stride, halo, align)
         every = enumerate(areas.tiles(head.width, head.height, head.tile, stride))
         return {number: area for number, area in every if area.meets(wanted)}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nacre.codec import memory
-from nacre.codec.areas import Area, Span, positions, spans
+from nacre.codec.areas import Area, Span, positions, spans, widened
 from nacre.codec.run import Run
 from nacre.codec.tiles import finite
 from nacre.entropy.walk import Planes
@@ -50,12 +50,12 @@ def join(parts: list[Planes], axis: int) -> Planes:
 
 def blocks(height: int, width: int, reach: Reach) -> tuple[list[Span], list[Span]]:
     """Rows and columns of blocks that a latent of that size is cut into, each of about BLOCK_PIXELS."""
-    most, halo = BLOCK_PIXELS // reach.stride**2, reach.halo
+    most, halo, align = BLOCK_PIXELS // reach.stride**2, reach.halo, reach.align
     if height * width <= most:
         return spans(height, height, halo), spans(width, width, halo)
     columns = min(width, max(1, BLOCK_COLUMNS // reach.stride, most // height))
     rows = max(1, most // (columns + 2 * halo) - 2 * halo)
-    return spans(height, rows, halo), spans(width, columns, halo)
+    return spans(height, rows, halo, align), spans(width, columns, halo, align)
 
 
 class BlockAnalysis:
@@ -93,8 +93,11 @@ class BlockAnalysis:
         """Planes (1, C, h, w) of an area, as if the picture had `pixels` (h, w, C) there."""
         stride, halo = self._reach.stride, self._reach.halo
         row, column = (
-            Span(first, last, max(0, first - halo), last + halo)
-            for first, last in ((area.top, area.bottom), (area.left, area.right))
+            Span(first, last, *widened(first, last, halo, self._reach.align, count))
+            for first, last, count in (
+                (area.top, area.bottom, positions(self._pixels.shape[0], stride)),
+                (area.left, area.right, positions(self._pixels.shape[1], stride)),
+            )
         )
         around: Pixels = self._pixels[row.pixels(stride), column.pixels(stride)].copy()
         top, left = row.core_pixels(stride).start, column.core_pixels(stride).start

@@ -34,10 +34,10 @@ ValueError: schedule: channel 0 of plane 'y' is not coded exactly once at every 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import lcm
 
 import torch
@@ -122,6 +122,33 @@ def quarters(plane: str, channels: int, first_layer: int = 0) -> Schedule:
     return tuple(
         Turn(plane, range(channels), first_layer + k, tuple(QUARTERS[(k - g) % 4] for g in groups))
         for k in groups
+    )
+
+
+def slices(
+    plane: str,
+    sizes: Sequence[int],
+    passes: Sequence[Pattern] = CHECKERBOARD,
+    layers: int = 4,
+) -> Schedule:
+    """Channels in slices of these sizes, each in the turns of `passes`; `layers` share the turns evenly.
+
+    Sources: channel slices, Minnen and Singh, arXiv:2007.08739; uneven ones with checkerboards, He et al.,
+    arXiv:2203.10886.
+
+    >>> [(turn.channels, turn.layer) for turn in slices("y", (2, 6), layers=2)]
+    [(range(0, 2), 0), (range(0, 2), 0), (range(2, 8), 1), (range(2, 8), 1)]
+    """
+    starts = [0, *accumulate(sizes)]
+    count = len(sizes) * len(passes)
+    return tuple(
+        Turn(
+            plane,
+            range(*starts[k // len(passes) :][:2]),
+            k * layers // count,
+            (passes[k % len(passes)],),
+        )
+        for k in range(count)
     )
 
 

@@ -51,6 +51,9 @@ class Reach:
     band_bytes: float  # planes, of the pixels of a row of entropy tiles
     tile_bytes: float  # of the pixels of an entropy tile while it is coded
     search_bytes: float  # of the pixels of a window of a search by gradient
+    align: int = (
+        1  # blocks start at multiples of so many positions: windows of attention must not move
+    )
 
 
 class LivePrior(Prior, Protocol):

@@ -30,8 +30,8 @@ class LatentBody:
             raise CorruptStream(
                 f"tiles of {head.tile} pixels do not fit a stride of {reach.stride}"
             )
-        self._window = region.area(head, reach.stride, reach.halo)
-        self.tiles = region.tiles(head, reach.stride, reach.halo)
+        self._window = region.area(head, reach.stride, reach.halo, reach.align)
+        self.tiles = region.tiles(head, reach.stride, reach.halo, reach.align)
 
     def require_all_layers(self, stream: Stream) -> None:
         layers = layer_count(self._run.network.schedule)

@@ -2,9 +2,10 @@
 
 from nacre.models.family import Family
 from nacre.models.nacre.config import NacreConfig
+from nacre.models.nacre.context import turns
 from nacre.models.nacre.network import NacreNetwork
-from nacre.models.nacre.priors import NacreIntegers
+from nacre.models.parts.priors import integers_reader
 
-FAMILY = Family("nacre", NacreConfig, NacreNetwork, NacreIntegers.from_arrays)
+FAMILY = Family("nacre", NacreConfig, NacreNetwork, integers_reader(turns))
 
 __all__ = ["FAMILY", "NacreConfig", "NacreNetwork"]

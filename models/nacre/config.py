@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STRIDE = 16  # pixels a side for one position of the latent
-HYPER_STRIDE = 4  # positions of the latent a side for one of the hyper-latent
 MOST_CHANNELS, MOST_BLOCKS = 4096, 64
 
 

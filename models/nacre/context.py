@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nacre.entropy.schedule import Schedule, quarters
 from nacre.models.nacre.config import NacreConfig
-from nacre.models.nacre.scales import STEPS
 from nacre.models.parts.blocks import STEP_LIMIT, Block, Down, Precise, Up
+from nacre.models.parts.context import Context, Memory
 
 
 class HyperAnalysis(nn.Sequential):
@@ -32,24 +33,30 @@ class HyperSynthesis(nn.Sequential):
         )
 
 
-class MeanContext(nn.Module):
-    """The mean of y in each step, from the hyper features and the positions decoded so far.
+def turns(c: NacreConfig) -> Schedule:
+    """Of y."""
+    return quarters("y", c.latent, 0)
 
-    The network is shared by the steps but for its first and last layer.
+
+class MeanContext(Context):
+    """The mean of y in each turn, from the hyper features and the positions decoded so far.
+
+    The network is shared by the turns but for its first and last layer.
     Source: the four-step context of DCVC-DC (arXiv:2302.14402).
-    Differs: it gives means only; scales have a network of their own, on integers (scales.py).
+    Differs: it gives means only; scales have a network of their own, on integers (parts/scales.py).
     """
 
     def __init__(self, c: NacreConfig) -> None:
         super().__init__()
-        widths = [c.context + (c.latent if k else 0) for k in range(STEPS)]
+        self.turns = turns(c)
+        widths = [c.context + (c.latent if k else 0) for k in range(len(self.turns))]
         self.enter = nn.ModuleList([Precise(width, c.context) for width in widths])
         self.shared = nn.Sequential(
             *[Block(c.context, STEP_LIMIT) for _ in range(c.context_blocks)]
         )
-        self.leave = nn.ModuleList([Precise(c.context, c.latent) for _ in range(STEPS)])
+        self.leave = nn.ModuleList([Precise(c.context, c.latent) for _ in self.turns])
 
-    def forward(self, features: Tensor, y_hat: Tensor, step: int) -> Tensor:
-        """features (B, context, h, w), y_hat (B, M, h, w) with zeros where not decoded; (B, M, h, w)"""
-        known = torch.cat([features, y_hat], 1) if step else features
-        return self.leave[step](self.shared(self.enter[step](known)))
+    def forward(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
+        known = torch.cat([features, y_hat], 1) if turn else features
+        mean: Tensor = self.leave[turn](self.shared(self.enter[turn](known)))
+        return mean

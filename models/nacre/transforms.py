@@ -8,12 +8,10 @@ from torch import Tensor, nn
 
 from nacre.models.nacre.config import NacreConfig
 from nacre.models.parts.blocks import Block, Down, Precise, QualityTable, Up
+from nacre.models.parts.hyperprior import GAIN_MIDDLE, GAIN_SLOPE
 
 PIXEL_BLOCK = 8  # everything runs at this stride or coarser
 MIDDLE = 0.5  # of the range of x
-# High-rate theory: the best step is sqrt(18 / (lambda ln 2)) on the 0..255 scale. With lambda from
-# 0.0012 to 1.09 it is 0.1 of the unit range midway, and 30 times finer at the top than at the bottom.
-GAIN_MIDDLE, GAIN_SLOPE = 2.28, 3.4
 
 
 class AnalysisTransform(nn.Module):

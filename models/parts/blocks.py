@@ -25,6 +25,8 @@ class Precise(nn.Conv2d):
         super().__init__(channels_in, channels_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.is_meta:  # shapes alone, which autocast does not know
+            return super().forward(x)
         with torch.autocast(x.device.type, enabled=False):
             return super().forward(x.to(self.weight.dtype))
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from nacre.datasets.crops import Crops
 from nacre.datasets.memory import open_store, store_of
 from nacre.models.nacre.network import NacreNetwork
-from nacre.models.nacre.scales import ScaleNet
+from nacre.models.parts.scales import ScaleNet
 from nacre.tools.studies import study
 from nacre.tools.studies.study import Figures
 from nacre.tools.train.checkpoint import FILE, Checkpoint
@@ -34,24 +34,29 @@ EVALUATED_T = (0.1, 0.3, 0.5, 0.7)  # qualities as the networks know them, in [0
 class BlindScaleNet(ScaleNet):
     """A scale network that sees zeros in place of magnitudes."""
 
-    def forward(self, hyper: Tensor, magnitudes: Tensor, step: int) -> Tensor:
-        return super().forward(hyper, torch.zeros_like(magnitudes), step)
+    def forward(self, hyper: Tensor, magnitudes: Tensor, turn: int) -> Tensor:
+        return super().forward(hyper, torch.zeros_like(magnitudes), turn)
+
+
+def scales_of(model: NacreNetwork) -> ScaleNet:
+    assert model.scales is not None
+    return model.scales
 
 
 def load(found: Checkpoint, recipe: Recipe, is_blind: bool) -> NacreNetwork:
     """The averaged weights of a run, of which the scale network alone can be trained."""
     model = NacreNetwork(recipe.model.config)
     if is_blind:
-        model.scales = BlindScaleNet(recipe.model.config)
+        model.scales = BlindScaleNet(scales_of(model).shape)
     model.load_state_dict(found.ema)
     model.requires_grad_(False)
-    model.scales.requires_grad_(True)
+    scales_of(model).requires_grad_(True)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def train(model: NacreNetwork, crops: Crops, seconds: float) -> int:
     """Minimise the bits of y with Adam, the learning rate decaying to zero; return the number of steps."""
-    optimiser = torch.optim.Adam(model.scales.parameters(), LEARNING_RATE)
+    optimiser = torch.optim.Adam(scales_of(model).parameters(), LEARNING_RATE)
     start, steps = time.monotonic(), 0
     while (share := (time.monotonic() - start) / seconds) < 1:
         for group in optimiser.param_groups:

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from nacre.entropy.errors import WeightsError
-from nacre.models.nacre.scales import MAX_MAGNITUDE, STEPS, IntegerScales, quantise, watch
 from nacre.models.parts.integer import EXACT
 from nacre.models.parts.rows import LOG2_MIN, ROW_STEP, ROWS
+from nacre.models.parts.scales import MAX_MAGNITUDE, IntegerScales, quantise, watch
 from nacre.models.zoo import load_model, names
 
 
@@ -24,7 +24,7 @@ def inputs(model, seed=0, height=3, width=5):
 
 def all_rows(scales, z_hat, magnitudes):
     hyper = scales.hyper(z_hat)
-    return torch.stack([scales.rows(hyper, magnitudes, k) for k in range(STEPS)])
+    return torch.stack([scales.rows(hyper, magnitudes, k) for k in scales.shape.turns])
 
 
 def as_int64(scales, name, x):
@@ -62,7 +62,7 @@ def test_floats_that_hold_integers_are_integers(name):
         as_int64(model.integers.scales, "up2", as_int64(model.integers.scales, "mix", x))
     )
     rows = all_rows(model.integers.scales, z_hat, magnitudes).numpy()
-    for k in range(STEPS):
+    for k in model.integers.scales.shape.turns:
         x = np.concatenate([hyper, 256 * magnitudes.numpy().astype(np.int64)]) if k else hyper
         for part in ("step_enter", "step_mix", "step_leave"):
             x = as_int64(model.integers.scales, f"{part}.{k}", x)
@@ -93,7 +93,7 @@ def test_rows_are_near_the_float_scales(tiny_model):
         watching = watch(net)
         with torch.inference_mode():
             hyper = net.hyper(z_hat[None])
-            floats = [net(hyper, magnitudes[None], k)[0] for k in range(STEPS)]
+            floats = [net(hyper, magnitudes[None], k)[0] for k in net.shape.turns]
         exact = quantise(net, watching.close())
         rows = all_rows(exact, z_hat, magnitudes)
         wanted = ((torch.stack(floats) - LOG2_MIN) / ROW_STEP).clamp(0, ROWS - 1)
@@ -106,12 +106,12 @@ def test_the_bound_is_proven_and_refused(tiny_model):
     arrays = tiny_model.integers.scales.to_arrays()
     arrays["step_enter.1.bias"] = arrays["step_enter.1.bias"] + 2**45
     with pytest.raises(WeightsError, match="2\\*\\*53"):
-        IntegerScales.from_arrays(arrays)
+        IntegerScales.from_arrays(tiny_model.integers.scales.shape, arrays)
 
 
 def test_storing_undoes_loading(tiny_model):
     arrays = tiny_model.integers.scales.to_arrays()
-    again = IntegerScales.from_arrays(arrays).to_arrays()
+    again = IntegerScales.from_arrays(tiny_model.integers.scales.shape, arrays).to_arrays()
     assert all(np.array_equal(arrays[key], again[key]) for key in arrays)
 
 
@@ -119,4 +119,4 @@ def test_a_missing_layer_is_named(tiny_model):
     arrays = tiny_model.integers.scales.to_arrays()
     del arrays["step_mix.2.bias"]
     with pytest.raises(WeightsError, match=r"step_mix\.2\.bias is missing"):
-        IntegerScales.from_arrays(arrays)
+        IntegerScales.from_arrays(tiny_model.integers.scales.shape, arrays)

@@ -7,7 +7,7 @@ floats; `IntegerScales` is made from it once (`quantise`), and files are written
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nacre.entropy.errors import WeightsError
-from nacre.entropy.schedule import QUARTERS
-from nacre.models.nacre.config import NacreConfig
+from nacre.entropy.schedule import Schedule
 from nacre.models.parts.blocks import Up, depthwise, pointwise
 from nacre.models.parts.integer import (
     ACTIVATION_TOP,
@@ -29,40 +28,60 @@ from nacre.models.parts.integer import (
 )
 from nacre.models.parts.rows import LOG2_MIN, ROW_STEP, ROWS
 
-STEPS = len(QUARTERS)  # of y
 MAX_HYPER = 127  # larger hyper-latents look the same to the scale network
 MAX_MAGNITUDE = 8  # so do larger magnitudes
 MAGNITUDE_UNIT = 2**8  # the integer for a magnitude of one: its weights get the size of the others
 
 
+@dataclass(frozen=True)
+class ScaleShape:
+    """Channels of a scale network, and of what it sees and gives in each turn of y."""
+
+    hyper: int  # of z
+    width: int
+    inputs: tuple[int, ...]  # the first so many channels of y may have symbols before the turn
+    outputs: tuple[int, ...]  # channels of the turn
+
+    @classmethod
+    def of(cls, turns: Schedule, hyper: int, width: int) -> ScaleShape:
+        """For the turns of y in their order."""
+        stops = [0, *(turn.channels.stop for turn in turns)]
+        inputs = tuple(max(stops[: k + 1]) for k in range(len(turns)))
+        return cls(hyper, width, inputs, tuple(len(turn.channels) for turn in turns))
+
+    @property
+    def turns(self) -> range:
+        return range(len(self.outputs))
+
+
 class ScaleNet(nn.Module):
     """log2 of the scale, in floats, for training: pointwise and depth-wise layers and ReLU only."""
 
-    def __init__(self, c: NacreConfig) -> None:
+    def __init__(self, shape: ScaleShape) -> None:
         super().__init__()
-        width = c.scale_width
-        self.up1, self.mix, self.up2 = Up(c.hyper, width), depthwise(width), Up(width, width)
-        widths = [width + (c.latent if k else 0) for k in range(STEPS)]
-        self.step_enter = nn.ModuleList([pointwise(w, width) for w in widths])
-        self.step_mix = nn.ModuleList([depthwise(width) for _ in range(STEPS)])
-        self.step_leave = nn.ModuleList([pointwise(width, c.latent) for _ in range(STEPS)])
+        self.shape, width = shape, shape.width
+        self.up1, self.mix, self.up2 = Up(shape.hyper, width), depthwise(width), Up(width, width)
+        self.step_enter = nn.ModuleList([pointwise(width + n, width) for n in shape.inputs])
+        self.step_mix = nn.ModuleList([depthwise(width) for _ in shape.turns])
+        self.step_leave = nn.ModuleList([pointwise(width, n) for n in shape.outputs])
 
     def hyper(self, z_hat: Tensor) -> Tensor:
         """z_hat (B, Z, h, w), integers, to features (B, width, 4h, 4w)."""
         z = z_hat.clamp(-MAX_HYPER, MAX_HYPER)
         return F.relu(self.up2(F.relu(self.mix(F.relu(self.up1(z))))))
 
-    def forward(self, hyper: Tensor, magnitudes: Tensor, step: int) -> Tensor:
-        """(B, M, h, w) log2 of the scale, in quantisation steps; magnitudes (B, M, h, w)."""
-        x = torch.cat([hyper, magnitudes.to(hyper.dtype)], 1) if step else hyper
-        x = F.relu(self.step_mix[step](F.relu(self.step_enter[step](x))))
-        return self.step_leave[step](x).float()
+    def forward(self, hyper: Tensor, magnitudes: Tensor, turn: int) -> Tensor:
+        """(B, C, h, w) log2 of the scale of the turn's channels; magnitudes (B, M, h, w) of all of y."""
+        seen = self.shape.inputs[turn]
+        x = torch.cat([hyper, magnitudes[:, :seen].to(hyper.dtype)], 1) if seen else hyper
+        x = F.relu(self.step_mix[turn](F.relu(self.step_enter[turn](x))))
+        return self.step_leave[turn](x).float()
 
 
-def layer_names() -> Iterator[str]:
+def layer_names(turns: Iterable[int]) -> Iterator[str]:
     """All layers, in the order in which they run."""
     yield from ("up1", "mix", "up2")
-    for k in range(STEPS):
+    for k in turns:
         yield from (f"step_enter.{k}", f"step_mix.{k}", f"step_leave.{k}")
 
 
@@ -70,6 +89,7 @@ def layer_names() -> Iterator[str]:
 class IntegerScales:
     """`ScaleNet` in exact integers: table rows that are equal on every machine. Runs on the CPU."""
 
+    shape: ScaleShape
     layers: Mapping[str, IntegerLayer]
 
     def hyper(self, z_hat: Tensor) -> Tensor:
@@ -78,11 +98,12 @@ class IntegerScales:
         x = F.pixel_shuffle(self.layers["up1"](z), 2)
         return F.pixel_shuffle(self.layers["up2"](self.layers["mix"](x)), 2)
 
-    def rows(self, hyper: Tensor, magnitudes: Tensor, step: int) -> Tensor:
-        """(M, h, w) uint8 rows; magnitudes (M, h, w) are at most MAX_MAGNITUDE."""
-        x = torch.cat([hyper, magnitudes.double() * MAGNITUDE_UNIT]) if step else hyper
+    def rows(self, hyper: Tensor, magnitudes: Tensor, turn: int) -> Tensor:
+        """(C, h, w) uint8 rows of the turn's channels; magnitudes (M, h, w) are at most MAX_MAGNITUDE."""
+        seen = self.shape.inputs[turn]
+        x = torch.cat([hyper, magnitudes[:seen].double() * MAGNITUDE_UNIT]) if seen else hyper
         for name in ("step_enter", "step_mix", "step_leave"):
-            x = self.layers[f"{name}.{step}"](x)
+            x = self.layers[f"{name}.{turn}"](x)
         return x.to(torch.uint8)
 
     def prove_exact(self) -> float:
@@ -93,25 +114,28 @@ class IntegerScales:
             top = torch.full((inputs,), float(ACTIVATION_TOP), dtype=torch.float64, device="cpu")
             if name == "up1":
                 top[:] = MAX_HYPER
-            elif name.startswith("step_enter") and not name.endswith(".0"):
-                top[self.layers["up2"].weight.shape[0] // 4 :] = MAX_MAGNITUDE * MAGNITUDE_UNIT
+            elif name.startswith("step_enter"):
+                top[self.shape.width :] = MAX_MAGNITUDE * MAGNITUDE_UNIT
             largest = max(largest, float(layer.prove_exact(top).max()))
         return largest
 
-    def check_shapes(self, c: NacreConfig) -> None:
-        """Raises WeightsError unless the layers are those of a configuration."""
-        wide = {"up1": 4 * c.scale_width, "up2": 4 * c.scale_width}
+    def _check_shapes(self) -> None:
+        """Raises WeightsError unless the layers are those of the shape."""
+        shape = self.shape
+        wanted = {
+            "up1": (4 * shape.width, shape.hyper),
+            "mix": (shape.width, 9),
+            "up2": (4 * shape.width, shape.width),
+        }
+        for k in shape.turns:
+            wanted[f"step_enter.{k}"] = (shape.width, shape.width + shape.inputs[k])
+            wanted[f"step_mix.{k}"] = (shape.width, 9)
+            wanted[f"step_leave.{k}"] = (shape.outputs[k], shape.width)
         for name, layer in self.layers.items():
-            out = c.latent if "leave" in name else wide.get(name, c.scale_width)
-            into = c.hyper if name == "up1" else c.scale_width
-            if name.startswith("step_enter") and not name.endswith(".0"):
-                into += c.latent
-            wanted = (out, 9 if layer.is_depthwise else into)
             vectors = {tuple(v.shape) for v in (layer.bias, layer.multiplier)}
-            if tuple(layer.weight.shape) != wanted or vectors != {(out,)}:
-                raise WeightsError(
-                    f"scale network: {name} is of shape {tuple(layer.weight.shape)}, not {wanted}"
-                )
+            found = tuple(layer.weight.shape)
+            if found != wanted[name] or vectors != {wanted[name][:1]}:
+                raise WeightsError(f"scale network: {name} is of shape {found}, not {wanted[name]}")
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """For the weights file."""
@@ -120,14 +144,16 @@ class IntegerScales:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> IntegerScales:
-        """Undo `to_arrays`; raises WeightsError where exactness is not proven."""
+    def from_arrays(cls, shape: ScaleShape, arrays: Mapping[str, NDArray[Any]]) -> IntegerScales:
+        """Undo `to_arrays`; raises WeightsError for other shapes and where exactness is not proven."""
         scales = cls(
+            shape,
             {
                 name: IntegerLayer.from_arrays(name, arrays, _top(name), "mix" in name)
-                for name in layer_names()
-            }
+                for name in layer_names(shape.turns)
+            },
         )
+        scales._check_shapes()
         scales.prove_exact()
         return scales
 
@@ -138,18 +164,19 @@ def _top(name: str) -> int:
 
 def watch(net: ScaleNet) -> LargestOutputs:
     """Notes the ranges that `quantise` needs, while the network runs."""
-    return LargestOutputs(net, (name for name in layer_names() if "leave" not in name))
+    names = layer_names(net.shape.turns)
+    return LargestOutputs(net, (name for name in names if "leave" not in name))
 
 
 def quantise(net: ScaleNet, seen: Mapping[str, float]) -> IntegerScales:
     """Make the exact form of a trained network; `seen` has the largest output of each layer, see `watch`."""
     unit = {name: HEADROOM * largest / ACTIVATION_TOP for name, largest in seen.items()}
-    width = net.mix.in_channels
+    width = net.shape.width
     convs = {"up1": net.up1.project, "mix": net.mix, "up2": net.up2.project}
     modules = dict(net.named_modules())
     layers = {}
     previous = ""
-    for name in layer_names():
+    for name in layer_names(net.shape.turns):
         conv = convs.get(name, modules.get(name))
         assert isinstance(conv, nn.Conv2d)
         inputs = torch.full((conv.in_channels,), 1.0, dtype=torch.float64, device="cpu")
@@ -162,6 +189,6 @@ def quantise(net: ScaleNet, seen: Mapping[str, float]) -> IntegerScales:
         output_unit, offset = (ROW_STEP, -LOG2_MIN) if is_last else (unit[name], 0.0)
         layers[name] = quantise_layer(conv, inputs, output_unit, _top(name), offset)
         previous = name
-    scales = IntegerScales(layers)
+    scales = IntegerScales(net.shape, layers)
     scales.prove_exact()
     return scales

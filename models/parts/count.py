@@ -1,0 +1,42 @@
+"""Counts the multiply-accumulates of a network by running its operations on shapes alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from nacre.entropy.walk import drive, walk
+from nacre.models.parts.unfilled import unfilled
+
+if TYPE_CHECKING:
+    from nacre.models.family import Network
+
+SIDE = 256  # pixels; a multiple of every stride
+
+
+def multiplications(network: Network) -> dict[str, float]:
+    """Multiply-accumulates for one pixel, in thousands: of "encode", of "decode".
+
+    Convolutions, matrix products and attention are counted, of a picture of SIDE x SIDE pixels. A turn counts
+    every position that its network runs at.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with unfilled():
+        shapes = type(network)(network.config).eval()
+        x, t = torch.empty(1, 3, SIDE, SIDE), torch.empty(1)
+        counted = []
+        with torch.no_grad():
+            with FlopCounterMode(display=False) as counter:
+                planes = shapes.complete(shapes.analyse(shapes.prepare(x), t), t)
+            counted.append(counter.get_total_flops())
+            prior = shapes.prior({name: plane.shape for name, plane in planes.items()}, t)
+            with FlopCounterMode(display=False) as counter:
+                known = drive(walk(prior, x.device), lambda step: torch.zeros_like(step.mean))
+            counted.append(counter.get_total_flops())
+            with FlopCounterMode(display=False) as counter:
+                shapes.synthesise(prior.shown(known), t)
+            counted.append(counter.get_total_flops())
+    analysis, context, synthesis = (flops / 2 / SIDE**2 / 1000 for flops in counted)
+    return {"encode": analysis + context, "decode": context + synthesis}

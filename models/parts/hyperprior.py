@@ -1,0 +1,129 @@
+"""Networks with a hyper-latent and a context: what the published families and the default have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nacre.entropy.errors import WeightsError
+from nacre.entropy.schedule import whole
+from nacre.entropy.walk import Planes
+from nacre.models.family import QUALITIES, Network, Plane, Reach, Shapes
+from nacre.models.parts.blocks import QualityTable
+from nacre.models.parts.channels import ChannelScales, band_rows, band_scales
+from nacre.models.parts.context import Context
+from nacre.models.parts.count import multiplications
+from nacre.models.parts.priors import ScaleIntegers, TrainingPrior
+from nacre.models.parts.rows import Rows, rows_by_scale
+from nacre.models.parts.scales import ScaleNet, ScaleShape
+
+STRIDE = 16  # pixels a side for one position of y
+HYPER_STRIDE = 4  # positions of y a side for one of z
+MOST_TABLES = 256  # of z: a row number is one byte
+# High-rate theory: the best step is sqrt(18 / (lambda ln 2)) on the 0..255 scale. With lambda from
+# 0.0012 to 1.09 it is 0.1 of the unit range midway, and 30 times finer at the top than at the bottom.
+GAIN_MIDDLE, GAIN_SLOPE = 2.28, 3.4
+
+
+@dataclass(frozen=True)
+class HyperpriorConfig:
+    """The fields that every network with a hyper-latent needs; families add theirs, all plain numbers."""
+
+    latent: int = 320  # channels of y, at stride 16
+    hyper: int = 192  # channels of z, at stride 64
+    scale_width: int = 128  # of the scale network
+    float_scales: bool = False  # scales as published, in floats: for comparison, it codes no files
+    knots: int = 10  # of the quality tables
+    lambda_min: float = 0.0012  # at quality 1; loss = bits per pixel + lambda * MSE on 0..255
+    lambda_max: float = 1.0901  # at quality 100
+
+
+class HyperpriorNetwork(Network):
+    """z at stride 64 is coded in one turn, y at stride 16 in the turns of its context.
+
+    Rows of y come from a scale network that sees integers alone (scales.py); the context gives means. With
+    `float_scales` the context gives both, as published; such a network is trained for comparison and is
+    refused at export.
+    """
+
+    def __init__(
+        self,
+        config: Any,  # with the fields of HyperpriorConfig
+        reach: Reach,
+        analysis: nn.Module,  # (B, 3, H, W) in [0, 1] to (B, M, H/16, W/16)
+        synthesis: nn.Module,  # back, not clamped
+        hyper_analysis: nn.Module,  # (B, M, h, w), sides multiples of 4, to (B, Z, h/4, w/4)
+        hyper_synthesis: nn.Module,  # back, to features (B, F, h, w)
+        means: Context,
+    ) -> None:
+        super().__init__()
+        self.config, self.reach = config, reach
+        self.planes = {
+            "z": Plane(config.hyper, STRIDE * HYPER_STRIDE),
+            "y": Plane(config.latent, STRIDE),
+        }
+        # z shares the first layer: a picture can be made of it alone.
+        self.schedule = (whole("z", config.hyper), *means.turns)
+        self.analysis, self.synthesis = analysis, synthesis
+        self.hyper_analysis, self.hyper_synthesis = hyper_analysis, hyper_synthesis
+        self.hyper_scale = ChannelScales(config.hyper, config.knots)
+        self.means = means
+        shape = ScaleShape.of(means.turns, config.hyper, config.scale_width)
+        self.scales = None if means.gives_scales else ScaleNet(shape)
+
+    def complete(self, planes: Planes, t: Tensor) -> Planes:
+        y = planes["y"]
+        padding = (0, -y.shape[3] % HYPER_STRIDE, 0, -y.shape[2] % HYPER_STRIDE)
+        z = self.hyper_analysis(F.pad(y, padding, mode="replicate") if any(padding) else y)
+        return {"z": z.float(), "y": y}
+
+    def prior(self, shapes: Shapes, t: Tensor) -> TrainingPrior:
+        return TrainingPrior(self, shapes, t)
+
+    def lmbda(self, t: Tensor) -> Tensor:
+        low, high = self.config.lambda_min, self.config.lambda_max
+        return low * (high / low) ** t
+
+    @property
+    def _bands(self) -> int:
+        """Bands of quality in which a channel of z has a table of its own."""
+        return 2 if 2 * self.config.hyper <= MOST_TABLES else 1
+
+    def rows(self) -> dict[str, Rows]:
+        return {"z": Rows(band_scales(self.hyper_scale, self._bands), False), "y": rows_by_scale()}
+
+    def quantise(self, run: Callable[[], object]) -> ScaleIntegers:
+        if self.scales is None:
+            raise WeightsError(
+                "scales in floats differ between machines: float_scales codes no files"
+            )
+        z_rows = band_rows(QUALITIES, self.config.hyper, self._bands)
+        return ScaleIntegers.of(self, z_rows, run)
+
+    def multiplications(self) -> dict[str, float]:
+        return multiplications(self)
+
+
+class GainUnitNetwork(HyperpriorNetwork):
+    """Published transforms of one rate, made to serve all qualities: y is scaled by a gain for each channel.
+
+    Source: gain units, Cui et al., CVPR 2021 (arXiv:2003.02012). Differs: the gain is a curve over the
+    quality, and z is not scaled.
+    """
+
+    def __init__(self, config: Any, *parts: Any, **named_parts: Any) -> None:
+        super().__init__(config, *parts, **named_parts)
+        self.gain = QualityTable(config.latent, config.knots, GAIN_SLOPE, GAIN_MIDDLE)
+        self.ungain = QualityTable(config.latent, config.knots, -GAIN_SLOPE, -GAIN_MIDDLE)
+
+    def analyse(self, prepared: Tensor, t: Tensor) -> Planes:
+        y: Tensor = self.analysis(prepared) * self.gain(t)
+        return {"y": y}
+
+    def synthesise(self, shown: Planes, t: Tensor) -> Tensor:
+        x_hat: Tensor = self.synthesis(shown["y"] * self.ungain(t))
+        return x_hat

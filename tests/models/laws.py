@@ -1,0 +1,154 @@
+"""The laws that every family keeps, for a tiny configuration with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from nacre import codec
+from nacre.codec import encoder, strips, tiles
+from nacre.codec.container import Stream
+from nacre.codec.run import Run
+from nacre.codec.search import modes
+from nacre.entropy.walk import walk
+from nacre.models import family as families
+from nacre.models.family import Network
+from nacre.models.weights_file import write_weights
+from nacre.tools.export.calibration import quantise_on
+from nacre.tools.export.fitting import fit
+from nacre.tools.export.samples import sample_all
+
+PHOTO = Path(__file__).parents[2] / "tools" / "demo" / "beacon-street.png"
+
+
+def photo(width: int, height: int) -> Image.Image:
+    return Image.open(PHOTO).convert("RGB").crop((100, 100, 100 + width, 100 + height))
+
+
+def as_tensor(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+
+
+def build(family: str, values: dict, seed: int = 0) -> Network:
+    """A network with random weights, rounded as a file rounds them."""
+    torch.manual_seed(seed)
+    found = families.find(family)
+    network = found.build(found.configure(values)).eval().requires_grad_(False)
+    network.load_state_dict({k: v.half().float() for k, v in network.state_dict().items()})
+    return network
+
+
+def write_tiny(path: Path, family: str, values: dict) -> Path:
+    """A weights file of a network with random weights, its tables fitted to a photograph."""
+    network, seen = build(family, values), [as_tensor(photo(128, 128))]
+    integers = quantise_on(network, seen)
+    tables = fit(network, sample_all(network, integers, seen))
+    write_weights(path, family, family, network, integers, tables)
+    return path
+
+
+def gradients_reach_every_parameter(network: Network, but: tuple[str, ...] = ()) -> None:
+    """By the loss of training; `but` names parameters that start where nothing reaches them."""
+    network.train().requires_grad_(True)
+    coded = network(torch.rand(2, 3, 128, 128), torch.tensor([0.2, 0.9]))
+    (coded.x_hat.square().mean() + coded.bits.mean() / 128**2).backward()
+    without = [
+        name
+        for name, p in network.named_parameters()
+        if (p.grad is None or not p.grad.abs().sum()) and not name.startswith(but or "\0")
+    ]
+    assert without == []
+
+
+@torch.inference_mode()
+def causality(network: Network, side: int = 12) -> None:
+    """A symbol of a later turn changes no mean and no row of an earlier one or of its own.
+
+    Symbols are random. Each turn in its turn gets other symbols, and all that was predicted up to it stays.
+    What follows must change somewhere, or the contexts would see nothing.
+    """
+    shapes = network.shapes(side, side)
+    rng = torch.Generator().manual_seed(1)
+    symbols = {
+        name: torch.randint(-3, 4, shape, generator=rng).float() for name, shape in shapes.items()
+    }
+    others = {
+        name: torch.randint(-3, 4, shape, generator=rng).float() for name, shape in shapes.items()
+    }
+
+    def predicted(first_other: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        steps = walk(network.prior(shapes, torch.tensor([0.5])), torch.device("cpu"))
+        step, found = next(steps), []
+        while True:
+            found.append((step.mean.clone(), step.rows.clone()))
+            source = symbols if step.number < first_other else others
+            try:
+                step = steps.send(step.of(source))
+            except StopIteration:
+                return found
+
+    turns = len(network.schedule)
+    want = predicted(turns)
+    for number in range(turns):
+        found = predicted(number)
+        for turn in range(number + 1):
+            assert torch.equal(found[turn][0], want[turn][0]), f"mean of turn {turn} saw {number}"
+            assert torch.equal(found[turn][1], want[turn][1]), f"rows of turn {turn} saw {number}"
+        if number + 1 < turns:
+            assert not torch.equal(found[number + 1][0], want[number + 1][0])
+
+
+def files(weights: Path, monkeypatch) -> None:
+    """A file of several tiles and layers is read back, whole, in blocks and in part; and searched."""
+    # Random weights show photographs so badly that these would be stored.
+    monkeypatch.setattr(modes, "WORST_ERROR", float("inf"))
+    head = encoder.Head
+    monkeypatch.setattr(encoder, "Head", lambda *a, **k: head(*a, **k, tile_log2=7))
+    monkeypatch.setattr(tiles, "SMALLEST_PART_BYTES", 0)
+    image = photo(300, 217)
+    data = codec.encode(image, quality=50, model=weights, effort=0)
+    stream = Stream.from_bytes(data)
+    assert {part.tile for part in stream.latents} == set(range(6))
+    whole = np.asarray(codec.decode(data, model=weights))
+    assert whole.shape == (217, 300, 3)
+    part = codec.decode(data, model=weights, region=codec.Region(120, 90, 50, 40))
+    assert np.abs(np.asarray(part).astype(int) - whole[90:130, 120:170]).max() <= 1
+    with monkeypatch.context() as patch:
+        patch.setattr(strips, "BLOCK_PIXELS", 16 * 14 * 256)
+        patch.setattr(strips, "BLOCK_COLUMNS", 4 * 16)
+        blocks = np.asarray(codec.decode(data, model=weights)).astype(int)
+    assert np.abs(blocks - whole).max() <= 1
+    searched = codec.encode(image.crop((0, 0, 100, 90)), quality=50, model=weights, effort=2)
+    assert codec.decode(searched, model=weights).size == (100, 90)
+
+
+@torch.inference_mode()
+def no_seams(weights: Path, monkeypatch) -> None:
+    """Analysis and synthesis in small blocks give what they give at once: the halo is wide enough."""
+    run = Run.to_encode({"model": weights})
+    reach, t = run.network.reach, torch.tensor([0.7])
+    side = 6 * (2 * reach.halo + 4 + reach.align) * reach.stride // 2
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side // 2, 3), np.uint8)
+
+    def analysed() -> dict[str, torch.Tensor]:
+        return strips.join(list(strips.BlockAnalysis(run, pixels).bands(t, side)), 2)
+
+    def synthesised(planes: dict[str, torch.Tensor]) -> np.ndarray:
+        return np.concatenate([p.copy() for p in strips.synthesise(run, [planes], size, t, 3)])
+
+    whole = analysed()
+    size = strips.size_of(whole)
+    prior = run.network.prior(run.network.shapes(*size), t)
+    shown = prior.shown(run.network.complete(whole, t))
+    decoded = synthesised(shown)
+    block = 2 * reach.halo + 4
+    monkeypatch.setattr(strips, "BLOCK_PIXELS", (block + 4) * block * reach.stride**2)
+    monkeypatch.setattr(strips, "BLOCK_COLUMNS", 4 * reach.stride)
+    rows, columns = strips.blocks(*size, reach)
+    assert len(rows) > 1 and len(columns) > 1
+    for name, plane in analysed().items():
+        assert (plane - whole[name]).abs().max() < 1e-4 * whole[name].abs().max()
+    assert np.abs(synthesised(shown).astype(int) - decoded).max() <= 1
