@@ -85,13 +85,13 @@ def code(prior: Prior, planes: Planes, hard: bool = False) -> tuple[Planes, dict
     known = drive(walk(prior, planes[prior.schedule[0].plane].device), answer)
     # The bits of all turns at once, from the assembled planes: cheaper than turn by turn.
     bits_of = {
-        name: _bits(residual[name], scale_of(log2_scale[name]), hard).sum((1, 2, 3))
+        name: estimated_bits(residual[name], scale_of(log2_scale[name]), hard).sum((1, 2, 3))
         for name in planes
     }
     return known, bits_of
 
 
-def _bits(residual: Tensor, scale: Tensor, hard: bool) -> Tensor:
+def estimated_bits(residual: Tensor, scale: Tensor, hard: bool) -> Tensor:
     disturbed = residual.round() if hard else residual + torch.rand_like(residual) - 0.5
     bits = gaussian_bits(disturbed, scale.detach())
     # Scales learn from whole symbols, which they are used on: noise makes symbols that are nearly always
