@@ -41,7 +41,7 @@ def error_weights(model: NacreNetwork) -> Tensor:
     features = torch.zeros(1, model.config.context, PROBE, PROBE)
     at = torch.zeros(latent, latent, PROBE, PROBE)
     at[torch.arange(latent), torch.arange(latent), PROBE // 2, PROBE // 2] = 1
-    with torch.inference_mode():
+    with torch.no_grad():
         base = model.synthesis(at[:1] * 0, features, t)
         found = [
             (model.synthesis(y, features.expand(len(y), -1, -1, -1), t) - base)
