@@ -14,6 +14,7 @@ from nacre.entropy.walk import Planes
 from nacre.models import zoo
 from nacre.models.clip.condition import Condition
 from nacre.models.clip.config import ClipConfig
+from nacre.models.clip.motion_tables import motion_rows
 from nacre.models.family import Arrays
 from nacre.models.nacre import NacreConfig, NacreNetwork
 from nacre.models.nacre.context import HyperAnalysis, HyperSynthesis
@@ -21,6 +22,7 @@ from nacre.models.parts.blocks import RESIDUAL_START, STEP_LIMIT, Block, Precise
 from nacre.models.parts.context import Context, Memory
 from nacre.models.parts.hyperprior import HYPER_STRIDE, HyperpriorNetwork
 from nacre.models.parts.priors import ScaleIntegers
+from nacre.models.parts.rows import Rows
 from nacre.models.parts.scales import ScaleShape
 
 
@@ -121,6 +123,9 @@ class ClipNetwork(HyperpriorNetwork):
     def base(self) -> NacreNetwork:
         return self._base.network
 
+    def networks(self) -> tuple[nn.Module, ...]:
+        return (self, self.base)
+
     def start_from_base(self) -> None:
         """Take over the hyperprior and the scale network of the image model."""
         base, scales, analysis = self.base, self.scales, self.hyper_analysis
@@ -184,6 +189,9 @@ class ClipNetwork(HyperpriorNetwork):
     def synthesise(self, shown: Planes, t: Tensor) -> Tensor:
         added = self.leave8(F.pixel_shuffle(shown["beside"], 2))
         return self.base.synthesis(shown["y"], shown["features"], t, added)
+
+    def rows(self) -> dict[str, Rows]:
+        return {**super().rows(), **motion_rows()}
 
     def lmbda(self, t: Tensor) -> Tensor:
         return self.base.lmbda(t)
