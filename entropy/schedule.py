@@ -152,18 +152,10 @@ def slices(
     )
 
 
-QUADTREE = (
-    0,
-    3,
-    2,
-    1,
-)  # at half resolution: the turn of a quarter, by its index xor that of the group
+# At half resolution: the turn of a quarter, by its index xor that of the group.
+QUADTREE = (0, 3, 2, 1)
 HIERARCHY_GROUPS = 8  # of channels, each with other positions in a turn
-HIERARCHY_LEVELS = (
-    (4, 2),
-    (2, 3),
-    (1, 6),
-)  # of `hierarchical`: positions a side for one, and turns
+HIERARCHY_LEVELS = ((4, 2), (2, 3), (1, 6))  # side of a cell of positions, and count of turns
 
 
 def hierarchical(plane: str, channels: int) -> Schedule:

@@ -48,10 +48,10 @@ def test_networks_run_at_the_resolution_of_the_level(context):
 
 
 class LeftNeighbour(torch.nn.Module):
-    """A network whose context is the state plus what is decoded to the left, at the level."""
+    """A network whose context is the state plus what is decoded, both to the left, at the level."""
 
     def forward(self, seen, factors):
-        return seen[:, :32] + seen[:, 32:].roll(1, 3).repeat(1, 2, 1, 1)
+        return (seen[:, :32] + seen[:, 32:].repeat(1, 2, 1, 1)).roll(1, 3)
 
 
 class TheContext(torch.nn.Module):
@@ -76,8 +76,8 @@ def test_means_are_those_of_a_computation_at_full_resolution():
     for factor, count in HIERARCHY_LEVELS:
         end = turn + count
         for k in range(max(turn, 1), end):
-            left = torch.where(order < k, y[0], zero).roll(factor, 2)
-            state = state + torch.where(order < end, left, zero)
+            left = (state + torch.where(order < k, y[0], zero)).roll(factor, 2)
+            state = torch.where(order < end, left, state)
             want = torch.where(order == k, state, want)
         turn = end
     assert torch.allclose(means(context, features, y)[0], want, atol=1e-5)
