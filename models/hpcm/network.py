@@ -14,7 +14,6 @@ from nacre.models.hpcm.transforms import (
 from nacre.models.parts.hyperprior import STRIDE, GainUnitNetwork
 
 FLOAT = 4  # bytes
-SEARCH_COPIES = 6  # activations of all layers, kept for the gradient, to those of the widest layer
 
 
 class HpcmNetwork(GainUnitNetwork):
@@ -39,11 +38,14 @@ class HpcmNetwork(GainUnitNetwork):
 def reach(c: HpcmConfig) -> Reach:
     """A block looks one position of its stride further, the outermost layers one pixel.
 
-    Bytes are estimates from the widths. The widest activations are those of a block at stride 2: its input,
-    the mixed channels, and the MLP. A turn at full resolution holds the features, y, the state and the MLP.
+    Bytes are estimates from the widths, of 512x512 pixels on a CPU: 12 times the width at stride 2 for a block
+    there with its MLP, 16 times the width of the context for a turn at full resolution, and 10 times the
+    width of each block of the synthesis for a gradient.
     """
-    pixels = 1 + 2 * c.blocks2 + 4 * c.blocks4 + 8 * c.blocks8
-    block = FLOAT * 7 * c.width2 / 2**2
+    stages = ((2, c.width2, c.blocks2), (4, c.width4, c.blocks4), (8, c.width8, c.blocks8))
+    pixels = 1 + sum(stride * blocks for stride, _, blocks in stages)
+    block = FLOAT * 12 * c.width2 / 2**2
     band = FLOAT * (2 + KINDS) * c.latent / STRIDE**2
-    turn = FLOAT * 6 * (KINDS + 1) * c.latent / STRIDE**2
-    return Reach(STRIDE, -(-pixels // STRIDE), block, band, band + turn, SEARCH_COPIES * block)
+    turn = FLOAT * 16 * (KINDS + 1) * c.latent / STRIDE**2
+    kept = FLOAT * 10 * sum(width * blocks / stride**2 for stride, width, blocks in stages)
+    return Reach(STRIDE, -(-pixels // STRIDE), block, band, turn, block + kept)
