@@ -27,9 +27,8 @@ from nacre.codec.search.refine import EFFORTS, refine_tile
 from nacre.codec.search.target import Target
 from nacre.codec.tiles import DecodedTile, TilePart
 from nacre.entropy.coder import SymbolDecoder, SymbolEncoder
-from nacre.entropy.errors import CorruptStream
-from nacre.models import zoo
-from nacre.models.clip import ClipNetwork, Condition, settled
+from nacre.entropy.errors import CorruptStream, UsageError
+from nacre.models.parts.condition import Condition, InterNetwork, settled
 
 Pixels = NDArray[np.uint8]
 LUMA = (77, 150, 29)  # 256ths of red, green, blue
@@ -59,13 +58,12 @@ class FrameCoder:
     """Codes frames of one size at one quality."""
 
     def __init__(self, run: Run, height: int, width: int) -> None:
-        """`run` has a model of family clip; its image model must be installed."""
+        """`run` has a model for inter frames. Raises UsageError for another."""
         network = run.network
-        assert isinstance(network, ClipNetwork)
+        if not isinstance(network, InterNetwork):
+            raise UsageError(f"model {run.model.name} codes pictures, not clips")
         self.run, self.network, self.height, self.width = run, network, height, width
-        config = network.config
-        base = zoo.model_of_stream(bytes.fromhex(config.base)) if config.base else zoo.load_model()
-        self.base = replace(run, model=replace(base, network=network.base))
+        self.base = replace(run, model=network.image_model())
         stride = network.reach.stride
         self.size = positions(height, stride), positions(width, stride)
 
@@ -88,7 +86,7 @@ class FrameCoder:
         self, pixels: Pixels, reference: Reference, quality: int, effort: int = 0
     ) -> MotionField:
         """The motion from the reference to a frame; none where the model has no use for it."""
-        if not self.network.config.motion:
+        if not self.network.uses_motion:
             return MotionField.still(self.height, self.width)
         picture = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
         price = PRICE / float(3 * self.network.lmbda(self.run.level(quality)) / 3) ** 0.5
@@ -120,8 +118,8 @@ class FrameCoder:
         picture = compensate(reference.picture, field).permute(1, 2, 0).numpy()
         t = self.run.level(quality)
         with self.run.computing():
-            features = self.network.base.prepare(self._samples(picture))
-            latent = self.network.base.analyse(features, t)["y"].float()
+            features = self.base.network.prepare(self._samples(picture))
+            latent = self.base.network.analyse(features, t)["y"].float()
         rows, columns = self.size
         mask = torch.from_numpy(field.is_predicted[:rows, :columns]).to(latent)[None, None]
         fine = F.interpolate(mask, scale_factor=STRIDE8, mode="nearest")

@@ -24,7 +24,7 @@ from nacre.codec.motion.field import (
 from nacre.entropy.coder import SymbolDecoder, SymbolEncoder
 from nacre.entropy.errors import CorruptStream
 from nacre.entropy.tables import Tables
-from nacre.models.clip.motion_tables import MODE_ROWS, MODES, PART_ROW, SIZES, VECTORS
+from nacre.models.parts.motion_tables import MODE_ROWS, MODES, PART_ROW, SIZES, VECTORS
 
 VECTORS_OF = {MotionMode.INTER: 1, MotionMode.SPLIT: 4}  # coded for a block
 

@@ -15,7 +15,7 @@ from nacre.codec.motion.field import MAX_VECTOR, PART
 from nacre.entropy.coder import SymbolDecoder, SymbolEncoder
 from nacre.entropy.errors import CorruptStream
 from nacre.entropy.tables import Tables, integer_frequencies
-from nacre.models.clip.motion_tables import MODE_ROWS, MODES, VECTOR_ROWS, VECTORS
+from nacre.models.parts.motion_tables import MODE_ROWS, MODES, VECTOR_ROWS, VECTORS
 
 
 def smooth(height: int, width: int, seed: int = 0) -> torch.Tensor:
