@@ -132,8 +132,8 @@ class ClipNetwork(HyperpriorNetwork, InterNetwork):
     def networks(self) -> tuple[nn.Module, ...]:
         return (self, self.base)
 
-    def start_from_base(self) -> None:
-        """Take over the hyperprior and the scale network of the image model."""
+    def start(self, x: Tensor) -> None:
+        """Takes over the hyperprior and the scale network of the image model; x is not looked at."""
         base, scales, analysis = self.base, self.scales, self.hyper_analysis
         assert scales is not None and base.scales is not None
         assert isinstance(analysis, ConditionalHyperAnalysis)
