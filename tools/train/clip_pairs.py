@@ -20,11 +20,18 @@ from nacre.codec.run import Run
 from nacre.datasets.pairs import STRIDE, Pairs, PairWriter
 from nacre.entropy.errors import UsageError
 from nacre.models.family import CodingModel, level
+from nacre.models.parts.condition import InterNetwork
 from nacre.models.parts.motion_tables import MODES, VECTORS
 
 SUFFIXES = {".mkv", ".mp4", ".mov", ".webm", ".y4m"}
 MOTION = "motion.npz"
 Symbols = dict[str, tuple[NDArray[np.uint8], NDArray[np.int32]]]  # by tables: rows and symbols
+
+
+def untrained(network: InterNetwork) -> CodingModel:
+    """A network without integers or tables: it codes first frames alone."""
+    images = network.image_model()
+    return CodingModel("untrained", images.id, "clip", network, images.integers, {})
 
 
 def clip_files(sources: Sequence[str]) -> list[Path]:

@@ -7,9 +7,8 @@ from torch import Tensor, nn
 
 from nacre.datasets.pairs import PairBatch, Pairs
 from nacre.entropy.errors import UsageError
-from nacre.models.family import CodingModel
 from nacre.models.parts.condition import InterNetwork
-from nacre.tools.train.clip_pairs import open_pairs
+from nacre.tools.train.clip_pairs import open_pairs, untrained
 from nacre.tools.train.loss import LEVELS, rate_and_error, weighted_loss
 from nacre.tools.train.trainer import Trainer
 
@@ -28,17 +27,15 @@ class ClipTrainer(Trainer):
             raise UsageError(f"family {self.recipe.model.family} is trained on pictures, not clips")
         data, side = self.recipe.data, self.recipe.steps.crop
         self._images = network.image_model()
-        untrained = CodingModel(
-            "untrained", self._images.id, "clip", network, self._images.integers, {}
-        )
+        model = untrained(network)
         seed = self.recipe.steps.seed
         self.pairs = open_pairs(
-            data.clips, side, self.options.folder, untrained, data.chains, data.draws, seed
+            data.clips, side, self.options.folder, model, data.chains, data.draws, seed
         )
         self._say(f"{len(self.pairs)} pairs of {side} pixels a side")
         self.held_out_pairs: list[PairBatch] = []
         if data.held_out:
-            unseen = open_pairs(data.held_out, side, self.options.folder, untrained, seed=seed)
+            unseen = open_pairs(data.held_out, side, self.options.folder, model, seed=seed)
             count = min(EVALUATED_PAIRS, len(unseen))
             self.held_out_pairs = [
                 unseen.draw(EVALUATED_AT_ONCE) for _ in range(count // EVALUATED_AT_ONCE)
