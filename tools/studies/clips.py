@@ -42,7 +42,9 @@ AGAINST = "all intra"  # what BD-rates are against
 def yuv(frame: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
     """Planes Y (H, W), U and V (H/2, W/2) of a frame (H, W, 3) of even sides."""
     height, width = frame.shape[0], frame.shape[1]
-    flat = av.VideoFrame.from_ndarray(frame, "rgb24").to_ndarray(format="yuv420p")
+    flat = np.asarray(
+        av.VideoFrame.from_ndarray(frame, "rgb24").to_ndarray(format="yuv420p"), np.uint8
+    )
     y, rest = flat[:height], flat[height:].reshape(2, height // 2, width // 2)
     return y, rest[0], rest[1]
 
@@ -106,7 +108,7 @@ def other(codec: str, options: dict[str, str], frames: Frames, crf: int) -> Poin
                 size += packet.size
                 written.mux(packet)
     file.seek(0)
-    with av.open(file) as read:
+    with av.open(file, "r") as read:
         decoded = [np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in read.decode(video=0)]
     height, width = frames[0].shape[:2]
     bpp = 8 * size / len(frames) / height / width
