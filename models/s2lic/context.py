@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nacre.entropy.schedule import Schedule, slices
+from nacre.models.parts.blocks import Precise
 from nacre.models.parts.context import Context, Memory
 from nacre.models.parts.interaction import AdaptiveChannelContext, AdaptiveGlobalContext
 from nacre.models.parts.swin import SwinV2Group
@@ -66,7 +67,15 @@ class S2licContext(Context):
         for k in range(len(self.turns)):
             known = 2 * c.latent + (3 * width if k >= PASSES else 0)
             known += width if c.local_depth and k % PASSES else 0
-            self.fusion.append(convolutions([known, *FUSION_WIDTHS, outputs], 1))
+            self.fusion.append(
+                nn.Sequential(
+                    Precise(known, FUSION_WIDTHS[0]),
+                    nn.GELU(),
+                    convolutions(FUSION_WIDTHS, 1),
+                    nn.GELU(),
+                    Precise(FUSION_WIDTHS[-1], outputs),
+                )
+            )
             known = c.latent + (k // PASSES + 1) * width
             self.rounding.append(convolutions([known, *RESIDUAL_WIDTHS, width], 3))
 

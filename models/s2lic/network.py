@@ -8,7 +8,7 @@ from nacre.models.parts.hyperprior import STRIDE, GainUnitNetwork
 from nacre.models.s2lic.config import STRIDES, S2licConfig
 from nacre.models.s2lic.context import S2licContext
 from nacre.models.s2lic.hyper import S2licHyperAnalysis, S2licHyperSynthesis
-from nacre.models.s2lic.transforms import S2licAnalysis, S2licSynthesis, align, halo
+from nacre.models.s2lic.transforms import S2licAnalysis, S2licSynthesis, align, halos
 
 
 class S2licNetwork(GainUnitNetwork):
@@ -42,7 +42,7 @@ def reach(c: S2licConfig) -> Reach:
     blocks = c.depth2 + c.depth4 / 4 + c.depth8 / 16
     return Reach(
         STRIDE,
-        halo(c),
+        max(halos(c)),
         block_bytes=pixel * max(dense, windowed),
         band_bytes=position * 14 * c.latent,
         tile_bytes=position * 24 * c.latent,

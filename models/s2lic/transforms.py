@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import lcm
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from nacre.models.parts import receptive
 from nacre.models.parts.dense import REACH, DenseEnhancement
@@ -24,6 +25,22 @@ def up(channels_in: int, channels_out: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(channels_in, channels_out, 3, stride=2, padding=1, output_padding=1)
 
 
+class FullPrecision(nn.Module):
+    """A layer at the y end of a transform, which autocast leaves in float32; see `blocks.Precise`."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.is_meta:  # shapes alone, which autocast does not know
+            found: Tensor = self.layer(x)
+        else:
+            with torch.autocast(x.device.type, enabled=False):
+                found = self.layer(x.float())
+        return found
+
+
 class S2licAnalysis(nn.Sequential):
     """g_a: x (B, 3, H, W), sides multiples of 16, to y (B, M, H/16, W/16)."""
 
@@ -37,7 +54,7 @@ class S2licAnalysis(nn.Sequential):
             groups[1],
             down(c.width, c.width),
             groups[2],
-            down(c.width, c.latent),
+            FullPrecision(down(c.width, c.latent)),
         )
 
 
@@ -47,7 +64,7 @@ class S2licSynthesis(nn.Sequential):
     def __init__(self, c: S2licConfig) -> None:
         groups = [SwinV2Group(c.width, depth, heads, c.window) for _, depth, heads in c.stages]
         super().__init__(
-            up(c.latent, c.width),
+            FullPrecision(up(c.latent, c.width)),
             groups[2],
             up(c.width, c.width),
             groups[1],
@@ -63,8 +80,8 @@ def align(c: S2licConfig) -> int:
     return lcm(*(stride * c.window for stride, _, _ in c.stages), STRIDE) // STRIDE
 
 
-def halo(c: S2licConfig) -> int:
-    """Positions of y that analysis or synthesis looks beyond a position."""
+def halos(c: S2licConfig) -> tuple[int, int]:
+    """Positions of y that analysis, and that synthesis looks beyond a position."""
     groups: list[list[Needs]] = [
         [receptive.windows(c.window, shift) for shift in shifts(depth, c.window)]
         for _, depth, _ in c.stages
@@ -79,4 +96,4 @@ def halo(c: S2licConfig) -> int:
         from_y += doubling + group
     from_y += [receptive.kernel(3), receptive.shuffled(2), *dense]
     period = align(c)
-    return max(receptive.halo(to_y, period, 1, STRIDE), receptive.halo(from_y, period, STRIDE, 1))
+    return receptive.halo(to_y, period, 1, STRIDE), receptive.halo(from_y, period, STRIDE, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nacre.models.parts import swin
 from tests.models import laws
 
 TINY = {
@@ -15,7 +16,10 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    return laws.write_tiny(tmp_path_factory.mktemp("s2lic") / "tiny.safetensors", "s2lic", TINY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(swin, "BRANCH_START", 1.0)  # what windows bring must be seen
+        path = tmp_path_factory.mktemp("s2lic") / "tiny.safetensors"
+        return laws.write_tiny(path, "s2lic", TINY)
 
 
 def test_no_turn_sees_a_later_one():

@@ -11,7 +11,7 @@ import torch
 
 from nacre.models.parts.unfilled import unfilled
 from nacre.models.s2lic import S2licConfig, S2licNetwork
-from nacre.models.s2lic.transforms import S2licAnalysis, S2licSynthesis, align, halo
+from nacre.models.s2lic.transforms import S2licAnalysis, S2licSynthesis, align, halos
 
 SMALL = S2licConfig(latent=4, slices=2, head_width=1, width=4, heads2=1, heads4=2, heads8=4, window=4,
                     enhancement=2, growth=1)  # fmt: skip
@@ -63,29 +63,39 @@ def test_multiplications_are_counted():
     assert kmac["decode"] == pytest.approx(716, rel=0.01)
 
 
-def test_the_default_halo_is_13_positions_and_windows_start_at_multiples_of_4():
-    assert (halo(S2licConfig()), align(S2licConfig())) == (13, 4)
+def test_the_halo_is_13_positions_and_windows_start_at_multiples_of_4():
+    c = S2licConfig()
+    assert (halos(c), align(c)) == ((12, 13), 4)
 
 
 @torch.no_grad()
-def test_the_halo_is_how_far_the_transforms_look():
-    """Of one changed position at each place among the windows, and of one changed block of pixels."""
-    torch.manual_seed(0)
-    far, period, places = halo(SMALL), align(SMALL), 2 * halo(SMALL) + 5
+def test_the_halos_are_how_far_the_transforms_look():
+    """A row that is no number, at each place among the windows, makes no number of all that looks at it."""
+    far, period = max(halos(SMALL)), align(SMALL)
+    places = 2 * far + 2 * period
     analysis, synthesis = S2licAnalysis(SMALL).double(), S2licSynthesis(SMALL).double()
-    y = torch.randn(1, 4, places, 2, dtype=torch.float64)
-    x = torch.rand(1, 3, 16 * places, 32, dtype=torch.float64)
-    whole_y, whole_x = analysis(x), synthesis(y)
-    farthest = 0
-    for at in range(places // 2, places // 2 + period):
-        other_y, other_x = y.clone(), x.clone()
-        other_y[..., at, :] += 1
-        other_x[..., 16 * at : 16 * at + 16, :] += 1
-        rows_x = (synthesis(other_y) != whole_x).any(3).any(1)[0].nonzero() // 16
-        rows_y = (analysis(other_x) != whole_y).any(3).any(1)[0].nonzero()
-        for rows in (rows_x, rows_y):
-            farthest = max(farthest, int((rows - at).abs().max()))
-    assert farthest == far
+    farthest = [0, 0]
+    for at in range(far, places - far):
+        y = torch.zeros(1, 4, places, 2, dtype=torch.float64)
+        x = torch.zeros(1, 3, 16 * places, 32, dtype=torch.float64)
+        y[..., at, :] = torch.nan
+        x[..., 16 * at : 16 * at + 16, :] = torch.nan
+        rows_y = analysis(x).isnan().any(3).any(1)[0].nonzero()
+        rows_x = synthesis(y).isnan().any(3).any(1)[0].nonzero() // 16
+        for k, rows in enumerate((rows_y, rows_x)):
+            farthest[k] = max(farthest[k], int((rows - at).abs().max()))
+    assert tuple(farthest) == halos(SMALL)
+
+
+@torch.no_grad()
+def test_y_and_its_mean_stay_in_float32_under_autocast():
+    """At high qualities they are in the hundreds, where bfloat16 has steps of a half or more."""
+    torch.manual_seed(0)
+    network = S2licNetwork(SMALL)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert network.analysis(torch.rand(1, 3, 32, 32)).dtype == torch.float32
+        mean = network.means(0, torch.randn(1, 8, 2, 2), torch.zeros(1, 4, 2, 2), {})
+    assert mean.dtype == torch.float32
 
 
 @torch.no_grad()
