@@ -28,7 +28,7 @@ def up(channels_in: int, channels_out: int) -> nn.ConvTranspose2d:
 class FullPrecision(nn.Module):
     """A layer at the y end of a transform, which autocast leaves in float32; see `blocks.Precise`."""
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
         super().__init__()
         self.layer = layer
 
@@ -37,7 +37,7 @@ class FullPrecision(nn.Module):
             found: Tensor = self.layer(x)
         else:
             with torch.autocast(x.device.type, enabled=False):
-                found = self.layer(x.float())
+                found = self.layer(x.to(self.layer.weight.dtype))
         return found
 
 
