@@ -86,7 +86,7 @@ class Turn:
 Schedule = tuple[Turn, ...]
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _where(turn: Turn, height: int, width: int, device: torch.device) -> Tensor:
     with torch.inference_mode(False):  # masks are kept, and serve training too
         planes = []
