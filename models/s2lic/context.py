@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nacre.entropy.schedule import Schedule, slices
 from nacre.models.parts.blocks import Precise
 from nacre.models.parts.context import Context, Memory
+from nacre.models.parts.convolutions import convolution
 from nacre.models.parts.interaction import AdaptiveChannelContext, AdaptiveGlobalContext
 from nacre.models.parts.swin import SwinV2Group
 from nacre.models.s2lic.config import S2licConfig
@@ -30,7 +31,7 @@ def convolutions(widths: Sequence[int], kernel: int) -> nn.Sequential:
     """Convolutions of these widths with GELU between them."""
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
-        layers += [nn.Conv2d(before, after, kernel, padding=kernel // 2), nn.GELU()]
+        layers += [convolution(before, after, kernel), nn.GELU()]
     return nn.Sequential(*layers[:-1])
 
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from torch import nn
 
+from nacre.models.parts.convolutions import SubPixel, convolution
 from nacre.models.s2lic.config import S2licConfig
 
 
-def conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
-    """3x3; its start keeps the size of what passes GELU, so that not all of z rounds to zero."""
-    made = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1)
-    nn.init.kaiming_normal_(made.weight, nonlinearity="relu")
-    return made
-
-
-def doubled(channels: int) -> nn.Sequential:
-    return nn.Sequential(conv(channels, 4 * channels), nn.PixelShuffle(2))
+def keep_size(layers: nn.Module) -> None:
+    """Start with weights that keep the size of what passes GELU, so that not all of z rounds to zero."""
+    for layer in layers.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
 
 class S2licHyperAnalysis(nn.Sequential):
@@ -24,16 +21,17 @@ class S2licHyperAnalysis(nn.Sequential):
     def __init__(self, c: S2licConfig) -> None:
         width = c.width
         super().__init__(
-            conv(c.latent, width),
+            convolution(c.latent, width),
             nn.GELU(),
-            conv(width, width),
+            convolution(width, width),
             nn.GELU(),
-            conv(width, width, 2),
+            convolution(width, width, stride=2),
             nn.GELU(),
-            conv(width, width),
+            convolution(width, width),
             nn.GELU(),
-            conv(width, c.hyper, 2),
+            convolution(width, c.hyper, stride=2),
         )
+        keep_size(self)
 
 
 class S2licHyperSynthesis(nn.Sequential):
@@ -42,13 +40,14 @@ class S2licHyperSynthesis(nn.Sequential):
     def __init__(self, c: S2licConfig) -> None:
         first, second = c.latent, c.latent * 3 // 2
         super().__init__(
-            conv(c.hyper, first),
+            convolution(c.hyper, first),
             nn.GELU(),
-            doubled(first),
+            SubPixel(first, first),
             nn.GELU(),
-            conv(first, second),
+            convolution(first, second),
             nn.GELU(),
-            doubled(second),
+            SubPixel(second, second),
             nn.GELU(),
-            conv(second, 2 * c.latent),
+            convolution(second, 2 * c.latent),
         )
+        keep_size(self)

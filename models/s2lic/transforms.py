@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nacre.models.parts import receptive
+from nacre.models.parts.convolutions import SubPixel, convolution, transposed
 from nacre.models.parts.dense import REACH, DenseEnhancement
 from nacre.models.parts.hyperprior import STRIDE
 from nacre.models.parts.receptive import Needs
@@ -17,18 +18,10 @@ from nacre.models.s2lic.config import S2licConfig
 STEM = 5  # side of the first kernel
 
 
-def down(channels_in: int, channels_out: int, kernel: int = 3) -> nn.Conv2d:
-    return nn.Conv2d(channels_in, channels_out, kernel, stride=2, padding=kernel // 2)
-
-
-def up(channels_in: int, channels_out: int) -> nn.ConvTranspose2d:
-    return nn.ConvTranspose2d(channels_in, channels_out, 3, stride=2, padding=1, output_padding=1)
-
-
 class FullPrecision(nn.Module):
-    """A layer at the y end of a transform, which autocast leaves in float32; see `blocks.Precise`."""
+    """A layer at an end of a transform, which autocast leaves in float32; see `blocks.Precise`."""
 
-    def __init__(self, layer: nn.Conv2d | nn.ConvTranspose2d) -> None:
+    def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         self.layer = layer
 
@@ -37,7 +30,7 @@ class FullPrecision(nn.Module):
             found: Tensor = self.layer(x)
         else:
             with torch.autocast(x.device.type, enabled=False):
-                found = self.layer(x.to(self.layer.weight.dtype))
+                found = self.layer(x.to(next(self.layer.parameters()).dtype))
         return found
 
 
@@ -48,13 +41,13 @@ class S2licAnalysis(nn.Sequential):
         groups = [SwinV2Group(c.width, depth, heads, c.window) for _, depth, heads in c.stages]
         super().__init__(
             DenseEnhancement(3, c.enhancement, c.growth),
-            down(3, c.width, STEM),
+            convolution(3, c.width, STEM, stride=2),
             groups[0],
-            down(c.width, c.width),
+            convolution(c.width, c.width, stride=2),
             groups[1],
-            down(c.width, c.width),
+            convolution(c.width, c.width, stride=2),
             groups[2],
-            FullPrecision(down(c.width, c.latent)),
+            FullPrecision(convolution(c.width, c.latent, stride=2)),
         )
 
 
@@ -64,13 +57,13 @@ class S2licSynthesis(nn.Sequential):
     def __init__(self, c: S2licConfig) -> None:
         groups = [SwinV2Group(c.width, depth, heads, c.window) for _, depth, heads in c.stages]
         super().__init__(
-            FullPrecision(up(c.latent, c.width)),
+            FullPrecision(transposed(c.latent, c.width, 3)),
             groups[2],
-            up(c.width, c.width),
+            transposed(c.width, c.width, 3),
             groups[1],
-            up(c.width, c.width),
+            transposed(c.width, c.width, 3),
             groups[0],
-            nn.Sequential(nn.Conv2d(c.width, 3 * 4, 3, padding=1), nn.PixelShuffle(2)),
+            FullPrecision(SubPixel(c.width, 3)),
             DenseEnhancement(3, c.enhancement, c.growth),
         )
 

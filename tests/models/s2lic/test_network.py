@@ -88,12 +88,13 @@ def test_the_halos_are_how_far_the_transforms_look():
 
 
 @torch.no_grad()
-def test_y_and_its_mean_stay_in_float32_under_autocast():
-    """At high qualities they are in the hundreds, where bfloat16 has steps of a half or more."""
+def test_what_enters_and_leaves_stays_in_float32_under_autocast():
+    """At high qualities y is in the hundreds, where bfloat16 has steps of a half or more."""
     torch.manual_seed(0)
     network = S2licNetwork(SMALL)
     with torch.autocast("cpu", torch.bfloat16):
         assert network.analysis(torch.rand(1, 3, 32, 32)).dtype == torch.float32
+        assert network.synthesis(torch.randn(1, 4, 2, 2)).dtype == torch.float32
         mean = network.means(0, torch.randn(1, 8, 2, 2), torch.zeros(1, 4, 2, 2), {})
     assert mean.dtype == torch.float32
 
