@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nacre.models.parts.blocks import pointwise
+from nacre.models.parts.convolutions import ConvolutionalAttention
 
 BIAS_START = 0.02  # standard deviation of the position bias
-UNITS = 3  # residual units of a trunk, and of a gate
+UNITS = 3  # residual units of a branch; each looks one position further
 
 
 def partition(x: Tensor, window: int) -> Tensor:
@@ -74,39 +74,15 @@ class AlignedWindowAttention(nn.Module):
         return self.position_bias[:, rows, columns].reshape(self.heads, size, size)
 
 
-class BottleneckUnit(nn.Module):
-    """A residual unit, half as wide inside: (B, C, h, w) to the same."""
+class WindowAttentionBlock(ConvolutionalAttention):
+    """x + a(x) * sigmoid(b(x)): residual units on each branch, window attention before those of b.
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        inner = max(1, channels // 2)
-        self.branch = nn.Sequential(
-            pointwise(channels, inner),
-            nn.GELU(),
-            nn.Conv2d(inner, inner, 3, padding=1),
-            nn.GELU(),
-            pointwise(inner, channels),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.gelu(x + self.branch(x))
-
-
-class WindowAttentionBlock(nn.Module):
-    """x plus a trunk of convolutions, gated by a branch that has window attention: (B, C, h, w) to the same."""
+    (B, C, h, w) to the same.
+    """
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
-        super().__init__()
-        self.trunk = nn.Sequential(*[BottleneckUnit(channels) for _ in range(UNITS)])
-        self.gate = nn.Sequential(
-            AlignedWindowAttention(channels, heads, window),
-            *[BottleneckUnit(channels) for _ in range(UNITS)],
-            pointwise(channels, channels),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        gated: Tensor = self.trunk(x) * torch.sigmoid(self.gate(x))
-        return x + gated
+        super().__init__(channels, "gelu")
+        self.conv_b.insert(0, AlignedWindowAttention(channels, heads, window))
 
     @staticmethod
     def reach(window: int, stride: int) -> int:

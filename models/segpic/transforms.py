@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nacre.models.parts.gdn import DivisiveNorm
+from nacre.models.parts.blocks import Precise
+from nacre.models.parts.convolutions import GDN, SubPixel, convolution, transposed
 from nacre.models.parts.region_adaptive import RegionAdaptiveTransform
 from nacre.models.parts.regions import PrivilegedRegions
 from nacre.models.parts.scale_affine import ScaleAffine
@@ -13,21 +14,20 @@ from nacre.models.parts.window_attention import WindowAttentionBlock
 from nacre.models.segpic.config import SegpicConfig
 
 KERNEL = 5
+MIDDLE = 0.5  # of the range of x: the picture to start from
 HYPER_PARTS = 4  # the widths of the hyper transforms go from y to z in so many even steps
 
 
 def down(channels_in: int, channels_out: int) -> list[nn.Module]:
     """To half the size."""
-    conv = nn.Conv2d(channels_in, channels_out, KERNEL, stride=2, padding=KERNEL // 2)
-    return [conv, DivisiveNorm(channels_out), ScaleAffine(channels_out)]
+    conv = convolution(channels_in, channels_out, KERNEL, stride=2)
+    return [conv, GDN(channels_out), ScaleAffine(channels_out)]
 
 
 def up(channels_in: int, channels_out: int) -> list[nn.Module]:
     """To twice the size. As in the public code, the norm is not inverse."""
-    conv = nn.ConvTranspose2d(
-        channels_in, channels_out, KERNEL, stride=2, padding=KERNEL // 2, output_padding=1
-    )
-    return [ScaleAffine(channels_in), conv, DivisiveNorm(channels_out)]
+    conv = transposed(channels_in, channels_out, KERNEL)
+    return [ScaleAffine(channels_in), conv, GDN(channels_out)]
 
 
 class RegionAnalysis(nn.Sequential):
@@ -57,15 +57,19 @@ class RegionSynthesis(nn.Sequential):
             WindowAttentionBlock(c.width, c.heads, c.window4),
             *up(c.width, c.width),
             *up(c.width, c.last_width),
-            nn.Conv2d(c.last_width, 3, 1),
+            Precise(c.last_width, 3),
         )
+        bias = self[-1].bias
+        assert isinstance(bias, Tensor)
+        nn.init.constant_(bias, MIDDLE)
 
 
 def keep_variance(layers: nn.Sequential) -> None:
     """Weights that neither shrink nor grow what passes: with torch's own, z would round to zero everywhere."""
     for layer in layers:
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight)
+        conv = layer[0] if isinstance(layer, SubPixel) else layer
+        if isinstance(conv, nn.Conv2d):
+            nn.init.kaiming_normal_(conv.weight)
 
 
 def hyper_widths(c: SegpicConfig) -> list[int]:
@@ -80,15 +84,15 @@ class RegionHyperAnalysis(nn.Sequential):
         y, w1, w2, w3, z = hyper_widths(c)
         super().__init__(
             RegionAdaptiveTransform(y, 16, regions),
-            nn.Conv2d(y, y, 3, padding=1),
+            convolution(y, y),
             nn.GELU(),
-            nn.Conv2d(y, w1, 3, padding=1),
+            convolution(y, w1),
             nn.GELU(),
-            nn.Conv2d(w1, w2, 3, stride=2, padding=1),
+            convolution(w1, w2, stride=2),
             nn.GELU(),
-            nn.Conv2d(w2, w3, 3, padding=1),
+            convolution(w2, w3),
             nn.GELU(),
-            nn.Conv2d(w3, z, 3, stride=2, padding=1),
+            convolution(w3, z, stride=2),
         )
         keep_variance(self)
 
@@ -97,17 +101,15 @@ def hyper_synthesis(c: SegpicConfig, regions: PrivilegedRegions) -> nn.Sequentia
     """z_hat (B, Z, h, w) to features (B, M, 4h, 4w)."""
     y, w1, w2, w3, z = hyper_widths(c)
     layers = nn.Sequential(
-        nn.Conv2d(z, z, 3, padding=1),
+        convolution(z, z),
         nn.GELU(),
-        nn.Conv2d(z, 4 * w3, 3, padding=1),
-        nn.PixelShuffle(2),
+        SubPixel(z, w3),
         nn.GELU(),
-        nn.Conv2d(w3, w2, 3, padding=1),
+        convolution(w3, w2),
         nn.GELU(),
-        nn.Conv2d(w2, 4 * w1, 3, padding=1),
-        nn.PixelShuffle(2),
+        SubPixel(w2, w1),
         nn.GELU(),
-        nn.Conv2d(w1, y, 3, padding=1),
+        convolution(w1, y),
         RegionAdaptiveTransform(y, 16, regions),
     )
     keep_variance(layers)
