@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nacre.models.parts.channel_slices import HEAD_WIDTH
-from nacre.models.parts.hyperprior import STRIDE, HyperpriorConfig
+from nacre.models.parts.hyperprior import MOST_TABLES, STRIDE, HyperpriorConfig
 
 MOST_CHANNELS, MOST_ENTRIES = 4096, 4096
 MOST_WINDOW, MOST_REGION_WINDOW = 32, 512
@@ -30,6 +30,7 @@ class SegpicConfig(HyperpriorConfig):
     def __post_init__(self) -> None:
         """Raises ValueError for numbers that no network of this family has."""
         most = {
+            "hyper": MOST_TABLES,
             "window4": MOST_WINDOW,
             "window16": MOST_WINDOW,
             "region_window": MOST_REGION_WINDOW,

@@ -7,6 +7,7 @@ from math import lcm
 from torch import Tensor
 
 from nacre.entropy.schedule import Schedule
+from nacre.entropy.walk import Planes
 from nacre.models.family import Reach
 from nacre.models.parts.channel_slices import ChannelSliceContext, SliceShape, slice_turns
 from nacre.models.parts.hyperprior import STRIDE, GainUnitNetwork
@@ -71,6 +72,9 @@ class SegpicNetwork(GainUnitNetwork):
         with self.regions.known(regions):
             return super().forward(x, t, hard)
 
+    def shown(self, y_hat: Tensor, features: Tensor) -> Planes:
+        return {"y": y_hat}
+
 
 def turns(c: SegpicConfig) -> Schedule:
     """Of y."""
@@ -92,4 +96,4 @@ def reach(c: SegpicConfig) -> Reach:
     align = lcm(STRIDE, 4 * c.window4, STRIDE * c.window16, c.region_window) // STRIDE
     width, planes = max(c.width / 192, LEAST_SHARE), max(c.latent / 320, LEAST_SHARE)
     halo = -(-pixels // STRIDE)
-    return Reach(STRIDE, halo, 1800 * width, 44 * planes, 120 * planes, 8000 * width, align)
+    return Reach(STRIDE, halo, 1800 * width, 25 * planes, 120 * planes, 8000 * width, align)

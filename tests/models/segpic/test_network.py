@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from nacre.entropy.errors import WeightsError
+from nacre.models import catalogue
 from nacre.models.parts.regions import Regions, colour_regions
-from nacre.models.parts.unfilled import unfilled
-from nacre.models.segpic import FAMILY, SegpicConfig, SegpicNetwork
+from nacre.models.segpic import FAMILY, SegpicConfig
+from nacre.tools.train.recipe import read_recipe
 from tests.models import laws
 from tests.models.segpic.test_laws import TINY
 
+RECIPES = Path(__file__).parents[3] / "tools" / "recipes"
 PARAMETERS = 83_480_547  # of the public code, without the tables of its factorised priors
-KMAC = {"encode": 452.2, "decode": 473.9}  # of the public code for one pixel, counted as ours are
 
 
-def test_the_size_is_the_published_one():
+def test_counts_are_the_published_ones():
     """Ours lacks the networks that code prototypes, 504,832, and has the quality tables, 8,320."""
-    with unfilled():
-        found = SegpicNetwork(SegpicConfig(float_scales=True)).parameter_count()
-    assert found == PARAMETERS - 504_832 + 8_320
-    assert abs(found - PARAMETERS) < 0.01 * PARAMETERS
+    (published,) = FAMILY.published
+    ours = catalogue.row(FAMILY, published)["as_published"]
+    assert ours["parameters"] == PARAMETERS - 504_832 + 8_320
+    assert ours["parameters"] / 1e6 == pytest.approx(published.parameters, rel=0.01)
+    assert ours["kmac_per_pixel"] == pytest.approx(published.kmac, rel=0.01)
 
 
-def test_multiplications_are_the_published_ones():
-    with unfilled():
-        found = SegpicNetwork(SegpicConfig(float_scales=True)).multiplications()
-    for side, published in KMAC.items():
-        assert abs(found[side] - published) < 0.01 * published
+def test_the_recipe_is_the_published_configuration():
+    assert read_recipe(RECIPES / "segpic.toml").model.config == SegpicConfig()
 
 
 def decoded(network, regions=None):
@@ -84,8 +85,8 @@ def test_scales_in_floats_are_not_exported():
 @pytest.mark.parametrize(
     "values",
     [
-        {"width": 0}, {"heads": 5}, {"region_window": 24}, {"slices": 321}, {"support": -1}, {"knots": 1},
-        {"lambda_min": 2.0}, {"lambda_min": 0.0}, {"window4": 33}, {"dictionary_entries": 5000},
+        {"width": 0}, {"hyper": 257}, {"heads": 5}, {"region_window": 24}, {"slices": 321}, {"support": -1},
+        {"knots": 1}, {"lambda_min": 2.0}, {"lambda_min": 0.0}, {"window4": 33}, {"dictionary_entries": 5000},
         {"lambda_max": float("nan")},
     ],
 )  # fmt: skip
