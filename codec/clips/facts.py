@@ -11,7 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]  # (H, W, 3) red, green, blue; full range
-UPRIGHT = (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30)  # the display matrix of a clip that is not turned
+UPRIGHT = (
+    65536,
+    0,
+    0,
+    0,
+    65536,
+    0,
+    0,
+    0,
+    1 << 30,
+)  # the display matrix of a clip that is not turned
 
 
 class Range(IntEnum):
@@ -153,5 +163,11 @@ def to_depth(pixels: Pixels, bits: int) -> Pixels:
         return pixels
     if bits == 16:
         return pixels.astype(np.uint16) * np.uint16(257)
+    return to_8_bits(pixels)
+
+
+def to_8_bits(pixels: Pixels) -> NDArray[np.uint8]:
+    if pixels.dtype == np.uint8:
+        return pixels.view(np.uint8)
     wide: NDArray[Any] = pixels.astype(np.uint32)
     return ((wide + 128) // 257).astype(np.uint8)
