@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from nacre.codec.clips.coding import FrameKind, FramePayload, GopCoder
 from nacre.codec.clips.facts import Pixels, to_8_bits
@@ -57,7 +59,9 @@ class NetworkGopCoder:
             reference = coded.reference
             yield reference.picture.permute(1, 2, 0).contiguous().numpy()
 
-    def _encoded(self, pixels: Pixels, reference: Reference | None) -> tuple[FrameKind, CodedFrame]:
+    def _encoded(
+        self, pixels: NDArray[np.uint8], reference: Reference | None
+    ) -> tuple[FrameKind, CodedFrame]:
         if reference is None:
             return FrameKind.INTRA, self._frames.encode_intra(pixels, self.quality, self._effort)
         coded = self._frames.encode_inter(pixels, reference, self.quality, self._effort)

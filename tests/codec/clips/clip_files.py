@@ -64,11 +64,11 @@ def facts_of(height: int = 6, width: int = 8, **others: object) -> VideoFacts:
 def frames_of(
     count: int, height: int = 6, width: int = 8, seed: int = 0, pts: int = 0
 ) -> list[ClipFrame]:
-    """Noise, at uneven times."""
+    """Faint noise, in which there are no cuts, at uneven times."""
     rng, found = np.random.default_rng(seed), []
     for _ in range(count):
         duration = int(rng.integers(1, 9000))
-        pixels = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+        pixels = rng.integers(110, 146, (height, width, 3)).astype(np.uint8)
         found.append(ClipFrame(pixels, pts, duration, TICK))
         pts += duration + int(rng.integers(0, 2)) * 50
     return found
