@@ -79,7 +79,8 @@ def pixels_of(frame: av.VideoFrame, form: PlaneFormat, facts: VideoFacts) -> Pix
     if frame.format.name.replace("yuvj", "yuv") != form.name:
         frame = frame.reformat(format=form.name)
     planes = tuple(
-        _samples(plane, form.bits)[: plane.height, : plane.width].copy() for plane in frame.planes[:3]
+        _samples(plane, form.bits)[: plane.height, : plane.width].copy()
+        for plane in frame.planes[:3]
     )
     if not form.is_rgb:
         return ycbcr.to_rgb(planes, form.layout(facts))
@@ -94,7 +95,11 @@ def frame_of(pixels: Pixels, form: PlaneFormat, facts: VideoFacts) -> av.VideoFr
     """Undo `pixels_of`."""
     height, width = pixels.shape[:2]
     frame = av.VideoFrame(width, height, form.name)
-    planes = _rgb_planes(pixels, form.bits) if form.is_rgb else ycbcr.from_rgb(pixels, form.layout(facts))
+    planes = (
+        _rgb_planes(pixels, form.bits)
+        if form.is_rgb
+        else ycbcr.from_rgb(pixels, form.layout(facts))
+    )
     for plane, samples in zip(frame.planes, planes, strict=True):
         target = _samples(plane, form.bits)
         target[: len(samples), : samples.shape[1]] = samples
@@ -112,6 +117,6 @@ def _rgb_planes(pixels: Pixels, bits: int) -> tuple[NDArray[Any], ...]:
 
 def _samples(plane: av.video.plane.VideoPlane, bits: int) -> NDArray[Any]:
     """(h, whole lines) of the memory of a plane."""
-    kind = np.uint8 if bits == 8 else np.dtype("<u2")
-    flat = np.frombuffer(plane, kind)
+    memory: Any = plane
+    flat = np.frombuffer(memory, np.dtype("u1" if bits == 8 else "<u2"))
     return flat.reshape(-1, plane.line_size // flat.itemsize)[: plane.height]

@@ -1,7 +1,7 @@
 """Clips of other formats to frames with exact times, and to the packets of their other streams.
 
-FFmpeg reads files, through PyAV: MP4, MOV, MKV, WebM, Y4M, GIF and what else it knows. Numbered pictures are read
-by sequences.py.
+FFmpeg reads files, through PyAV: MP4, MOV, MKV, WebM, Y4M, GIF and what else it knows. Numbered pictures are
+read by sequences.py.
 """
 
 from __future__ import annotations
@@ -198,7 +198,9 @@ class FileSource:
     def _carried(self, packet: Any, last: dict[int, int]) -> ClipPacket:
         number = self._numbers[packet.stream_index]
         due = last.get(number, 0)
-        dts = packet.dts if packet.dts is not None else packet.pts if packet.pts is not None else due
+        dts = (
+            packet.dts if packet.dts is not None else packet.pts if packet.pts is not None else due
+        )
         pts, duration = packet.pts if packet.pts is not None else dts, packet.duration or 0
         last[number] = dts + duration
         return ClipPacket(
@@ -208,6 +210,7 @@ class FileSource:
     def _take_facts(self, frame: Any) -> None:
         self._format, self._form = frame.format.name, PlaneFormat.of(frame.format)
         form, stream = self._form, self._video
+        time_base: Any = stream.time_base
         if form.has_alpha and self._container.format.name != "gif":
             _warn("the transparency is left out")
         if not form.is_rgb and not form.name.startswith("gray"):
@@ -217,7 +220,7 @@ class FileSource:
         self.facts = VideoFacts(
             frame.width,
             frame.height,
-            stream.time_base,
+            time_base,
             stream.average_rate or stream.guessed_rate or None,
             aspect if aspect else Fraction(1),
             form.name,
@@ -295,5 +298,3 @@ def _place(frame: Any) -> str:
 
 def _warn(message: str) -> None:
     warnings.warn(message, ClipWarning, stacklevel=4)
-
-

@@ -26,7 +26,9 @@ def facts_of_stream(stream: Any, container: str) -> StreamFacts | None:
     kind = KINDS.get(stream.type)
     if kind is None or stream.codec_context is None or stream.time_base is None:
         return None
-    forms = list(HeadForm) if "mp4" in container else [HeadForm.MATROSKA, HeadForm.NUT, HeadForm.MOV]
+    forms = (
+        list(HeadForm) if "mp4" in container else [HeadForm.MATROSKA, HeadForm.NUT, HeadForm.MOV]
+    )
     for form in forms:
         with suppress(av.error.FFmpegError, ValueError, CorruptStream):
             head = _written(stream, form)
