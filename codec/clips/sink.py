@@ -51,6 +51,7 @@ CRF = {"libx264": 12, "libx265": 12, "libvpx-vp9": 12, "libaom-av1": 12, "libsvt
 PIXEL_LOSSLESS = {"ffv1", "wrapped_avframe", "rawvideo"}
 EVEN_ONLY = {"libx264", "libx264rgb", "libx265", "libsvtav1"}  # sides, where chroma is halved
 GIF_TICK = Fraction(1, 100)  # seconds
+NO_TEXT = bytes(2)  # a text of no letters, in MP4: the end of the one before
 OPTION = {StreamKind.AUDIO: "--no-audio", StreamKind.SUBTITLE: "--no-subtitles"}
 
 
@@ -138,7 +139,7 @@ class FileSink:
             raise UsageError(f"{self._format} files hold no {name}") from error
         context: Any = self._video.codec_context
         context.width, context.height = facts.width, facts.height
-        context.pix_fmt = "pal8" if self._format == "gif" else self._form.name
+        context.pix_fmt = self._stored = _stored(encoder, self._form)
         context.sample_aspect_ratio = facts.aspect
         if self._is_constant:
             self._tick = 1 / (facts.rate or Fraction(25))
@@ -149,7 +150,7 @@ class FileSink:
         if facts.display != UPRIGHT:
             self._set_display()
         self._container.metadata.update(facts.metadata)
-        self._streams = [self._added(stream) for stream in streams]
+        self._carried, self._streams = streams, [self._added(stream) for stream in streams]
         self._container.start_encoding()
 
     def _coder_options(self, name: str, options: SinkOptions) -> dict[str, str]:
@@ -181,7 +182,7 @@ class FileSink:
             option = OPTION[facts.kind]
             message = f"{self._format} files hold no {what}: {option} leaves it out"
             raise UsageError(message) from error
-        stream.time_base = stream.codec_context.time_base = facts.time_base
+        stream.time_base = facts.time_base
         stream.disposition = facts.disposition
         if facts.language:
             stream.metadata["language"] = facts.language
@@ -193,6 +194,8 @@ class FileSink:
         pts, duration = self._moment(frame)
         is_gif = self._format == "gif"
         made = _with_palette(frame) if is_gif else frame_of(frame.pixels, self._form, facts)
+        if made.format.name != self._stored:
+            made = made.reformat(format=self._stored)
         made.pts, made.time_base = pts, self._tick
         made.colorspace, made.color_range = facts.matrix, int(facts.range)
         made.color_primaries, made.color_trc = facts.primaries, facts.transfer
@@ -201,11 +204,13 @@ class FileSink:
             self._mux(self._video.encode(made))
 
     def write_packet(self, packet: ClipPacket) -> None:
-        stream = self._streams[packet.stream]
+        stream, facts = self._streams[packet.stream], self._carried[packet.stream]
+        if facts.codec == "mov_text" and packet.data == NO_TEXT and self._format in ("mp4", "mov"):
+            return  # FFmpeg writes them itself, between texts
         made = av.Packet(packet.data)
         made.stream, made.pts, made.dts = stream, packet.pts, packet.dts
         made.duration, made.is_keyframe = packet.duration, packet.is_key
-        made.time_base = stream.codec_context.time_base
+        made.time_base = facts.time_base
         with _errors_named():
             self._container.mux(made)
 
@@ -272,7 +277,8 @@ def _form(encoder: Any, facts: VideoFacts, options: SinkOptions) -> PlaneFormat:
         names += _next_best(facts)
     halves = EVEN_ONLY if facts.width % 2 or facts.height % 2 else set()
     for name in names:
-        if not PLANAR.fullmatch(name) or (known and name not in known):
+        is_known = not known or name in known or (name == "gbrp" and "bgr0" in known)
+        if not PLANAR.fullmatch(name) or not is_known:
             continue
         form = PlaneFormat(name)
         step_x, step_y = form.steps
@@ -280,6 +286,14 @@ def _form(encoder: Any, facts: VideoFacts, options: SinkOptions) -> PlaneFormat:
         if not (is_odd and encoder.name in halves):
             return form
     raise UsageError(f"{encoder.name} does not code {facts.width}x{facts.height} of {wanted}")
+
+
+def _stored(encoder: Any, form: PlaneFormat) -> str:
+    """The name under which an encoder takes a format: some take RGB of 8 bits in packed form alone."""
+    known = {f.name for f in encoder.video_formats or ()}
+    if encoder.name == "gif":
+        return "pal8"
+    return form.name if form.name in known or "bgr0" not in known or not form.is_rgb else "bgr0"
 
 
 def _next_best(facts: VideoFacts) -> list[str]:
