@@ -101,7 +101,7 @@ class ClipFile:
 
     def __init__(self, data: Bytes, limits: Limits = Limits()) -> None:
         """Raises StreamError or LimitError."""
-        self._view = view = data if isinstance(data, FileBytes) else memoryview(data)
+        self.view = view = data if isinstance(data, FileBytes) else memoryview(data)
         self._limits = limits
         check_signature(bytes(view[: len(SIGNATURE)]))
         chunk = chunk_at(view, len(SIGNATURE))
@@ -115,17 +115,21 @@ class ClipFile:
         if chunk.kind != ClipHead.TYPE:
             raise CorruptStream(f"the second chunk is {chunk.kind.decode()}, not CLIP")
         self.facts = ClipHead.from_bytes(self._payload(chunk), head).facts
-        self.streams, self._first = self._read_streams(chunk.at + chunk.size)
+        self.streams, self.first = self._read_streams(chunk.at + chunk.size)
         self.is_whole = False  # it has its end chunk
         self._places = self._indexed()
         if self._places is None:
-            self._places = tuple(places_by_walking(view, self._first))
+            self._places = tuple(places_by_walking(view, self.first))
         self.gops = _in_order(self._places)
 
     @property
     def size(self) -> int:
         """Bytes of the file."""
-        return len(self._view)
+        return len(self.view)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Those behind the heads; the last may be cut."""
+        return found_chunks(self.view, self.first, self.size)
 
     @property
     def frames(self) -> int:
@@ -137,12 +141,12 @@ class ClipFile:
         The last one of a file that was cut has the frames that are whole.
         """
         place, shift = self._places_at(index)
-        chunk = chunk_at(self._view, place.at, may_be_cut=True)
+        chunk = chunk_at(self.view, place.at, may_be_cut=True)
         if chunk.kind != Gop.TYPE:
             raise CorruptStream(f"GOP {index} is not where the index says")
         self._check_size(chunk)
-        if chunk.end + CRC_BYTES > len(self._view):
-            gop = Gop.from_cut(bytes(self._view[chunk.start :]))
+        if chunk.end + CRC_BYTES > len(self.view):
+            gop = Gop.from_cut(bytes(self.view[chunk.start :]))
             if gop is None:
                 raise CorruptStream(f"GOP {index} is damaged or cut")
         else:
@@ -154,7 +158,7 @@ class ClipFile:
     def times(self, index: int) -> list[tuple[int, int]]:
         """(pts, duration) of the frames of a GOP; reads no more than its table. Raises CorruptStream."""
         place, shift = self._places_at(index)
-        chunk = chunk_at(self._view, place.at, may_be_cut=True)
+        chunk = chunk_at(self.view, place.at, may_be_cut=True)
         rows, _ = read_table(chunk)
         return [(row.pts + shift, row.duration) for row in rows[: place.frames]]
 
@@ -166,11 +170,11 @@ class ClipFile:
         assert self._places is not None
         places = self._places
         shift = self._shift(min(index, len(places) - 1)) if places else 0
-        start = self._first
+        start = self.first
         if index:
             start = places[index - 1].at
-        stop = places[index].at if index < len(places) else len(self._view)
-        for chunk in found_chunks(self._view, start, stop):
+        stop = places[index].at if index < len(places) else len(self.view)
+        for chunk in found_chunks(self.view, start, stop):
             if chunk.kind == Packets.TYPE:
                 self._check_size(chunk)
                 yield from self._moved(chunk, shift)
@@ -196,9 +200,9 @@ class ClipFile:
     def _read_streams(self, at: int) -> tuple[tuple[StreamFacts, ...], int]:
         """The streams, and where the chunks behind them begin."""
         streams: list[StreamFacts] = []
-        while at < len(self._view):
+        while at < len(self.view):
             try:
-                chunk = chunk_at(self._view, at)
+                chunk = chunk_at(self.view, at)
             except (TruncatedStream, CorruptStream):
                 break
             if chunk.kind != StreamHead.TYPE:
@@ -217,26 +221,26 @@ class ClipFile:
         return chunk.checked()
 
     def _check_size(self, chunk: Chunk) -> None:
-        if min(chunk.size, len(self._view)) > self._limits.memory_bytes:
+        if min(chunk.size, len(self.view)) > self._limits.memory_bytes:
             raise LimitError(f"a {chunk.kind.decode()} chunk of {chunk.size} bytes")
 
     def _indexed(self) -> tuple[GopPlace, ...] | None:
         """The index, where the end chunk leads to one that fits the file."""
-        at = len(self._view) - END_BYTES
+        at = len(self.view) - END_BYTES
         try:
-            if at < self._first or bytes(self._view[at : at + 4]) != ClipEnd.TYPE:
+            if at < self.first or bytes(self.view[at : at + 4]) != ClipEnd.TYPE:
                 return None
-            index_at = ClipEnd.from_bytes(chunk_at(self._view, at).checked()).index_at
+            index_at = ClipEnd.from_bytes(chunk_at(self.view, at).checked()).index_at
             self.is_whole = True
-            if not self._first <= index_at < at:
+            if not self.first <= index_at < at:
                 return None
-            chunk = chunk_at(self._view, index_at)
+            chunk = chunk_at(self.view, index_at)
             if chunk.kind != GopIndex.TYPE or chunk.at + chunk.size != at:
                 return None
             places = GopIndex.from_bytes(self._payload(chunk)).places
         except (CorruptStream, TruncatedStream):
             return None
-        is_inside = not places or (self._first <= places[0].at and places[-1].at < index_at)
+        is_inside = not places or (self.first <= places[0].at and places[-1].at < index_at)
         return places if is_inside else None
 
 

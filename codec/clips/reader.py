@@ -164,7 +164,7 @@ class VideoReader:
         """Frames of a group that are shown in that time."""
         base = self.facts.time_base
         try:
-            for frame in self._decoded(gop):
+            for frame in self.group(gop):
                 if frame.pts * base >= end:
                     return
                 if (frame.pts + max(1, frame.duration)) * base > start:
@@ -207,7 +207,7 @@ class VideoReader:
         gop = bisect.bisect_right(self._starts, number) - 1
         at, frames = self._cursor or (number + 1, iter(()))
         if not self._starts[gop] < at <= number:
-            at, frames = self._starts[gop], self._decoded(gop)
+            at, frames = self._starts[gop], self.group(gop)
         self._cursor = None
         for frame in frames:
             at += 1
@@ -216,7 +216,8 @@ class VideoReader:
                 return frame
         raise CorruptStream(f"frame {number} is missing from its group")
 
-    def _decoded(self, index: int) -> Iterator[ClipFrame]:
+    def group(self, index: int) -> Iterator[ClipFrame]:
+        """The frames of a group of pictures. Raises CorruptStream."""
         gop = self.file.gop(index)
         pixels = self._coder.decode_gop([frame.payload for frame in gop.frames])
         for frame in gop.frames:
@@ -234,7 +235,7 @@ class VideoReader:
         """Decode every group; a line for each that is damaged."""
         for i, place in enumerate(self.file.gops):
             try:
-                for _ in self._decoded(i):
+                for _ in self.group(i):
                     pass
             except CorruptStream as error:
                 yield f"group {i} at byte {place.at}: {error}"
