@@ -58,9 +58,9 @@ _HOMES = {
     "VideoWriter": "nacre.codec.clips.writer",
 }
 __all__ = [
-    "ClipFrame", "ClipWarning", "CutFileWarning", "CutPictureError", "GoalError", "ImageWarning", "Info", "Opened", "Picture",
-    "Region", "VideoFacts", "VideoReader", "VideoWriter", "decode", "encode", "encode_to", "info",
-    "read_mask", "read_picture", "roi_weights", "shown_region", "write_picture",
+    "ClipFrame", "ClipWarning", "CutFileWarning", "CutPictureError", "GoalError", "ImageWarning", "Info",
+    "Opened", "Picture", "Region", "VideoFacts", "VideoReader", "VideoWriter", "decode", "encode", "encode_to",
+    "info", "read_mask", "read_picture", "roi_weights", "shown_region", "write_picture",
 ]  # fmt: skip
 
 

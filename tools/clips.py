@@ -345,7 +345,7 @@ def _colours(facts: VideoFacts) -> str:
 
 def _plain(found: ClipInfo, with_frames: bool) -> dict[str, Any]:
     facts = found.facts
-    told = {
+    told: dict[str, Any] = {
         "width": facts.width, "height": facts.height, "frames": found.frames, "seconds": found.seconds,
         "rate": None if facts.rate is None else str(facts.rate), "time_base": str(facts.time_base),
         "pixel_format": facts.pixel_format, "range": facts.range.name, "matrix": facts.matrix,
