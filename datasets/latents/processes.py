@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from itertools import chain
 
 from nacre.datasets.latents.coding import CodedSample, Settings, code
 from nacre.datasets.latents.index import BadPicture
@@ -32,13 +33,14 @@ def in_processes(jobs: int) -> Callable[[Iterator[Item], Settings], Iterator[tup
 
     def coded(items: Iterator[Item], settings: Settings) -> Iterator[tuple[Item, Found]]:
         waiting: deque[tuple[Item, Future[Found]]] = deque()
-        executor = _executor(jobs)
+        executor: ProcessPoolExecutor | None = None
         try:
             while True:
                 while len(waiting) < AHEAD * jobs:
                     item = next(items, None)
                     if item is None:
                         break
+                    executor = executor or _executor(jobs)
                     waiting.append((item, _given(executor, item, settings)))
                 if not waiting:
                     return
@@ -46,13 +48,13 @@ def in_processes(jobs: int) -> Callable[[Iterator[Item], Settings], Iterator[tup
                 try:
                     found = future.result()
                 except BrokenProcessPool:
-                    executor.shutdown(wait=False, cancel_futures=True)
-                    executor = _executor(jobs)
                     found = _alone(item, settings)
-                    waiting = deque((i, _given(executor, i, settings)) for i, _ in waiting)
+                    executor, again = None, [waiting_item for waiting_item, _ in waiting]
+                    items, waiting = chain(again, items), deque()
                 yield item, found
         finally:
-            executor.shutdown(wait=True, cancel_futures=True)
+            if executor is not None:
+                executor.shutdown(wait=True, cancel_futures=True)
 
     return coded
 
