@@ -25,7 +25,7 @@ from nacre.datasets.latents.index import (
     write_index,
 )
 from nacre.datasets.latents.processes import in_processes
-from nacre.datasets.latents.shards import JOURNAL, Packed, PackingJob, Refused, ShardWriter
+from nacre.datasets.latents.shards import JOURNAL, Packed, PackingJob, Refused, SampleShards
 from nacre.datasets.latents.sources import Item, items_from
 from nacre.entropy.errors import UsageError
 from nacre.entropy.schedule import planes_of
@@ -105,7 +105,7 @@ def pack_items(
     told = on_progress or (lambda done: None)
     if (out / INDEX).exists() and not (out / JOURNAL).exists():
         return _complete(items, out, model, settings.preparation, told)
-    with ShardWriter(out, PackingJob(model, settings.preparation, shard_size)) as writer:
+    with SampleShards(out, PackingJob(model, settings.preparation, shard_size)) as writer:
         left = _left(iter(items), writer.lines, out)
         told(len(writer.lines))
         for item, found in coding(left, settings):

@@ -84,7 +84,7 @@ class _OpenShard:
     size: int  # of its members
 
 
-class ShardWriter:
+class SampleShards:
     """Writes samples in order into the shards of a folder; goes on where an earlier run ended.
 
     Raises UsageError where the folder has something else in it, and where another process writes into it.
@@ -104,7 +104,7 @@ class ShardWriter:
             self._journal.close()
             raise
 
-    def __enter__(self) -> ShardWriter:
+    def __enter__(self) -> SampleShards:
         return self
 
     def __exit__(

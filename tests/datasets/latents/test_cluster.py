@@ -26,7 +26,15 @@ def test_without_ray_the_command_says_what_to_install(place, tiny, monkeypatch, 
     import sys
 
     monkeypatch.setitem(sys.modules, "ray", None)
-    arguments = ["pack", str(place / "in"), str(place / "out"), "--model", str(tiny), "--ray", "local"]
+    arguments = [
+        "pack",
+        str(place / "in"),
+        str(place / "out"),
+        "--model",
+        str(tiny),
+        "--ray",
+        "local",
+    ]
     assert main(arguments) == 2
     assert "pip install 'nacre[ray]'" in capsys.readouterr().err
 
@@ -52,7 +60,12 @@ def test_a_cluster_that_loses_a_machine_gives_the_same_bytes(packed, samples, ti
                 cluster.remove_node(machines[1], allow_graceful=False)
 
         found = pack_items(
-            items_from(many), tmp_path / "there", settings, SHARD, on_cluster(cluster.address), losing
+            items_from(many),
+            tmp_path / "there",
+            settings,
+            SHARD,
+            on_cluster(cluster.address),
+            losing,
         )
         assert lost and len(ray.nodes()) == 3
         assert sum(node["Alive"] for node in ray.nodes()) == 2
@@ -69,7 +82,9 @@ def test_the_command_runs_a_cluster_of_its_own(place, packed, tiny, monkeypatch)
     arguments += ["--shard-size", str(SHARD), "--ray", "local", "-j", "1"]
     assert main(arguments) == 0
     found = contents(place / "out")
-    assert all(found[name] == data for name, data in contents(packed).items() if name.endswith(".tar"))
+    assert all(
+        found[name] == data for name, data in contents(packed).items() if name.endswith(".tar")
+    )
 
 
 def test_no_cluster_is_an_error(place, tiny):
@@ -77,5 +92,3 @@ def test_no_cluster_is_an_error(place, tiny):
     settings = settings_of(60, 0, None, None, {"model": tiny})
     with pytest.raises(NacreError, match="no Ray cluster at"):
         pack_items(items_of([place / "in"]), place / "out", settings, SHARD, on_cluster("auto"))
-
-

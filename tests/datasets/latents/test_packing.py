@@ -88,7 +88,7 @@ def test_a_run_that_is_killed_at_any_moment_is_resumed_to_the_same_bytes(
     with monkeypatch.context() as patches:
         monkeypatch, own = patches, monkeypatch
         for place, name in (
-            (shards.ShardWriter, "_note"), (os, "replace"), (os, "fsync"), (packing, "write_index"),
+            (shards.SampleShards, "_note"), (os, "replace"), (os, "fsync"), (packing, "write_index"),
         ):  # fmt: skip
             around(place, name)
         pack(samples, run, shard_size=SHARD, model=tiny)
@@ -124,11 +124,11 @@ def test_a_real_kill_leaves_no_process_and_nothing_to_repair(packed, samples, ti
     script = (
         "import os, signal, sys\n"
         "from nacre.datasets.latents import shards\n"
-        "real = shards.ShardWriter._note\n"
+        "real = shards.SampleShards._note\n"
         "def note(self, line):\n"
         "    real(self, line)\n"
         "    if len(self.lines) == 4: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "shards.ShardWriter._note = note\n"
+        "shards.SampleShards._note = note\n"
         "from nacre.tools.cli import main\n"
         "main(sys.argv[1:])\n"
     )
