@@ -29,7 +29,7 @@ SOURCE, SIDE = 500, 256  # pixels a side: of the source pictures, and of what is
 PIECES = 32
 JPEG_QUALITY, SOURCE_QUALITY = 75, 90
 SECONDS = 3.0  # of the processor, for each way of reading
-SMALL_SIDE, SMALL_PICTURES = 32, 64  # of the data set for memory
+SMALL_SIDE, SMALL_PICTURES = 16, 64  # of the data set for memory
 NOTED = 10  # times that memory is noted
 
 
