@@ -258,10 +258,9 @@ def _decoded(run: Run, prior: BoundedPrior, parts: Sequence[TilePart]) -> TilePl
     def answer(step: Step) -> Tensor:
         own = _own(all_symbols, step)
         if step.turn.layer < len(of_layer):
-            where = step.where.cpu()
+            where = step.where.cpu().numpy()  # masks of numpy take half the time of torch's
             tables = run.model.tables[step.turn.plane]
-            pulled = of_layer[step.turn.layer].pull(step.rows[where].numpy(), tables)
-            own[where] = torch.from_numpy(pulled)
+            own.numpy()[where] = of_layer[step.turn.layer].pull(step.rows.numpy()[where], tables)
         return own.to(run.device, torch.float32)
 
     known = drive(walk(prior, run.device), answer)
