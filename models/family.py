@@ -133,6 +133,10 @@ class Network(nn.Module, ABC):
         """Pixels a side for one position of the coarsest plane."""
         return max(plane.stride for plane in self.planes.values())
 
+    def networks(self) -> tuple[nn.Module, ...]:
+        """This one, and those of other models that it runs."""
+        return (self,)
+
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())
 
