@@ -102,7 +102,7 @@ def causality(network: Network, side: int = 12) -> None:
 
 
 def files(weights: Path, monkeypatch) -> None:
-    """A file of several tiles and layers is read back, whole, in blocks and in part; and searched."""
+    """A file of several tiles and layers is read back, whole, in blocks, in part and as latents; and searched."""
     # Random weights show photographs so badly that these would be stored.
     monkeypatch.setattr(modes, "WORST_ERROR", float("inf"))
     head = encoder.Head
@@ -114,6 +114,9 @@ def files(weights: Path, monkeypatch) -> None:
     assert {part.tile for part in stream.latents} == set(range(6))
     whole = np.asarray(codec.decode(data, model=weights))
     assert whole.shape == (217, 300, 3)
+    for only_symbols in (False, True):  # the checksum of the file says that symbols are the same
+        planes = codec.latents(data, planes=(), only_symbols=only_symbols, model=weights)
+        assert planes["y"].shape[1:] == (14, 19) and planes["z"].shape[1:] == (4, 5)
     part = codec.decode(data, model=weights, region=codec.Region(120, 90, 50, 40))
     assert np.abs(np.asarray(part).astype(int) - whole[90:130, 120:170]).max() <= 1
     with monkeypatch.context() as patch:
