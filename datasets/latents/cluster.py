@@ -26,7 +26,8 @@ def on_cluster(
     """A way of coding by Ray tasks of one core each; `jobs` are the cores of a LOCAL cluster.
 
     Tasks read the pictures themselves: paths and models must be there on every machine. A task whose worker
-    dies is run again on another one. Raises UsageError without Ray, and NacreError without a cluster.
+    dies is run again on another one; a picture that kills every worker is bad. Raises UsageError without Ray,
+    and NacreError where there is no cluster, or no more.
     """
 
     def coded(items: Iterator[Item], settings: Settings) -> Iterator[tuple[Item, Found]]:
@@ -45,8 +46,12 @@ def on_cluster(
                 item, reference = waiting.popleft()
                 try:
                     found = ray.get(reference)
-                except ray.exceptions.RayError:
+                except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError):
                     found = BadPicture(item.key, DIED)
+                except ray.exceptions.RayError as error:
+                    raise NacreError(
+                        f"the Ray cluster failed; the same command goes on: {_first_line(error)}"
+                    ) from error
                 yield item, found
 
     return coded
@@ -68,8 +73,12 @@ def _connected(address: str, jobs: int | None) -> Iterator[Any]:
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise NacreError(f"no Ray cluster at {address}: {str(error).splitlines()[0]}") from error
+        raise NacreError(f"no Ray cluster at {address}: {_first_line(error)}") from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

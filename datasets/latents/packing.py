@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,8 @@ def settings_of(
     plane = planes_of(Run.to_encode(options).network.schedule)[-1]
     given = {name: value for name, value in options.items() if name != "model"}
     model = str(options.get("model") or zoo.DEFAULT)
+    if model.endswith(zoo.SUFFIX):
+        model = os.path.abspath(model)
     preparation = Preparation(quality, effort, size, crop)
     return Settings(model, preparation, plane, **given)  # type: ignore[arg-type]
 

@@ -56,6 +56,7 @@ def items_of(sources: Sequence[str | Path], labels: str | Path | None = None) ->
     Labels of a folder are the names of the folders in it, or those of a CSV file; keys are paths without a
     suffix. Tar files may also lie in one folder. Raises UsageError where nothing is found.
     """
+    sources = [os.path.abspath(source) for source in sources]  # whoever reads them may be elsewhere
     tars = _tars(sources)
     if tars and labels is not None:
         raise UsageError(

@@ -102,7 +102,7 @@ def causality(network: Network, side: int = 12) -> None:
 
 
 def files(weights: Path, monkeypatch) -> None:
-    """A file of several tiles and layers is read back, whole, in blocks, in part and as latents; and searched."""
+    """A file of several tiles and layers is read back: whole, in blocks, in part, as latents; and searched."""
     # Random weights show photographs so badly that these would be stored.
     monkeypatch.setattr(modes, "WORST_ERROR", float("inf"))
     head = encoder.Head

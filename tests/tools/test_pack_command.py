@@ -50,7 +50,7 @@ def test_labels_of_a_csv_file(folder, pack):
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["nowhere", "out"], "no folder or tar file nowhere"),
+        (["nowhere", "out"], "nowhere\n"),
         (["in", "out", "-q", "0"], "quality 0"),
         (["in", "out", "--size", "0"], "size 0"),
         (["in", "out", "--size", "64", "--crop", "65"], "crop 65: no more than size 64"),
