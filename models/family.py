@@ -100,6 +100,13 @@ class Network(nn.Module, ABC):
     def lmbda(self, t: Tensor) -> Tensor:
         """(B,) the weight of the MSE on the 0..255 scale against bits per pixel."""
 
+    def step_sizes(self, t: Tensor) -> dict[str, Tensor]:
+        """(B, C) of each plane: a quantisation step, on a scale that all qualities share; ones by default."""
+        return {
+            name: torch.ones(len(t), plane.channels, device=t.device)
+            for name, plane in self.planes.items()
+        }
+
     @abstractmethod
     def rows(self) -> Mapping[str, Rows]:
         """The kind of table rows of every plane."""

@@ -142,3 +142,6 @@ class GainUnitNetwork(HyperpriorNetwork):
     def synthesise(self, shown: Planes, t: Tensor) -> Tensor:
         x_hat: Tensor = self.synthesis(shown["y"] * self.ungain(t))
         return x_hat
+
+    def step_sizes(self, t: Tensor) -> Planes:
+        return {**super().step_sizes(t), "y": self.ungain(t)[:, :, 0, 0]}
