@@ -182,7 +182,8 @@ def _prove_that_it_codes(model: CodingModel) -> None:
             raise WeightsError(
                 f"weights: means and rows of plane {plane} are not of shape {wanted}"
             )
-        if step.rows.dtype != torch.uint8 or int(step.rows.max()) >= model.tables[plane].rows:
+        is_row = step.rows.dtype in (torch.uint8, torch.int16)
+        if not is_row or int(step.rows.max()) >= model.tables[plane].rows:
             raise WeightsError(f"weights: a row of plane {plane} has no table")
         return torch.zeros_like(step.mean)
 
