@@ -1,7 +1,7 @@
 """The networks of the factorised prior, put together; there is no hyper-latent.
 
-Source: bmshj2018-factorized, arXiv:1802.01436. Differs: gain units make one network serve all qualities; with them
-the table of a channel follows its scale at each quality. One table for each channel, as published, is the
+Source: bmshj2018-factorized, arXiv:1802.01436. Differs: gain units make one network serve all qualities; the
+table of a channel then follows its scale at each quality. One table for each channel, as published, is the
 option `channel_tables`, for models of one rate.
 """
 

@@ -1,7 +1,7 @@
 """The networks of the scale hyperprior, put together.
 
-Source: bmshj2018, arXiv:1802.01436. Differs: gain units make one network serve all qualities; scales that code are
-the hyper-synthesis in integers.
+Source: bmshj2018, arXiv:1802.01436. Differs: gain units make one network serve all qualities; scales that code
+come from the hyper-synthesis in integers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The networks of the mean-scale hyperprior, put together.
 
-Source: mbt2018-mean, arXiv:1809.02736, the model without context. Differs: gain units make one network serve all
-qualities; scales that code are the hyper-synthesis in integers, means the one in floats.
+Source: mbt2018-mean, arXiv:1809.02736, the model without context. Differs: gain units make one network serve
+all qualities; scales that code come from the hyper-synthesis in integers, means from the one in floats.
 """
 
 from __future__ import annotations

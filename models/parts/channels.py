@@ -54,7 +54,7 @@ def band_rows(qualities: int, channels: int, bands: int) -> RowTable:
     """Rows for which each channel has a table of its own in each of some bands of quality."""
     band = np.minimum(np.arange(qualities) * bands // max(qualities - 1, 1), bands - 1)
     rows = band[:, None] * channels + np.arange(channels)
-    return rows.astype(np.uint8 if bands * channels <= 256 else np.uint16)
+    return rows.astype(np.uint8) if bands * channels <= 256 else rows.astype(np.uint16)
 
 
 def band_scales(scales: ChannelScales, bands: int) -> tuple[float, ...]:

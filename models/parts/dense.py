@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nacre.entropy.errors import WeightsError
+from nacre.models.parts.convolutions import convolution, transposed
 from nacre.models.parts.integer import EXACT, MULTIPLIER_TOP
 
 DENSE_WEIGHT_TOP = 2**13 - 1
@@ -45,13 +46,8 @@ class DenseShape:
 
     def modules(self) -> Iterator[nn.Module]:
         """The layer in floats: the convolution, and what follows it."""
-        padding = self.kernel // 2
-        if self.is_transposed:
-            yield nn.ConvTranspose2d(
-                self.inputs, self.outputs, self.kernel, self.stride, padding, self.stride - 1
-            )
-        else:
-            yield nn.Conv2d(self.inputs, self.outputs, self.kernel, self.stride, padding)
+        make = transposed if self.is_transposed else convolution
+        yield make(self.inputs, self.outputs, self.kernel, self.stride)
         if self.slope == 0:
             yield nn.ReLU()
         elif self.slope != 1:
@@ -115,7 +111,7 @@ class DenseLayer:
         total = x.new_zeros(self.shape.outputs, height * width)
         for tap, weight in enumerate(self.weight):
             row, column = divmod(tap, k)
-            seen = around[:, row :: step, column :: step][:, :height, :width]
+            seen = around[:, row::step, column::step][:, :height, :width]
             total.addmm_(weight, seen.flatten(1))
         return total.unflatten(1, (height, width))
 
@@ -128,7 +124,7 @@ class DenseLayer:
         for tap, weight in enumerate(self.weight):
             row, column = divmod(tap, k)
             added = torch.mm(weight, x.flatten(1)).unflatten(1, (height, width))
-            whole[:, row :: step, column :: step][:, :height, :width] += added
+            whole[:, row::step, column::step][:, :height, :width] += added
         start = k // 2
         return whole[:, start : start + height * step, start : start + width * step].contiguous()
 
@@ -143,7 +139,7 @@ class DenseLayer:
     def from_arrays(
         cls, name: str, arrays: Mapping[str, NDArray[Any]], shape: DenseShape, top: int
     ) -> DenseLayer:
-        """Undo `to_arrays`; raises WeightsError for arrays that are missing, of another shape or out of range."""
+        """Undo `to_arrays`; raises WeightsError for arrays that are missing or do not fit."""
         vector = (shape.outputs,)
         wanted = dict.fromkeys(DENSE_PARTS, vector)
         found = {}

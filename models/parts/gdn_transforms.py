@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nacre.models.family import Reach
-from nacre.models.parts.convolutions import GDN
+from nacre.models.parts.convolutions import GDN, convolution, transposed
 
 KERNEL = 5
 STRIDE_OF_ALL = 16
@@ -25,7 +25,10 @@ HYPER_START = 32.0  # times the usual weights: z that rounds to zero everywhere 
 
 @dataclass(frozen=True)
 class GdnConfig:
-    """The fields of all models with these transforms. Defaults are those of high rates; 128 and 192 of low ones."""
+    """The fields of all models with these transforms.
+
+    Defaults are those of high rates; low rates were published with 128 and 192 channels.
+    """
 
     width: int = 192  # channels of the layers of the transforms (N)
     latent: int = 320  # of y, at stride 16 (M)
@@ -54,9 +57,9 @@ class GdnAnalysis(nn.Sequential):
 
 def _analysis(width: int, latent: int) -> Iterator[nn.Module]:
     for channels in (3, width, width):
-        yield nn.Conv2d(channels, width, KERNEL, 2, KERNEL // 2)
+        yield convolution(channels, width, KERNEL, 2)
         yield GDN(width)
-    yield nn.Conv2d(width, latent, KERNEL, 2, KERNEL // 2)
+    yield convolution(width, latent, KERNEL, 2)
 
 
 class GdnSynthesis(nn.Sequential):
@@ -71,9 +74,9 @@ class GdnSynthesis(nn.Sequential):
 
 def _synthesis(width: int, latent: int) -> Iterator[nn.Module]:
     for channels in (latent, width, width):
-        yield nn.ConvTranspose2d(channels, width, KERNEL, 2, KERNEL // 2, 1)
+        yield transposed(channels, width, KERNEL)
         yield GDN(width, inverse=True)
-    yield nn.ConvTranspose2d(width, 3, KERNEL, 2, KERNEL // 2, 1)
+    yield transposed(width, 3, KERNEL)
 
 
 class HyperConvolutions(nn.Sequential):
@@ -83,15 +86,17 @@ class HyperConvolutions(nn.Sequential):
         self, latent: int, width: int, hyper: int, slope: float, is_of_magnitudes: bool = False
     ) -> None:
         super().__init__(
-            nn.Conv2d(latent, width, 3, padding=1),
+            convolution(latent, width),
             nn.LeakyReLU(slope),
-            nn.Conv2d(width, width, KERNEL, 2, KERNEL // 2),
+            convolution(width, width, KERNEL, 2),
             nn.LeakyReLU(slope),
-            nn.Conv2d(width, hyper, KERNEL, 2, KERNEL // 2),
+            convolution(width, hyper, KERNEL, 2),
         )
         self.is_of_magnitudes = is_of_magnitudes
+        last = self[-1]
+        assert isinstance(last, nn.Conv2d)
         with torch.no_grad():
-            self[-1].weight.mul_(HYPER_START)
+            last.weight.mul_(HYPER_START)
 
     def forward(self, y: Tensor) -> Tensor:
         z: Tensor = super().forward(y.abs() if self.is_of_magnitudes else y)
@@ -99,7 +104,7 @@ class HyperConvolutions(nn.Sequential):
 
 
 def gdn_reach(config: GdnConfig) -> Reach:
-    """Bytes are estimates: a block holds four tensors of the width at stride 2, a search eight with gradients."""
+    """Bytes are estimates: a block holds four tensors of the width at stride 2, a search sixteen."""
     finest = 4 * config.width / 4  # bytes of one tensor at stride 2, for a pixel
     planes = 4 * config.latent / STRIDE_OF_ALL**2
     return Reach(STRIDE_OF_ALL, HALO, 4 * finest, 4 * planes, 24 * planes, 16 * finest)

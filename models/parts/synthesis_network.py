@@ -46,7 +46,9 @@ class SynthesisContext(Context):
             scale, mean = features.chunk(2, 1)
         else:
             scale, mean = features, torch.zeros_like(features)
-        return torch.cat([mean, torch.log2(at_least(scale.float(), 2.0**LOG2_MIN)).to(mean.dtype)], 1)
+        return torch.cat(
+            [mean, torch.log2(at_least(scale.float(), 2.0**LOG2_MIN)).to(mean.dtype)], 1
+        )
 
 
 class SynthesisScaleNetwork(GainUnitNetwork):

@@ -1,8 +1,8 @@
 """Table rows from a published hyper-synthesis, run in exact integers.
 
-In the published systems the scale of y is an output of the hyper-synthesis h_s. It selects the frequency table of a
-symbol, so it must be equal on every machine: `IntegerSynthesis` is h_s in integers, made from the trained
-network once. It sees the symbols of z alone.
+In the published systems the scale of y is an output of the hyper-synthesis h_s. It selects the frequency table
+of a symbol, so it must be equal on every machine: `IntegerSynthesis` is h_s in integers, made from the
+trained network once. It sees the symbols of z alone.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ TINY = {"width": 12, "latent": 24, "knots": 2}
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    return laws.write_tiny(tmp_path_factory.mktemp("factorized") / "tiny.safetensors", "factorized", TINY)
+    return laws.write_tiny(
+        tmp_path_factory.mktemp("factorized") / "tiny.safetensors", "factorized", TINY
+    )
 
 
 def test_no_turn_sees_a_later_one():

@@ -23,7 +23,9 @@ def made(shape, seed=0):
     """A layer in floats with random weights, and its exact form: inputs in 1/100, outputs in 1/1000."""
     torch.manual_seed(seed)
     modules = list(shape.modules())
-    units = [torch.full((n,), unit).double() for n, unit in ((shape.inputs, 0.01), (shape.outputs, 1e-3))]
+    units = [
+        torch.full((n,), unit).double() for n, unit in ((shape.inputs, 0.01), (shape.outputs, 1e-3))
+    ]
     exact = quantise_dense(modules[0], shape, units[0], DENSE_TOP, units[1], 2**18)
     return torch.nn.Sequential(*modules).double(), exact
 
@@ -100,7 +102,13 @@ def test_no_input_passes_the_proven_bound(name):
 def test_a_sum_that_might_not_be_exact_is_refused():
     exact = made(SHAPES["plain"])[1]
     beyond = DenseLayer(
-        exact.shape, exact.weight, exact.bias + 2.0**45, exact.multiplier, exact.negative, exact.shift, 9
+        exact.shape,
+        exact.weight,
+        exact.bias + 2.0**45,
+        exact.multiplier,
+        exact.negative,
+        exact.shift,
+        9,
     )
     with pytest.raises(WeightsError, match=r"2\*\*53"):
         beyond.prove_exact(DENSE_TOP)
