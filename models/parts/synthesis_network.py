@@ -24,8 +24,8 @@ from nacre.models.parts.hyperprior import GainUnitNetwork
 from nacre.models.parts.priors import SCALES, ExactPrior, ScaleIntegers, TrainingPrior
 from nacre.models.parts.rows import LOG2_MIN
 from nacre.models.parts.synthesis_scales import (
-    HyperSynthesis,
     IntegerSynthesis,
+    ScaleSynthesis,
     quantise_synthesis,
     scale_shapes,
 )
@@ -75,7 +75,7 @@ class SynthesisScaleNetwork(GainUnitNetwork):
             analysis,
             synthesis,
             hyper_analysis,
-            HyperSynthesis(layers),
+            ScaleSynthesis(layers),
             SynthesisContext(config.latent, has_means),
         )
         self.median = nn.Parameter(torch.zeros(config.hyper))
@@ -83,6 +83,9 @@ class SynthesisScaleNetwork(GainUnitNetwork):
 
     def hyper_mean(self, z: Tensor) -> Tensor:
         return self.median[:, None, None].expand_as(z)
+
+    def shown(self, y_hat: Tensor, features: Tensor) -> Planes:
+        return {"y": y_hat}
 
     @property
     def _bands(self) -> int:
@@ -92,7 +95,7 @@ class SynthesisScaleNetwork(GainUnitNetwork):
         return _LivePrior(self, shapes, t)
 
     def quantise(self, run: Callable[[], object]) -> ScaleIntegers:
-        assert isinstance(self.hyper_synthesis, HyperSynthesis)
+        assert isinstance(self.hyper_synthesis, ScaleSynthesis)
         scales = quantise_synthesis(
             self.hyper_synthesis, scale_shapes(self.layers, self.config.latent), self.median, run
         )

@@ -28,7 +28,7 @@ SCALE_LIMIT = 64 * SCALE_UNIT  # larger scales share the last row
 LEAST_SHARE = 2.0**-8  # of the largest activation of a layer, for the range of any channel
 
 
-class HyperSynthesis(nn.Sequential):
+class ScaleSynthesis(nn.Sequential):
     """h_s as it is published: z_hat (B, Z, h, w) to (B, F, 4h, 4w)."""
 
     def __init__(self, shapes: Sequence[DenseShape]) -> None:
@@ -51,7 +51,9 @@ class IntegerSynthesis:
             x = layer(x)
         return torch.bucketize(x, self.boundaries).to(torch.uint8)
 
-    def rows(self, hyper: Tensor, magnitudes: Tensor, turn: int) -> Tensor:
+    def rows(
+        self, hyper: Tensor, magnitudes: Tensor, turn: int, beside: Tensor | None = None
+    ) -> Tensor:
         """What `hyper` gave: y has one turn."""
         return hyper
 
@@ -108,7 +110,7 @@ def row_boundaries() -> Tensor:
 
 @torch.no_grad()
 def quantise_synthesis(
-    net: HyperSynthesis,
+    net: ScaleSynthesis,
     shapes: Sequence[DenseShape],  # of the scales, see `scale_shapes`
     median: Tensor,  # (Z,)
     run: Callable[[], object],

@@ -12,8 +12,8 @@ from nacre.models.parts.integer import EXACT
 from nacre.models.parts.rows import LOG2_MIN, ROW_STEP, ROWS
 from nacre.models.parts.synthesis_scales import (
     SCALE_UNIT,
-    HyperSynthesis,
     IntegerSynthesis,
+    ScaleSynthesis,
     quantise_synthesis,
     row_boundaries,
     scale_shapes,
@@ -30,7 +30,7 @@ SHAPES = (
 def made():
     """h_s with random weights, scales of all sizes, medians that are no whole numbers; and z."""
     torch.manual_seed(0)
-    net, median = HyperSynthesis(SHAPES), torch.linspace(-0.9, 0.7, 8)
+    net, median = ScaleSynthesis(SHAPES), torch.linspace(-0.9, 0.7, 8)
     with torch.no_grad():
         for conv in (net[0], net[2], net[4]):
             conv.weight.mul_(4)
