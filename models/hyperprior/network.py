@@ -7,7 +7,7 @@ come from the hyper-synthesis in integers.
 from __future__ import annotations
 
 from nacre.models.hyperprior.config import ScaleHyperpriorConfig
-from nacre.models.parts.dense import DenseShape
+from nacre.models.parts.exact_convolutions import ConvolutionShape
 from nacre.models.parts.gdn_transforms import (
     KERNEL,
     GdnAnalysis,
@@ -20,12 +20,12 @@ from nacre.models.parts.synthesis_network import SynthesisScaleNetwork
 RELU = 0.0
 
 
-def synthesis_layers(c: ScaleHyperpriorConfig) -> tuple[DenseShape, ...]:
+def synthesis_layers(c: ScaleHyperpriorConfig) -> tuple[ConvolutionShape, ...]:
     """h_s: z_hat to the scales of y."""
     return (
-        DenseShape(c.hyper, c.width, KERNEL, 2, True, RELU),
-        DenseShape(c.width, c.width, KERNEL, 2, True, RELU),
-        DenseShape(c.width, c.latent, 3, slope=RELU),
+        ConvolutionShape(c.hyper, c.width, KERNEL, 2, True, RELU),
+        ConvolutionShape(c.width, c.width, KERNEL, 2, True, RELU),
+        ConvolutionShape(c.width, c.latent, 3, slope=RELU),
     )
 
 

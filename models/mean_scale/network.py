@@ -7,7 +7,7 @@ all qualities; scales that code come from the hyper-synthesis in integers, means
 from __future__ import annotations
 
 from nacre.models.mean_scale.config import MeanScaleConfig
-from nacre.models.parts.dense import DenseShape
+from nacre.models.parts.exact_convolutions import ConvolutionShape
 from nacre.models.parts.gdn_transforms import (
     KERNEL,
     GdnAnalysis,
@@ -20,13 +20,13 @@ from nacre.models.parts.synthesis_network import SynthesisScaleNetwork
 SLOPE = 0.01
 
 
-def synthesis_layers(c: MeanScaleConfig) -> tuple[DenseShape, ...]:
+def synthesis_layers(c: MeanScaleConfig) -> tuple[ConvolutionShape, ...]:
     """h_s: z_hat to the scales of y, then its means."""
     middle = 3 * c.latent // 2
     return (
-        DenseShape(c.hyper, c.latent, KERNEL, 2, True, SLOPE),
-        DenseShape(c.latent, middle, KERNEL, 2, True, SLOPE),
-        DenseShape(middle, 2 * c.latent, 3),
+        ConvolutionShape(c.hyper, c.latent, KERNEL, 2, True, SLOPE),
+        ConvolutionShape(c.latent, middle, KERNEL, 2, True, SLOPE),
+        ConvolutionShape(middle, 2 * c.latent, 3),
     )
 
 

@@ -19,7 +19,7 @@ from nacre.models.family import QUALITIES, Arrays, Reach, Shapes
 from nacre.models.parts.bound import at_least
 from nacre.models.parts.channels import band_rows, read_row_table
 from nacre.models.parts.context import Context, Memory
-from nacre.models.parts.dense import DenseShape
+from nacre.models.parts.exact_convolutions import ConvolutionShape
 from nacre.models.parts.hyperprior import GainUnitNetwork
 from nacre.models.parts.priors import SCALES, ExactPrior, ScaleIntegers, TrainingPrior
 from nacre.models.parts.rows import LOG2_MIN
@@ -66,7 +66,7 @@ class SynthesisScaleNetwork(GainUnitNetwork):
         analysis: nn.Module,
         synthesis: nn.Module,
         hyper_analysis: nn.Module,
-        layers: Sequence[DenseShape],  # of the hyper-synthesis
+        layers: Sequence[ConvolutionShape],  # of the hyper-synthesis
         has_means: bool,
     ) -> None:
         super().__init__(
@@ -136,7 +136,7 @@ class SynthesisIntegers(ScaleIntegers):
 
 
 def synthesis_integers_reader(
-    layers: Callable[[Any], Sequence[DenseShape]],
+    layers: Callable[[Any], Sequence[ConvolutionShape]],
 ) -> Callable[[Any, Arrays], ScaleIntegers]:
     """For `Family.integers`; `layers` are those of the hyper-synthesis for a configuration."""
 

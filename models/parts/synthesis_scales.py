@@ -17,12 +17,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nacre.entropy.errors import WeightsError
-from nacre.models.parts.dense import DENSE_TOP, DenseLayer, DenseShape, quantise_dense
+from nacre.models.parts.exact_convolutions import (
+    FINE_TOP,
+    ConvolutionShape,
+    IntegerConvolution,
+    quantise_convolution,
+)
 from nacre.models.parts.integer import HEADROOM
 from nacre.models.parts.rows import LOG2_MIN, ROW_STEP, ROWS
 
 HYPER_UNIT = 32  # the integer for a z of one: medians of z are no whole numbers
-HYPER_LIMIT = DENSE_TOP // HYPER_UNIT  # larger hyper-latents look the same
+HYPER_LIMIT = FINE_TOP // HYPER_UNIT  # larger hyper-latents look the same
 SCALE_UNIT = 2**12  # the integer for a scale of one
 SCALE_LIMIT = 64 * SCALE_UNIT  # larger scales share the last row
 LEAST_SHARE = 2.0**-8  # of the largest activation of a layer, for the range of any channel
@@ -31,7 +36,7 @@ LEAST_SHARE = 2.0**-8  # of the largest activation of a layer, for the range of 
 class ScaleSynthesis(nn.Sequential):
     """h_s as it is published: z_hat (B, Z, h, w) to (B, F, 4h, 4w)."""
 
-    def __init__(self, shapes: Sequence[DenseShape]) -> None:
+    def __init__(self, shapes: Sequence[ConvolutionShape]) -> None:
         super().__init__(*[module for shape in shapes for module in shape.modules()])
 
 
@@ -39,14 +44,14 @@ class ScaleSynthesis(nn.Sequential):
 class IntegerSynthesis:
     """h_s in integers, as far as scales go: its last layer has the outputs that are scales. Runs on the CPU."""
 
-    layers: tuple[DenseLayer, ...]
+    layers: tuple[IntegerConvolution, ...]
     median: Tensor  # (Z,) float64 integers, the zero of z in units of HYPER_UNIT
     boundaries: Tensor  # (ROWS - 1,) float64 integers: the largest scale of each row but the last
 
     def hyper(self, z: Tensor) -> Tensor:
         """Symbols z (Z, h, w) to (M, 4h, 4w) uint8 table rows."""
         x = z.double() * HYPER_UNIT + self.median[:, None, None]
-        x.clamp_(-DENSE_TOP, DENSE_TOP)
+        x.clamp_(-FINE_TOP, FINE_TOP)
         for layer in self.layers:
             x = layer(x)
         return torch.bucketize(x, self.boundaries).to(torch.uint8)
@@ -59,7 +64,7 @@ class IntegerSynthesis:
 
     def prove_exact(self) -> float:
         """Largest partial sum over all layers; raises WeightsError where it could pass 2**53."""
-        return max(layer.prove_exact(DENSE_TOP) for layer in self.layers)
+        return max(layer.prove_exact(FINE_TOP) for layer in self.layers)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """For the weights file."""
@@ -73,11 +78,11 @@ class IntegerSynthesis:
 
     @classmethod
     def from_arrays(
-        cls, shapes: Sequence[DenseShape], arrays: Mapping[str, NDArray[Any]]
+        cls, shapes: Sequence[ConvolutionShape], arrays: Mapping[str, NDArray[Any]]
     ) -> IntegerSynthesis:
         """Undo `to_arrays`; raises WeightsError for other shapes and where exactness is not proven."""
         layers = tuple(
-            DenseLayer.from_arrays(f"{k}", arrays, shape, _top(k, shapes))
+            IntegerConvolution.from_arrays(f"{k}", arrays, shape, _top(k, shapes))
             for k, shape in enumerate(shapes)
         )
         found = {}
@@ -93,11 +98,11 @@ class IntegerSynthesis:
         return scales
 
 
-def _top(layer: int, shapes: Sequence[DenseShape]) -> int:
-    return SCALE_LIMIT if layer == len(shapes) - 1 else DENSE_TOP
+def _top(layer: int, shapes: Sequence[ConvolutionShape]) -> int:
+    return SCALE_LIMIT if layer == len(shapes) - 1 else FINE_TOP
 
 
-def scale_shapes(shapes: Sequence[DenseShape], scales: int) -> tuple[DenseShape, ...]:
+def scale_shapes(shapes: Sequence[ConvolutionShape], scales: int) -> tuple[ConvolutionShape, ...]:
     """The layers of h_s when only its first outputs, the scales, are wanted; a scale is not below zero."""
     return (*shapes[:-1], replace(shapes[-1], outputs=scales, slope=0.0))
 
@@ -111,7 +116,7 @@ def row_boundaries() -> Tensor:
 @torch.no_grad()
 def quantise_synthesis(
     net: ScaleSynthesis,
-    shapes: Sequence[DenseShape],  # of the scales, see `scale_shapes`
+    shapes: Sequence[ConvolutionShape],  # of the scales, see `scale_shapes`
     median: Tensor,  # (Z,)
     run: Callable[[], object],
 ) -> IntegerSynthesis:
@@ -127,9 +132,9 @@ def quantise_synthesis(
             own = seen.clamp_min(float(seen.max()) * LEAST_SHARE) * (HEADROOM / top)
         else:
             own = torch.full((shape.outputs,), 1 / SCALE_UNIT, dtype=torch.float64, device="cpu")
-        layers.append(quantise_dense(conv, shape, unit, DENSE_TOP, own, top))
+        layers.append(quantise_convolution(conv, shape, unit, FINE_TOP, own, top))
         unit = own
-    zero = (median.detach().double().cpu() * HYPER_UNIT).round().clamp(-DENSE_TOP, DENSE_TOP)
+    zero = (median.detach().double().cpu() * HYPER_UNIT).round().clamp(-FINE_TOP, FINE_TOP)
     scales = IntegerSynthesis(tuple(layers), zero, row_boundaries())
     scales.prove_exact()
     return scales

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nacre.entropy.errors import WeightsError
-from nacre.models.parts.dense import DenseShape
+from nacre.models.parts.exact_convolutions import ConvolutionShape
 from nacre.models.parts.integer import EXACT
 from nacre.models.parts.rows import LOG2_MIN, ROW_STEP, ROWS
 from nacre.models.parts.synthesis_scales import (
@@ -21,9 +21,9 @@ from nacre.models.parts.synthesis_scales import (
 
 LATENT = 24
 SHAPES = (
-    DenseShape(8, 32, 5, 2, True, 0.01),
-    DenseShape(32, 48, 5, 2, True, 0.01),
-    DenseShape(48, 2 * LATENT, 3),
+    ConvolutionShape(8, 32, 5, 2, True, 0.01),
+    ConvolutionShape(32, 48, 5, 2, True, 0.01),
+    ConvolutionShape(48, 2 * LATENT, 3),
 )
 
 

@@ -1,4 +1,4 @@
-"""Dense layers in integers: equal to plain int64 arithmetic, near the floats, and proven."""
+"""Convolutions in integers: equal to plain int64 arithmetic, near the floats, and proven."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import pytest
 import torch
 
 from nacre.entropy.errors import WeightsError
-from nacre.models.parts.dense import DENSE_TOP, DenseLayer, DenseShape, quantise_dense
+from nacre.models.parts.exact_convolutions import (
+    FINE_TOP,
+    ConvolutionShape,
+    IntegerConvolution,
+    quantise_convolution,
+)
 from nacre.models.parts.integer import EXACT
 
 SHAPES = {
-    "plain": DenseShape(5, 4, 3, slope=0.0),
-    "strided": DenseShape(5, 4, 5, 2, slope=0.01),
-    "transposed": DenseShape(5, 4, 5, 2, True, 0.01),
-    "transposed by 3": DenseShape(3, 4, 3, 3, True, 1.0),
-    "linear": DenseShape(3, 2, 1),
+    "plain": ConvolutionShape(5, 4, 3, slope=0.0),
+    "strided": ConvolutionShape(5, 4, 5, 2, slope=0.01),
+    "transposed": ConvolutionShape(5, 4, 5, 2, True, 0.01),
+    "transposed by 3": ConvolutionShape(3, 4, 3, 3, True, 1.0),
+    "linear": ConvolutionShape(3, 2, 1),
 }
 
 
@@ -26,7 +31,7 @@ def made(shape, seed=0):
     units = [
         torch.full((n,), unit).double() for n, unit in ((shape.inputs, 0.01), (shape.outputs, 1e-3))
     ]
-    exact = quantise_dense(modules[0], shape, units[0], DENSE_TOP, units[1], 2**18)
+    exact = quantise_convolution(modules[0], shape, units[0], FINE_TOP, units[1], 2**18)
     return torch.nn.Sequential(*modules).double(), exact
 
 
@@ -68,7 +73,7 @@ def as_int64(layer, x):
 @pytest.mark.parametrize("name", SHAPES)
 def test_floats_that_hold_integers_are_integers(name):
     shape = SHAPES[name]
-    exact, x = made(shape)[1], inputs(shape, DENSE_TOP)
+    exact, x = made(shape)[1], inputs(shape, FINE_TOP)
     found = exact(x.double()).numpy()
     assert np.array_equal(found, as_int64(exact, x.numpy()))
     assert (found < 0).any() == (shape.slope > 0) and found.max() > 100
@@ -89,19 +94,19 @@ def test_no_input_passes_the_proven_bound(name):
     """The input that adds up most comes to what is proven, within the padding of the border."""
     shape = SHAPES[name]
     exact = made(shape)[1]
-    assert exact.prove_exact(DENSE_TOP) < EXACT
-    proven = exact.largest_sum(DENSE_TOP)
+    assert exact.prove_exact(FINE_TOP) < EXACT
+    proven = exact.largest_sum(FINE_TOP)
     largest = torch.zeros(shape.outputs, dtype=torch.float64)
-    wide = DenseLayer(
+    wide = IntegerConvolution(
         shape, exact.weight.abs(), exact.bias.abs(), *(torch.ones_like(exact.bias),) * 3, EXACT
     )
-    largest = wide(torch.full((shape.inputs, 7, 7), float(DENSE_TOP)).double()).amax((1, 2)) * 2
+    largest = wide(torch.full((shape.inputs, 7, 7), float(FINE_TOP)).double()).amax((1, 2)) * 2
     assert ((largest - proven).abs() <= 2).all()
 
 
 def test_a_sum_that_might_not_be_exact_is_refused():
     exact = made(SHAPES["plain"])[1]
-    beyond = DenseLayer(
+    beyond = IntegerConvolution(
         exact.shape,
         exact.weight,
         exact.bias + 2.0**45,
@@ -111,11 +116,11 @@ def test_a_sum_that_might_not_be_exact_is_refused():
         9,
     )
     with pytest.raises(WeightsError, match=r"2\*\*53"):
-        beyond.prove_exact(DENSE_TOP)
+        beyond.prove_exact(FINE_TOP)
 
 
 def test_outputs_do_not_depend_on_settings():
-    exact, x = made(SHAPES["transposed"])[1], inputs(SHAPES["transposed"], DENSE_TOP).double()
+    exact, x = made(SHAPES["transposed"])[1], inputs(SHAPES["transposed"], FINE_TOP).double()
     want, threads = exact(x), torch.get_num_threads()
     try:
         torch.set_num_threads(1)
@@ -130,7 +135,7 @@ def test_outputs_do_not_depend_on_settings():
 def test_storing_undoes_loading():
     exact = made(SHAPES["strided"])[1]
     arrays = exact.to_arrays("a")
-    again = DenseLayer.from_arrays("a", arrays, exact.shape, exact.top)
+    again = IntegerConvolution.from_arrays("a", arrays, exact.shape, exact.top)
     assert all(np.array_equal(v, again.to_arrays("a")[k]) for k, v in arrays.items())
 
 
@@ -144,4 +149,4 @@ def test_arrays_that_do_not_fit_are_refused(part):
         else:
             arrays[f"a.{part}"] = wrong
         with pytest.raises(WeightsError, match=rf"a\.{part} is not"):
-            DenseLayer.from_arrays("a", arrays, exact.shape, exact.top)
+            IntegerConvolution.from_arrays("a", arrays, exact.shape, exact.top)

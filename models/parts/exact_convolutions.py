@@ -1,4 +1,4 @@
-"""Exact dense layers: k x k convolutions, plain or transposed, with stride and leaky ReLU, in integers.
+"""Exact exact convolutions: k x k convolutions, plain or transposed, with stride and leaky ReLU, in integers.
 
 As in integer.py, integers are held in float64 and every partial sum is proven to stay below 2**53, so that
 each operation is exact in whatever order it adds. A convolution runs tap by tap as matrix products: no library
@@ -21,10 +21,10 @@ from nacre.entropy.errors import WeightsError
 from nacre.models.parts.convolutions import convolution, transposed
 from nacre.models.parts.integer import EXACT, MULTIPLIER_TOP
 
-DENSE_WEIGHT_TOP = 2**13 - 1
-DENSE_TOP = 2**14 - 1  # of an activation
+KERNEL_TOP = 2**13 - 1
+FINE_TOP = 2**14 - 1  # of an activation
 SHIFT_TOP = 51
-DENSE_PARTS = {
+KERNEL_PARTS = {
     "weight": np.int16,
     "bias": np.int64,
     "multiplier": np.int32,
@@ -34,7 +34,7 @@ DENSE_PARTS = {
 
 
 @dataclass(frozen=True)
-class DenseShape:
+class ConvolutionShape:
     """A layer as it is published. Its padding is kernel // 2; sides are multiplied or divided by the stride."""
 
     inputs: int
@@ -55,13 +55,13 @@ class DenseShape:
 
 
 @dataclass(frozen=True)
-class DenseLayer:
+class IntegerConvolution:
     """clamp((weight * x + bias) * m / 2**shift, low, top), rounded half up; m is `negative` for sums below 0.
 
     All are integers in float64 on the CPU.
     """
 
-    shape: DenseShape
+    shape: ConvolutionShape
     weight: Tensor  # (kernel**2, O, I): a matrix for each tap
     bias: Tensor  # (O,)
     multiplier: Tensor  # (O,)
@@ -78,7 +78,7 @@ class DenseLayer:
         multiplier = torch.maximum(self.multiplier, self.negative)
         largest = (self.largest_sum(input_top)) * multiplier + torch.exp2(self.shift)
         if not bool((largest < EXACT).all()):
-            raise WeightsError("dense layers: a partial sum may pass 2**53")
+            raise WeightsError("exact convolutions: a partial sum may pass 2**53")
         return float(largest.max())
 
     def largest_sum(self, input_top: int) -> Tensor:
@@ -132,39 +132,39 @@ class DenseLayer:
         """For a file."""
         return {
             f"{name}.{part}": getattr(self, part).numpy().astype(kind)
-            for part, kind in DENSE_PARTS.items()
+            for part, kind in KERNEL_PARTS.items()
         }
 
     @classmethod
     def from_arrays(
-        cls, name: str, arrays: Mapping[str, NDArray[Any]], shape: DenseShape, top: int
-    ) -> DenseLayer:
+        cls, name: str, arrays: Mapping[str, NDArray[Any]], shape: ConvolutionShape, top: int
+    ) -> IntegerConvolution:
         """Undo `to_arrays`; raises WeightsError for arrays that are missing or do not fit."""
         vector = (shape.outputs,)
-        wanted = dict.fromkeys(DENSE_PARTS, vector)
+        wanted = dict.fromkeys(KERNEL_PARTS, vector)
         found = {}
         for part, size in {**wanted, "weight": (shape.kernel**2, *vector, shape.inputs)}.items():
             array = arrays.get(f"{name}.{part}")
             if array is None or array.dtype.kind not in "iu" or array.shape != size:
-                raise WeightsError(f"dense layers: {name}.{part} is not {size} integers")
+                raise WeightsError(f"exact convolutions: {name}.{part} is not {size} integers")
             found[part] = torch.from_numpy(array.astype(np.float64))
         shift = found["shift"]
         if float(shift.min()) < 1 or float(shift.max()) > SHIFT_TOP:
-            raise WeightsError(f"dense layers: a shift of {name} is out of range")
+            raise WeightsError(f"exact convolutions: a shift of {name} is out of range")
         if float(found["multiplier"].min()) < 0 or float(found["negative"].min()) < 0:
-            raise WeightsError(f"dense layers: a multiplier of {name} is negative")
+            raise WeightsError(f"exact convolutions: a multiplier of {name} is negative")
         return cls(shape, top=top, **found)
 
 
 @torch.no_grad()
-def quantise_dense(
+def quantise_convolution(
     conv: nn.Conv2d | nn.ConvTranspose2d,
-    shape: DenseShape,  # its outputs may be the first of those of `conv`
+    shape: ConvolutionShape,  # its outputs may be the first of those of `conv`
     input_unit: Tensor,  # (I,) float64, the value of the integer 1 at each input
     input_top: int,
     output_unit: Tensor,  # (O,) float64, at each output
     top: int,
-) -> DenseLayer:
+) -> IntegerConvolution:
     """The exact form of a layer. Weights and multipliers take as many bits as exactness leaves them."""
     weight = conv.weight.detach().double().cpu()
     weight = weight.transpose(0, 1) if shape.is_transposed else weight  # (O, I, k, k)
@@ -172,9 +172,9 @@ def quantise_dense(
     bias = torch.zeros(shape.outputs, dtype=torch.float64, device="cpu")
     if conv.bias is not None:
         bias = conv.bias.detach().double().cpu()[: shape.outputs]
-    step = weight.abs().amax((1, 2, 3)).clamp_min(1e-12) / DENSE_WEIGHT_TOP
+    step = weight.abs().amax((1, 2, 3)).clamp_min(1e-12) / KERNEL_TOP
     taps = (weight / step[:, None, None, None]).round().permute(2, 3, 0, 1).flatten(0, 1)
-    layer = DenseLayer(
+    layer = IntegerConvolution(
         shape, taps.contiguous(), (bias / step).round(), *(torch.zeros_like(bias),) * 3, top
     )
     most = (EXACT / 4 / layer.largest_sum(input_top)).clamp(1, MULTIPLIER_TOP)
@@ -182,4 +182,4 @@ def quantise_dense(
     shift = torch.log2(most / ratio).floor().clamp(1, SHIFT_TOP)
     multiplier = torch.minimum((ratio * torch.exp2(shift)).round(), most.floor())
     negative = (shape.slope * multiplier).round()
-    return DenseLayer(shape, layer.weight, layer.bias, multiplier, negative, shift, top)
+    return IntegerConvolution(shape, layer.weight, layer.bias, multiplier, negative, shift, top)
