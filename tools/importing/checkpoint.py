@@ -22,6 +22,10 @@ RASTER_SCAN = "context_prediction."
 
 RASTER_SCANS = ("mbt2018", "cheng2020-anchor", "cheng2020-attn")
 ONE_BY_ONE = "is coded in raster scan, one network run for each position: it is not imported"
+FLOAT_SCALES = ("elic2022-official", "elic2022-chandelier")
+OF_CONTEXT = (
+    "has scales from its context, in floats that differ between machines: it is not imported"
+)
 FAMILIES = {
     "bmshj2018-factorized": "factorized",
     "bmshj2018-hyperprior": "hyperprior",
@@ -51,6 +55,8 @@ def check_architecture(architecture: str) -> None:
     """Raises UsageError for one that is not imported."""
     if architecture in RASTER_SCANS:
         raise UsageError(f"{architecture} {ONE_BY_ONE}")
+    if architecture in FLOAT_SCALES:
+        raise UsageError(f"{architecture} {OF_CONTEXT}")
     if architecture not in FAMILIES:
         raise UsageError(f"compressai:{architecture}: wanted is one of {', '.join(FAMILIES)}")
 

@@ -45,6 +45,11 @@ def test_raster_scans_are_refused_with_the_reason(tmp_path, name):
         read_checkpoint(tmp_path / "none", name)
 
 
+def test_scales_in_floats_are_refused_with_the_reason(tmp_path):
+    with pytest.raises(UsageError, match="floats that differ between machines"):
+        read_checkpoint(tmp_path / "none", "elic2022-official")
+
+
 def test_a_raster_scan_under_another_name_is_noticed(tmp_path):
     with pytest.raises(UsageError, match="raster scan"):
         read(tmp_path, {"context_prediction.weight": torch.zeros(1)})
