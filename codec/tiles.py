@@ -32,6 +32,7 @@ class DecodedTile:
     """The planes of one tile for the synthesis."""
 
     shown: Planes  # (1, C, h, w) each
+    symbols: Planes  # (1, C, h, w) int32 each
     checksum: int  # CRC-32 of the symbols; those of missing layers count as 0
 
 
@@ -120,9 +121,11 @@ def encode_tile(
     planes: Planes,
     quality: int,
     choose: Callable[[Step], Tensor | None] | None = None,
+    is_one_part: bool = False,
 ) -> EncodedTile:
     """Code all planes (1, C, h, w) of a tile, rounded.
 
+    With `is_one_part` all layers are coded together.
     `choose` gives the symbols of a step, whole numbers (1, C, h, w), in place of rounding; or None.
     The code is read again before it is returned, so that every code that leaves here can be decoded.
     """
@@ -148,10 +151,10 @@ def encode_tile(
     sizes = [_expected_bytes(layer) for layer in layers]
     parts = [
         TilePart(first, last, _coded(list(itertools.chain(*layers[first : last + 1]))))
-        for first, last in _part_spans(sizes)
+        for first, last in ([(0, len(layers) - 1)] if is_one_part else _part_spans(sizes))
     ]
     crc = symbol_checksum(all_symbols, prior.schedule)
-    return EncodedTile(parts, DecodedTile(prior.shown(known), crc))
+    return EncodedTile(parts, DecodedTile(prior.shown(known), all_symbols, crc))
 
 
 def _no_symbols(shapes: Shapes) -> Planes:
@@ -226,4 +229,6 @@ def decode_tile(
     known = drive(walk(prior, run.device), answer)
     for decoder in decoders:
         decoder.finish()
-    return DecodedTile(prior.shown(known), symbol_checksum(all_symbols, prior.schedule))
+    return DecodedTile(
+        prior.shown(known), all_symbols, symbol_checksum(all_symbols, prior.schedule)
+    )

@@ -11,6 +11,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -112,7 +113,8 @@ class Network(nn.Module, ABC):
         return None
 
     def multiplications(self) -> dict[str, float]:
-        """Thousands of multiply-accumulates for one pixel, of "encode" and "decode"; empty if unknown."""
+        """Thousands of multiply-accumulates for one pixel, of "encode", "decode" and "forward", the pass of
+        training; empty if unknown."""
         return {}
 
     def forward(self, x: Tensor, t: Tensor, hard: bool = False) -> Coded:
@@ -123,6 +125,10 @@ class Network(nn.Module, ABC):
     def coarsest_stride(self) -> int:
         """Pixels a side for one position of the coarsest plane."""
         return max(plane.stride for plane in self.planes.values())
+
+    def networks(self) -> tuple[nn.Module, ...]:
+        """This one, and those of other models that it runs."""
+        return (self,)
 
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())
@@ -147,6 +153,18 @@ class Integers(Protocol):
 
 
 @dataclass(frozen=True)
+class Published:
+    """A configuration that a paper describes, with the counts that are published of it."""
+
+    name: str  # of the system, as its authors write it
+    paper: str  # "arXiv:2307.15421"
+    values: Mapping[str, Any]  # fields of the configuration that differ from the defaults
+    parameters: float | None = None  # millions; None where nothing is published
+    kmac: float | None = None  # thousands of multiply-accumulates for one pixel, of a forward pass
+    note: str = ""  # the reason where the family's own counts differ
+
+
+@dataclass(frozen=True)
 class Family:
     """An architecture: how its networks and their integer part are made."""
 
@@ -154,6 +172,7 @@ class Family:
     config: type[Any]  # a frozen dataclass of plain numbers, all with defaults
     network: Callable[[Any], Network]
     integers: Callable[[Any, Arrays], Integers]  # of a configuration and what `to_arrays` gave
+    published: tuple[Published, ...] = ()
 
     def configure(self, values: Mapping[str, Any]) -> Any:
         """The configuration with these fields; raises WeightsError for unknown ones and wrong types."""
@@ -222,6 +241,17 @@ def find(name: str) -> Family:
             raise WeightsError(f"no model family is called {name!r}")
         register(found)
     return _registered[name]
+
+
+def names() -> list[str]:
+    """The families that can be found: registered, in this package, and installed."""
+    from importlib.metadata import entry_points
+
+    folders = (path.parent for path in Path(__file__).parent.glob("*/__init__.py"))
+    own = [
+        name for name in (folder.name.replace("_", "-") for folder in folders) if _in_package(name)
+    ]
+    return sorted({*own, *_registered, *(point.name for point in entry_points(group=GROUP))})
 
 
 def _in_package(name: str) -> Family | None:

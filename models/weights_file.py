@@ -124,7 +124,7 @@ def _unpacked(data: bytes, is_known: bool) -> CodingModel:
         network = _network(family, config, arrays)
         others = {key: array for key, array in arrays.items() if not key.startswith(NETWORK)}
         integers = family.integers(config, others)
-        tables = {plane: _tables(others, plane) for plane in network.planes}
+        tables = {plane: _tables(others, plane) for plane in network.rows()}
         model = CodingModel(name, model_id(data), family.name, network, integers, tables)
         if not is_known:
             _prove_that_it_codes(model)

@@ -56,7 +56,12 @@ class MeanContext(Context):
         )
         self.leave = nn.ModuleList([Precise(c.context, c.latent) for _ in self.turns])
 
-    def forward(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
+    def hidden(self, turn: int, features: Tensor, y_hat: Tensor) -> Tensor:
+        """(B, context, h, w) before the last layer."""
         known = torch.cat([features, y_hat], 1) if turn else features
-        mean: Tensor = self.leave[turn](self.shared(self.enter[turn](known)))
+        found: Tensor = self.shared(self.enter[turn](known))
+        return found
+
+    def forward(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
+        mean: Tensor = self.leave[turn](self.hidden(turn, features, y_hat))
         return mean

@@ -9,6 +9,7 @@ from nacre.models.family import Reach
 from nacre.models.nacre.config import NacreConfig
 from nacre.models.nacre.context import HyperAnalysis, HyperSynthesis, MeanContext
 from nacre.models.nacre.transforms import AnalysisTransform, SynthesisTransform, start_linear
+from nacre.models.parts.context import Context
 from nacre.models.parts.hyperprior import STRIDE, HyperpriorNetwork
 
 LEAST_SHARE = 0.25  # of the shipped network's memory, for any: pixels and their copies remain
@@ -17,13 +18,13 @@ LEAST_SHARE = 0.25  # of the shipped network's memory, for any: pixels and their
 class NacreNetwork(HyperpriorNetwork):
     """Analysis, synthesis, hyperprior, mean context and scale network of one configuration.
 
-    y at stride 16 is coded in four turns, z at stride 64 in one before them.
+    y at stride 16 is coded in four turns, or in those of another context; z at stride 64 in one before them.
     """
 
     analysis: AnalysisTransform
     synthesis: SynthesisTransform
 
-    def __init__(self, config: NacreConfig) -> None:
+    def __init__(self, config: NacreConfig, means: Context | None = None) -> None:
         super().__init__(
             config,
             reach(config),
@@ -31,7 +32,7 @@ class NacreNetwork(HyperpriorNetwork):
             SynthesisTransform(config),
             HyperAnalysis(config),
             HyperSynthesis(config),
-            MeanContext(config),
+            MeanContext(config) if means is None else means,
         )
 
     def prepare(self, x: Tensor) -> Tensor:

@@ -63,10 +63,14 @@ class SynthesisTransform(nn.Module):
             Precise(c.width8, 3 * PIXEL_BLOCK * PIXEL_BLOCK),
         )
 
-    def forward(self, y_hat: Tensor, features: Tensor, t: Tensor) -> Tensor:
+    def forward(
+        self, y_hat: Tensor, features: Tensor, t: Tensor, added: Tensor | None = None
+    ) -> Tensor:
+        """`added` (B, width8, 2h, 2w), if any, is added to the features at stride 8."""
         y_hat = y_hat * self.ungain(t)
         x = self.stride16(self.enter(torch.cat([y_hat, features], 1)))
-        x = self.stride8((x + self.bypass(y_hat)) * self.quality8(t))  # (B, 192, H/8, W/8)
+        x = (x + self.bypass(y_hat)) * self.quality8(t)
+        x = self.stride8(x if added is None else x + added)  # (B, 192, H/8, W/8)
         return F.pixel_shuffle(x, PIXEL_BLOCK) + MIDDLE
 
 

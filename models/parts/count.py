@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import copy
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from nacre.entropy.walk import drive, walk
 from nacre.models.parts.unfilled import unfilled
@@ -16,7 +18,7 @@ SIDE = 256  # pixels; a multiple of every stride
 
 
 def multiplications(network: Network) -> dict[str, float]:
-    """Multiply-accumulates for one pixel, in thousands: of "encode", of "decode".
+    """Multiply-accumulates for one pixel, in thousands: of "encode", of "decode", and of a "forward" pass.
 
     Convolutions, matrix products and attention are counted, of a picture of SIDE x SIDE pixels. A turn counts
     every position that its network runs at.
@@ -24,7 +26,7 @@ def multiplications(network: Network) -> dict[str, float]:
     from torch.utils.flop_counter import FlopCounterMode
 
     with unfilled():
-        shapes = type(network)(network.config).eval()
+        shapes = _without_numbers(network)
         x, t = torch.empty(1, 3, SIDE, SIDE), torch.empty(1)
         counted = []
         with torch.no_grad():
@@ -39,4 +41,18 @@ def multiplications(network: Network) -> dict[str, float]:
                 shapes.synthesise(prior.shown(known), t)
             counted.append(counter.get_total_flops())
     analysis, context, synthesis = (flops / 2 / SIDE**2 / 1000 for flops in counted)
-    return {"encode": analysis + context, "decode": context + synthesis}
+    return {
+        "encode": analysis + context,
+        "decode": context + synthesis,
+        "forward": analysis + context + synthesis,
+    }
+
+
+def _without_numbers(network: Network) -> Network:
+    """A copy whose parameters and buffers are shapes."""
+    memo: dict[int, Any] = {}
+    for part in network.networks():
+        for p in part.parameters():
+            memo[id(p)] = nn.Parameter(torch.empty_like(p, device="meta"), False)
+        memo |= {id(b): torch.empty_like(b, device="meta") for b in part.buffers()}
+    return copy.deepcopy(network, memo)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -59,9 +60,11 @@ class HyperpriorNetwork(Network):
         hyper_analysis: nn.Module,  # (B, M, h, w), sides multiples of 4, to (B, Z, h/4, w/4)
         hyper_synthesis: nn.Module,  # back, to features (B, F, h, w)
         means: Context,
+        beside: int = 0,  # channels that `beside` gives
     ) -> None:
         super().__init__()
-        self.config, self.reach = config, reach
+        self.config = self._sizes = config
+        self.reach = reach
         self.planes = {
             "z": Plane(config.hyper, STRIDE * HYPER_STRIDE),
             "y": Plane(config.latent, STRIDE),
@@ -72,7 +75,7 @@ class HyperpriorNetwork(Network):
         self.hyper_analysis, self.hyper_synthesis = hyper_analysis, hyper_synthesis
         self.hyper_scale = ChannelScales(config.hyper, config.knots)
         self.means = means
-        shape = ScaleShape.of(means.turns, config.hyper, config.scale_width)
+        shape = ScaleShape.of(means.turns, config.hyper, config.scale_width, beside)
         self.scales = None if means.gives_scales else ScaleNet(shape)
 
     def complete(self, planes: Planes, t: Tensor) -> Planes:
@@ -81,17 +84,29 @@ class HyperpriorNetwork(Network):
         z = self.hyper_analysis(F.pad(y, padding, mode="replicate") if any(padding) else y)
         return {"z": z.float(), "y": y}
 
+    def beside(self, shape: torch.Size) -> Tensor | None:
+        """(B, N, h, w) whole numbers that both sides know before the walk, for y of that shape."""
+        return None
+
+    def features(self, hyper: Tensor) -> Tensor:
+        """What the context sees beside y, of the hyper features (B, F, h, w)."""
+        return hyper
+
+    def shown(self, y_hat: Tensor, features: Tensor) -> Planes:
+        """The planes for the synthesis."""
+        return {"y": y_hat, "features": features}
+
     def prior(self, shapes: Shapes, t: Tensor) -> TrainingPrior:
         return TrainingPrior(self, shapes, t)
 
     def lmbda(self, t: Tensor) -> Tensor:
-        low, high = self.config.lambda_min, self.config.lambda_max
+        low, high = self._sizes.lambda_min, self._sizes.lambda_max
         return low * (high / low) ** t
 
     @property
     def _bands(self) -> int:
         """Bands of quality in which a channel of z has a table of its own."""
-        return 2 if 2 * self.config.hyper <= MOST_TABLES else 1
+        return 2 if 2 * self._sizes.hyper <= MOST_TABLES else 1
 
     def rows(self) -> dict[str, Rows]:
         return {"z": Rows(band_scales(self.hyper_scale, self._bands), False), "y": rows_by_scale()}
@@ -101,7 +116,7 @@ class HyperpriorNetwork(Network):
             raise WeightsError(
                 "scales in floats differ between machines: float_scales codes no files"
             )
-        z_rows = band_rows(QUALITIES, self.config.hyper, self._bands)
+        z_rows = band_rows(QUALITIES, self._sizes.hyper, self._bands)
         return ScaleIntegers.of(self, z_rows, run)
 
     def multiplications(self) -> dict[str, float]:

@@ -65,17 +65,24 @@ class _Means:
         return {**known, "y": y + added}
 
     def shown(self, known: Planes) -> Planes:
-        return {"y": known["y"], "features": self.known_features(known)}
+        return self.network.shown(known["y"], self.known_features(known))
 
     def known_features(self, known: Planes) -> Tensor:
         if self._features is None:
-            self._features = self.cropped(self.network.hyper_synthesis(known["z"]))
+            features = self.network.hyper_synthesis(known["z"])
+            self._features = self.network.features(self.cropped(features))
         return self._features
 
     def cropped(self, v: Tensor) -> Tensor:
         """(..., h, w) of y, which may be smaller than the area that z covers."""
         height, width = self.shapes["y"][2:]
         return v[..., :height, :width]
+
+    @property
+    def beside(self) -> Tensor | None:
+        """(B, N, h, w) magnitudes that the network knew before, limited."""
+        known = self.network.beside(self.shapes["y"])
+        return None if known is None else known.abs().clamp(max=MAX_MAGNITUDE)
 
 
 class TrainingPrior(_Means):
@@ -96,7 +103,7 @@ class TrainingPrior(_Means):
         if self._hyper is None:
             self._hyper = self.cropped(scales.hyper(seen["z"]))
         magnitudes = seen["y"].detach().round().abs().clamp(max=MAX_MAGNITUDE)
-        log2_scale: Tensor = scales(self._hyper, magnitudes, turn - 1)
+        log2_scale: Tensor = scales(self._hyper, magnitudes, turn - 1, self.beside)
         return log2_scale
 
 
@@ -117,7 +124,8 @@ class ExactPrior(_Means):
         if self._hyper is None:
             self._hyper = self.cropped(scales.hyper(seen["z"][0].cpu()))
         magnitudes = seen["y"][0].cpu().abs().clamp(max=MAX_MAGNITUDE)
-        return scales.rows(self._hyper, magnitudes, turn - 1)[None]
+        beside = None if self.beside is None else self.beside[0].cpu()
+        return scales.rows(self._hyper, magnitudes, turn - 1, beside)[None]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from nacre.entropy.walk import Planes, Step, drive, walk
+from nacre.entropy.walk import Planes, Prior, Step, drive, walk
 from nacre.models.parts.rows import LOG2_MAX, LOG2_MIN
 
 if TYPE_CHECKING:
@@ -67,6 +67,12 @@ def estimate(network: Network, x: Tensor, t: Tensor, hard: bool = False) -> Code
     """
     planes = network.complete(network.analyse(network.prepare(x), t), t)
     prior = network.prior({name: plane.shape for name, plane in planes.items()}, t)
+    known, bits_of = code(prior, planes, hard)
+    return Coded(network.synthesise(prior.shown(known), t), bits_of)
+
+
+def code(prior: Prior, planes: Planes, hard: bool = False) -> tuple[Planes, dict[str, Tensor]]:
+    """The planes that a decoder knows, and the bits (B,) of each plane; planes are not rounded."""
     residual: Planes = {name: torch.zeros_like(plane) for name, plane in planes.items()}
     log2_scale: Planes = {name: torch.zeros_like(plane) for name, plane in planes.items()}
 
@@ -76,16 +82,16 @@ def estimate(network: Network, x: Tensor, t: Tensor, hard: bool = False) -> Code
         step.put(log2_scale, step.rows)
         return straight_through(difference)
 
-    known = drive(walk(prior, x.device), answer)
+    known = drive(walk(prior, planes[prior.schedule[0].plane].device), answer)
     # The bits of all turns at once, from the assembled planes: cheaper than turn by turn.
     bits_of = {
-        name: _bits(residual[name], scale_of(log2_scale[name]), hard).sum((1, 2, 3))
+        name: estimated_bits(residual[name], scale_of(log2_scale[name]), hard).sum((1, 2, 3))
         for name in planes
     }
-    return Coded(network.synthesise(prior.shown(known), t), bits_of)
+    return known, bits_of
 
 
-def _bits(residual: Tensor, scale: Tensor, hard: bool) -> Tensor:
+def estimated_bits(residual: Tensor, scale: Tensor, hard: bool) -> Tensor:
     disturbed = residual.round() if hard else residual + torch.rand_like(residual) - 0.5
     bits = gaussian_bits(disturbed, scale.detach())
     # Scales learn from whole symbols, which they are used on: noise makes symbols that are nearly always

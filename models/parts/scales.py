@@ -41,13 +41,14 @@ class ScaleShape:
     width: int
     inputs: tuple[int, ...]  # the first so many channels of y may have symbols before the turn
     outputs: tuple[int, ...]  # channels of the turn
+    beside: int = 0  # channels of magnitudes that are known before the first turn
 
     @classmethod
-    def of(cls, turns: Schedule, hyper: int, width: int) -> ScaleShape:
+    def of(cls, turns: Schedule, hyper: int, width: int, beside: int = 0) -> ScaleShape:
         """For the turns of y in their order."""
         stops = [0, *(turn.channels.stop for turn in turns)]
         inputs = tuple(max(stops[: k + 1]) for k in range(len(turns)))
-        return cls(hyper, width, inputs, tuple(len(turn.channels) for turn in turns))
+        return cls(hyper, width, inputs, tuple(len(turn.channels) for turn in turns), beside)
 
     @property
     def turns(self) -> range:
@@ -61,7 +62,9 @@ class ScaleNet(nn.Module):
         super().__init__()
         self.shape, width = shape, shape.width
         self.up1, self.mix, self.up2 = Up(shape.hyper, width), depthwise(width), Up(width, width)
-        self.step_enter = nn.ModuleList([pointwise(width + n, width) for n in shape.inputs])
+        self.step_enter = nn.ModuleList(
+            [pointwise(width + n + shape.beside, width) for n in shape.inputs]
+        )
         self.step_mix = nn.ModuleList([depthwise(width) for _ in shape.turns])
         self.step_leave = nn.ModuleList([pointwise(width, n) for n in shape.outputs])
 
@@ -70,10 +73,17 @@ class ScaleNet(nn.Module):
         z = z_hat.clamp(-MAX_HYPER, MAX_HYPER)
         return F.relu(self.up2(F.relu(self.mix(F.relu(self.up1(z))))))
 
-    def forward(self, hyper: Tensor, magnitudes: Tensor, turn: int) -> Tensor:
-        """(B, C, h, w) log2 of the scale of the turn's channels; magnitudes (B, M, h, w) of all of y."""
+    def forward(
+        self, hyper: Tensor, magnitudes: Tensor, turn: int, beside: Tensor | None = None
+    ) -> Tensor:
+        """(B, C, h, w) log2 of the scale of the turn's channels.
+
+        Magnitudes (B, M, h, w) are of all of y, those `beside` (B, N, h, w) were known before; both at most
+        MAX_MAGNITUDE.
+        """
         seen = self.shape.inputs[turn]
-        x = torch.cat([hyper, magnitudes[:, :seen].to(hyper.dtype)], 1) if seen else hyper
+        parts = [hyper, magnitudes[:, :seen]] + ([] if beside is None else [beside])
+        x = torch.cat([part.to(hyper.dtype) for part in parts], 1)
         x = F.relu(self.step_mix[turn](F.relu(self.step_enter[turn](x))))
         return self.step_leave[turn](x).float()
 
@@ -98,10 +108,13 @@ class IntegerScales:
         x = F.pixel_shuffle(self.layers["up1"](z), 2)
         return F.pixel_shuffle(self.layers["up2"](self.layers["mix"](x)), 2)
 
-    def rows(self, hyper: Tensor, magnitudes: Tensor, turn: int) -> Tensor:
-        """(C, h, w) uint8 rows of the turn's channels; magnitudes (M, h, w) are at most MAX_MAGNITUDE."""
+    def rows(
+        self, hyper: Tensor, magnitudes: Tensor, turn: int, beside: Tensor | None = None
+    ) -> Tensor:
+        """(C, h, w) uint8 rows of the turn's channels; see `ScaleNet.forward`, without a batch."""
         seen = self.shape.inputs[turn]
-        x = torch.cat([hyper, magnitudes[:seen].double() * MAGNITUDE_UNIT]) if seen else hyper
+        parts = [magnitudes[:seen]] + ([] if beside is None else [beside])
+        x = torch.cat([hyper, *(part.double() * MAGNITUDE_UNIT for part in parts)])
         for name in ("step_enter", "step_mix", "step_leave"):
             x = self.layers[f"{name}.{turn}"](x)
         return x.to(torch.uint8)
@@ -128,7 +141,7 @@ class IntegerScales:
             "up2": (4 * shape.width, shape.width),
         }
         for k in shape.turns:
-            wanted[f"step_enter.{k}"] = (shape.width, shape.width + shape.inputs[k])
+            wanted[f"step_enter.{k}"] = (shape.width, shape.width + shape.inputs[k] + shape.beside)
             wanted[f"step_mix.{k}"] = (shape.width, 9)
             wanted[f"step_leave.{k}"] = (shape.outputs[k], shape.width)
         for name, layer in self.layers.items():

@@ -2,6 +2,7 @@
 
 nacre models
 nacre models --json
+nacre models --families
 nacre models add weights.safetensors
 nacre models add https://example.org/wavelet.safetensors --sha256 1a2b...
 nacre models remove wavelet
@@ -33,11 +34,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="weights file to add, or the name of a model to remove",
     )
     parser.add_argument(
+        "--families", action="store_true", help="list the architectures that can be trained"
+    )
+    parser.add_argument(
         "--sha256", metavar="HASH", help="refuse to add a file with another SHA-256"
     )
     parser.add_argument("--name", help="add the model under that name, instead of its own")
     parser.add_argument(
-        "--json", action="store_true", help="print a JSON list with the model card of each model"
+        "--json",
+        action="store_true",
+        help="print a JSON list: the card of each model, or each family",
     )
 
 
@@ -46,6 +52,8 @@ def run(args: Namespace) -> int:
         raise UsageError(
             "wanted: nacre models, nacre models add FILE_OR_URL or nacre models remove NAME"
         )
+    if args.families:
+        return _families(args.json)
     if args.action == "list":
         return _list(args.json)
     from nacre.models import install
@@ -74,5 +82,25 @@ def _list(as_json: bool) -> int:
             f"{card['name']:12} {card.get('family', '-'):10} {card.get('parameters', 0):>12,} "
             f"{cost.get('encode', '-'):>15} {cost.get('decode', '-'):>7} {card.get('turns', '-'):>6}  "
             f"{card['sha256'][:16]}"
+        )
+    return 0
+
+
+def _families(as_json: bool) -> int:
+    from nacre.models import catalogue
+
+    found = catalogue.rows()
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return 0
+    print(
+        f"{'family':12} {'system':20} {'parameters':>12} {'kMAC/px encode':>15} {'decode':>7} {'turns':>6}  "
+        "paper"
+    )
+    for row in found:
+        cost = row["kmac_per_pixel"]
+        print(
+            f"{row['family']:12} {row['system']:20} {row['parameters']:>12,} {cost.get('encode', '-'):>15} "
+            f"{cost.get('decode', '-'):>7} {row['turns']:>6}  {row['paper']}"
         )
     return 0

@@ -34,8 +34,10 @@ EVALUATED_T = (0.1, 0.3, 0.5, 0.7)  # qualities as the networks know them, in [0
 class BlindScaleNet(ScaleNet):
     """A scale network that sees zeros in place of magnitudes."""
 
-    def forward(self, hyper: Tensor, magnitudes: Tensor, turn: int) -> Tensor:
-        return super().forward(hyper, torch.zeros_like(magnitudes), turn)
+    def forward(
+        self, hyper: Tensor, magnitudes: Tensor, turn: int, beside: Tensor | None = None
+    ) -> Tensor:
+        return super().forward(hyper, torch.zeros_like(magnitudes), turn, beside)
 
 
 def scales_of(model: NacreNetwork) -> ScaleNet:

@@ -76,6 +76,7 @@ def test_the_linear_start_is_a_transform_codec():
 def test_multiplications_are_those_of_a_pass():
     """Counted by hooks while the parts run, against the arithmetic."""
     model, macs = NacreNetwork(SMALL), {"encode": 0, "decode": 0}
+    want = model.multiplications()
     x, t, where = torch.rand(1, 3, 128, 128), torch.ones(1), {"encode", "decode"}
 
     def of_one_side(name, other):
@@ -101,6 +102,5 @@ def test_multiplications_are_those_of_a_pass():
         of_one_side(name, "decode")
     of_one_side("synthesise", "encode")
     model(x, t, hard=True)
-    want = model.multiplications()
     for side in macs:
         assert abs(macs[side] / 128**2 / 1000 - want[side]) < 1e-9

@@ -1,0 +1,119 @@
+"""A motion field to symbols and back: for each row of blocks its modes, then the differences of its vectors.
+
+The table of a mode is selected by the mode above, that of a difference by the size of the difference above. A
+vector is coded as its difference to what its neighbours suggest; the later parts of a split block as
+differences to the part before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nacre.codec.motion.field import (
+    MAX_VECTOR,
+    Modes,
+    MotionField,
+    MotionMode,
+    Vectors,
+    blocks_along,
+    suggested,
+)
+from nacre.entropy.coder import SymbolDecoder, SymbolEncoder
+from nacre.entropy.errors import CorruptStream
+from nacre.entropy.tables import Tables
+from nacre.models.parts.motion_tables import MODE_ROWS, MODES, PART_ROW, SIZES, VECTORS
+
+VECTORS_OF = {MotionMode.INTER: 1, MotionMode.SPLIT: 4}  # coded for a block
+
+Rows = NDArray[np.uint8]
+Symbols = NDArray[np.int32]
+# Given the name of the tables, rows, and symbols where they are known: gives the symbols.
+Transfer = Callable[[str, Rows, "Symbols | None"], Symbols]
+
+
+def write_field(field: MotionField, encoder: SymbolEncoder, tables: Mapping[str, Tables]) -> None:
+    """Push the symbols of a field."""
+
+    def push(name: str, rows: Rows, symbols: Symbols | None) -> Symbols:
+        assert symbols is not None
+        encoder.push(symbols, rows, tables[name])
+        return symbols
+
+    walk_field(field, field.modes.shape, push)
+
+
+def read_field(
+    decoder: SymbolDecoder, tables: Mapping[str, Tables], height: int, width: int
+) -> MotionField:
+    """The field of a frame of that size in pixels. Raises CorruptStream."""
+
+    def pull(name: str, rows: Rows, _: Symbols | None) -> Symbols:
+        return decoder.pull(rows, tables[name])
+
+    return walk_field(None, (blocks_along(height), blocks_along(width)), pull)
+
+
+def walk_field(
+    known: MotionField | None, shape: tuple[int, int], transfer: Transfer
+) -> MotionField:
+    """All symbols of a field in their order; returns the field that they make. Raises CorruptStream."""
+    rows, columns = shape
+    modes: Modes = np.zeros((rows, columns), np.uint8)
+    vectors: Vectors = np.zeros((2 * rows, 2 * columns, 2), np.int32)
+    sizes = np.zeros(columns, np.int64)  # of the differences in the row above
+    for row in range(rows):
+        above = modes[row - 1] if row else np.full(columns, MODE_ROWS - 1, np.uint8)
+        own = None if known is None else known.modes[row].astype(np.int32)
+        found = transfer(MODES, above, own)
+        if found.min() < 0 or found.max() >= len(MotionMode):
+            raise CorruptStream("motion: a mode is not known")
+        modes[row] = found
+        sizes = _vectors_of_row(known, modes, vectors, row, sizes, transfer)
+    return MotionField(modes, vectors)
+
+
+def _vectors_of_row(
+    known: MotionField | None,
+    modes: Modes,
+    vectors: Vectors,
+    row: int,
+    sizes: NDArray[np.int64],
+    transfer: Transfer,
+) -> NDArray[np.int64]:
+    """Fill the vectors of a row of blocks; returns the sizes of their differences."""
+    counts = [VECTORS_OF.get(MotionMode(mode), 0) for mode in modes[row].tolist()]
+    classes = np.searchsorted(SIZES, sizes, "right")
+    tables = [PART_ROW if k else classes[c] for c, n in enumerate(counts) for k in range(n)]
+    own = None if known is None else _differences(known, row, counts)
+    pairs = np.repeat(np.array(tables, np.uint8), 2)
+    away = transfer(VECTORS, pairs, own).reshape(-1, 2)
+    at, found = 0, np.zeros(len(counts), np.int64)
+    for column, count in enumerate(counts):
+        place = vectors[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        if modes[row, column] == MotionMode.INTRA:
+            continue
+        hint = suggested(vectors, row, column)
+        if count == 0:
+            place[:] = hint
+            continue
+        parts = hint + away[at : at + count].cumsum(0)
+        if np.abs(parts).max() > MAX_VECTOR:
+            raise CorruptStream(f"motion: a vector of over {MAX_VECTOR}")
+        place[:] = parts[0] if count == 1 else parts.reshape(2, 2, 2)
+        found[column] = np.abs(away[at]).max()
+        at += count
+    return found
+
+
+def _differences(field: MotionField, row: int, counts: list[int]) -> Symbols:
+    """(2 * n,) what is coded of the vectors of a row."""
+    found = []
+    for column, count in enumerate(counts):
+        if count:
+            hint = suggested(field.vectors, row, column)
+            own = field.vectors[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].reshape(4, 2)
+            found.append(np.diff(own[:count], axis=0, prepend=hint[None]))
+    return np.concatenate([*found, np.zeros((0, 2), np.int32)]).astype(np.int32).flatten()

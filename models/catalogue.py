@@ -1,0 +1,51 @@
+"""The families with their published configurations, and what each of them costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nacre.models import family as families
+from nacre.models.family import Family, Network, Published
+from nacre.models.parts.unfilled import unfilled
+
+FLOATS = "float_scales"  # the field of a configuration with scales as published
+
+
+def rows() -> list[dict[str, Any]]:
+    """One for each published configuration of each family, in the order of names."""
+    return [
+        row(family, published)
+        for family in map(families.find, families.names())
+        for published in family.published or (Published("", "", {}),)
+    ]
+
+
+def row(family: Family, published: Published) -> dict[str, Any]:
+    """Counts of one configuration. Numbers of a kind "as published" are of scales in floats."""
+    ours, as_published = (_shapes(family, published, floats) for floats in (False, True))
+    cost = ours.multiplications()
+    return {
+        "family": family.name,
+        "system": published.name,
+        "paper": published.paper,
+        "values": dict(published.values),
+        "parameters": ours.parameter_count(),
+        "kmac_per_pixel": {key: round(value, 1) for key, value in cost.items()},
+        "turns": len(ours.schedule),
+        "as_published": {
+            "parameters": as_published.parameter_count(),
+            "kmac_per_pixel": round(as_published.multiplications().get("forward", 0), 1),
+        },
+        "published": {"parameters_m": published.parameters, "kmac_per_pixel": published.kmac},
+        "note": published.note,
+    }
+
+
+def _shapes(family: Family, published: Published, floats: bool) -> Network:
+    """A network without numbers."""
+    values = dict(published.values)
+    config = family.configure(values)
+    if floats and hasattr(config, FLOATS):
+        config = family.configure({**values, FLOATS: True})
+    with unfilled():
+        return family.build(config)

@@ -1,0 +1,25 @@
+"""The shape of a model of inter frames: plain numbers, saved with the weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BASE_BYTES = 8  # of the hash of the image model
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """A model of inter frames works on top of an image model, whose transforms it shares."""
+
+    base: str = ""  # hexadecimal, the id of the image model; "" is the default model
+    width: int = 192  # of the context
+    blocks: int = 1  # of the context
+    motion: bool = True  # False: previous latents alone, without motion (STEM)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for numbers that no network of this family has."""
+        for name in ("width", "blocks"):
+            if not 1 <= getattr(self, name) <= 1024:
+                raise ValueError(f"{name} is {getattr(self, name)}: expected 1 to 1024")
+        if self.base and len(bytes.fromhex(self.base)) != BASE_BYTES:
+            raise ValueError(f"base is {self.base!r}: expected {2 * BASE_BYTES} hexadecimal digits")

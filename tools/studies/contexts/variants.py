@@ -1,0 +1,238 @@
+"""The contexts that are compared: each is the default's context and something more, which starts at zero."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nacre.entropy.schedule import QUARTERS, Pattern, Schedule, Turn, quarters
+from nacre.models.nacre.context import MeanContext
+from nacre.models.nacre.network import NacreNetwork
+from nacre.models.parts.blocks import STEP_LIMIT, Block, Precise
+from nacre.models.parts.context import Context, Memory
+from nacre.models.parts.scales import ScaleNet, ScaleShape
+
+NOTHING: Pattern = ("..", "..")
+LARGEST_RESIDUAL = 0.5  # quantisation steps
+
+
+@dataclass(frozen=True)
+class Split:
+    """Turns, each with the number of the default's turn that it is a part of."""
+
+    turns: Schedule
+    of: tuple[int, ...]
+
+
+def whole_quarters(latent: int) -> Split:
+    """The default's own turns."""
+    return Split(quarters("y", latent), (0, 1, 2, 3))
+
+
+def halved_channels(latent: int) -> Split:
+    """Eight turns: every second group of channels of a quarter, then the others."""
+    turns = []
+    for k in range(4):
+        for half in range(2):
+            patterns = tuple(
+                QUARTERS[(k - group // 2) % 4] if group % 2 == half else NOTHING
+                for group in range(8)
+            )
+            turns.append(Turn("y", range(latent), k, patterns))
+    return Split(tuple(turns), (0, 0, 1, 1, 2, 2, 3, 3))
+
+
+def halved_positions(latent: int) -> Split:
+    """Eight turns: every second position of a quarter, as on a checkerboard, then the others."""
+    return _by_position(latent, {k: ((0, 3), (1, 2)) for k in range(4)})
+
+
+def coarse_first_turn(latent: int) -> Split:
+    """Six turns: the first quarter from coarse to fine, one position of four, one more, and two."""
+    fine: dict[int, tuple[tuple[int, ...], ...]] = {k: ((0, 1, 2, 3),) for k in range(4)}
+    return _by_position(latent, {**fine, 0: ((0,), (3,), (1, 2))})
+
+
+def _by_position(latent: int, parts: Mapping[int, Sequence[Sequence[int]]]) -> Split:
+    """Quarters in parts: positions of a quarter in a cell of 4x4 are counted 0, 1 above 2, 3."""
+    turns, of = [], []
+    for k, cells in parts.items():
+        for cell in cells:
+            patterns = tuple(_sparse(QUARTERS[(k - group) % 4], cell) for group in range(4))
+            turns.append(Turn("y", range(latent), k, patterns))
+            of.append(k)
+    return Split(tuple(turns), tuple(of))
+
+
+def _sparse(pattern: Pattern, cell: Sequence[int]) -> Pattern:
+    """A pattern of 4x4 that keeps some of the four copies of a pattern of 2x2."""
+    kept = [
+        [pattern if 2 * row + column in cell else NOTHING for column in range(2)]
+        for row in range(2)
+    ]
+    return tuple(left[i] + right[i] for left, right in kept for i in range(2))
+
+
+class Addition(nn.Module):
+    """A network beside the default's, shared by the turns but for its first and last layer."""
+
+    def __init__(
+        self,
+        channels: tuple[int, int],  # of the default's features, of y
+        turns: int,
+        width: int = 192,
+        blocks: int = 1,
+        carries: bool = False,  # what it found stays for the next turn
+        attention: Callable[[int], nn.Module] | None = None,
+    ) -> None:
+        super().__init__()
+        hidden, latent = channels
+        self.carries = carries
+        self.enter = nn.ModuleList([Precise(hidden + latent, width) for _ in range(turns)])
+        self.attention = attention(width) if attention is not None else None
+        self.shared = nn.Sequential(*[Block(width, STEP_LIMIT) for _ in range(blocks)])
+        self.leave = nn.ModuleList([Precise(width, latent) for _ in range(turns)])
+        for layer in self.leave:
+            silence(layer)
+
+    def forward(self, turn: int, hidden: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
+        x = self.enter[turn](torch.cat([hidden, y_hat], 1))
+        if self.carries and "carried" in memory:
+            x = x + memory["carried"]
+        if self.attention is not None:
+            found: Tensor = self.attention(x)
+            x = x + found
+        x = self.shared(x)
+        if self.carries:
+            memory["carried"] = x
+        added: Tensor = self.leave[turn](x)
+        return added
+
+
+class SplitContext(Context):
+    """The default's means, with an addition that sees the turns of a split."""
+
+    def __init__(
+        self,
+        default: MeanContext,
+        split: Split,
+        channels: tuple[int, int],  # of the default's features, of y
+        addition: Addition | None,
+        corrects: int = 0,  # width of the latent residual prediction; 0 for none
+    ) -> None:
+        super().__init__()
+        self.default, self.turns, self.of = copy.deepcopy(default), split.turns, split.of
+        self.addition = addition
+        self.correction: nn.Sequential | None = None
+        if corrects:
+            hidden, latent = channels
+            layers = [
+                Precise(hidden + latent, corrects),
+                nn.LeakyReLU(0.1),
+                Precise(corrects, latent),
+            ]
+            silence(layers[-1])
+            self.correction = nn.Sequential(*layers)
+
+    def forward(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
+        of = self.of[turn]
+        if memory.get("of") != of:
+            before = y_hat  # complete turns of the default only
+            hidden = self.default.hidden(of, features, before)
+            memory.update(of=of, hidden=hidden, mean=self.default.leave[of](hidden))
+        mean: Tensor = memory["mean"]
+        if self.addition is not None:
+            mean = mean + self.addition(turn, memory["hidden"], y_hat, memory)
+        return mean
+
+    def residual(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor | None:
+        if self.correction is None:
+            return None
+        found: Tensor = self.correction(torch.cat([memory["hidden"], y_hat], 1))
+        return LARGEST_RESIDUAL * torch.tanh(found)
+
+
+def silence(layer: nn.Module) -> None:
+    """A last layer that gives zero."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
+@torch.no_grad()
+def split_scales(default: ScaleNet, split: Split, width: int) -> ScaleNet:
+    """A scale network for the turns of a split, with the weights of the default's and its outputs.
+
+    What is wider than the default's adds nothing at the start.
+    """
+    old = default.shape
+    net = ScaleNet(ScaleShape.of(split.turns, old.hyper, width))
+    known, state = default.state_dict(), net.state_dict()
+    for key, value in state.items():
+        name, *rest = key.split(".")
+        if name.startswith("step_"):
+            found = known[".".join([name, str(split.of[int(rest[0])]), rest[1]])]
+        else:
+            found = known[key]
+        rows = len(found)
+        if found.dim() == 1 or found.shape[1] == 1:  # biases, depth-wise layers
+            value[:rows] = found
+            continue
+        inputs = old.hyper if name == "up1" else old.width
+        value[:rows] = 0  # of inputs that the default does not have
+        value[:rows, :inputs] = found[:, :inputs]
+        if name == "step_enter" and found.shape[1] > inputs:
+            value[:rows, width:] = found[:, inputs:]
+    net.load_state_dict(state)
+    return net
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A context to train."""
+
+    title: str
+    split: Callable[[int], Split] = whole_quarters
+    width: int = 0  # of the addition; 0 for none
+    blocks: int = 1
+    carries: bool = False
+    attention: Callable[[int], nn.Module] | None = None
+    corrects: int = 0
+    scale_width: int = 0  # of the scale network; 0 for the default's
+
+    def put_into(self, model: NacreNetwork) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """Replace context and scale network of a model; returns the parameters that were trained before,
+        and the new ones."""
+        default, scales = model.means, model.scales
+        assert isinstance(default, MeanContext) and scales is not None
+        split = self.split(model.config.latent)
+        channels, addition = (model.config.context, model.config.latent), None
+        if self.width:
+            addition = Addition(
+                channels, len(split.turns), self.width, self.blocks, self.carries, self.attention
+            )
+        model.requires_grad_(False)
+        model.means = SplitContext(default, split, channels, addition, self.corrects)
+        model.scales = split_scales(scales, split, self.scale_width or scales.shape.width)
+        model.schedule = (model.schedule[0], *split.turns)
+        old = [*model.means.default.parameters(), *model.scales.parameters()]
+        new = [p for p in model.means.parameters() if not any(p is q for q in old)]
+        for parameter in (*old, *new):
+            parameter.requires_grad_(True)
+        return old, new
+
+
+VARIANTS: dict[str, Variant] = {
+    "control": Variant("today's context, trained on"),
+    "deeper": Variant("one more network beside it, of 192 channels", width=192),
+    "wider": Variant("of 384 channels and two blocks", width=384, blocks=2),
+    "channels": Variant("8 turns: halves of the channels", halved_channels, 192),
+    "positions": Variant("8 turns: halves of the positions", halved_positions, 192),
+    "coarse": Variant("6 turns: the first from coarse to fine", coarse_first_turn, 192, 2),
+    "carried": Variant("state carried from turn to turn", width=192, carries=True),
+    "scales": Variant("scale network of 256 channels in place of 128", scale_width=256),
+    "residual": Variant("latent residual prediction", corrects=128),
+}
