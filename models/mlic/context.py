@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from nacre.entropy.schedule import CHECKERBOARD, Schedule, Turn, slices
 from nacre.models.mlic.config import MlicConfig
-from nacre.models.parts.blocks import pointwise
+from nacre.models.parts.blocks import Precise, pointwise
 from nacre.models.parts.channel_reweighting import ChannelReweighting
 from nacre.models.parts.context import Context, Memory
 from nacre.models.parts.convolutions import convolution
@@ -80,7 +80,7 @@ class ParameterNet(nn.Sequential):
             nn.GELU(),
             pointwise(second, third),
             nn.GELU(),
-            pointwise(third, channels_out),
+            Precise(third, channels_out),
         )
 
 

@@ -18,16 +18,23 @@ def test_no_turn_sees_a_later_one(values):
     laws.causality(laws.build("mlic", values), side=5)
 
 
-@BOTH
-def test_files_are_read_back(values, tmp_path, monkeypatch):
-    weights = laws.write_tiny(tmp_path / "tiny.safetensors", "mlic", values)
-    laws.files(weights, monkeypatch)
+@pytest.fixture(scope="module")
+def plus_plus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("mlic") / "tiny.safetensors"
+    return laws.write_tiny(path, "mlic", PLUS_PLUS)
 
 
-def test_blocks_have_no_seams(tmp_path, monkeypatch):
+def test_files_of_mlic_plus_plus_are_read_back(plus_plus, monkeypatch):
+    laws.files(plus_plus, monkeypatch)
+
+
+def test_files_of_mlic_v2_are_read_back(tmp_path, monkeypatch):
+    laws.files(laws.write_tiny(tmp_path / "tiny.safetensors", "mlic", V2), monkeypatch)
+
+
+def test_blocks_have_no_seams(plus_plus, monkeypatch):
     """Of MLIC++; the halo of MLICv2 is wide, and test_network.py measures it for both."""
-    weights = laws.write_tiny(tmp_path / "tiny.safetensors", "mlic", PLUS_PLUS)
-    laws.no_seams(weights, monkeypatch)
+    laws.no_seams(plus_plus, monkeypatch)
 
 
 @BOTH
