@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nacre.models.parts.condition import STEPS, Condition
 
-STRIDE = 16  # pixels for one position of the latent
+POSITION_PIXELS = 16  # pixels for one position of the latent
 FIELDS = ("frame", "compensated", "is_predicted", "previous", "symbols", "t")
 Arrays = Mapping[str, NDArray[np.generic]]
 

@@ -17,7 +17,7 @@ from nacre.codec.motion import MotionField, compensate
 from nacre.codec.motion.code import walk_field
 from nacre.codec.motion.fetching import fetched
 from nacre.codec.run import Run
-from nacre.datasets.pairs import STRIDE, Pairs, PairWriter
+from nacre.datasets.pairs import POSITION_PIXELS, Pairs, PairWriter
 from nacre.entropy.errors import UsageError
 from nacre.models.family import CodingModel, level
 from nacre.models.parts.condition import InterNetwork
@@ -88,7 +88,7 @@ def _make(
     motion: dict[str, list[tuple[NDArray[np.uint8], NDArray[np.int32]]]] = {MODES: [], VECTORS: []}
     for path in files:
         frames = frames_of(path)
-        height, width = (n // STRIDE * STRIDE for n in frames[0].shape[:2])
+        height, width = (n // POSITION_PIXELS * POSITION_PIXELS for n in frames[0].shape[:2])
         if min(height, width) < side:
             continue
         frames = [frame[:height, :width] for frame in frames]
@@ -132,11 +132,14 @@ def _add(
     compensated = compensate(reference.picture, field)
     previous, symbols = (fetched(plane, field)[0] for plane in (reference.y_hat, reference.symbols))
     picture = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)
-    top, left = (int(rng.integers(0, (n - side) // STRIDE + 1)) for n in frame.shape[:2])
-    rows, columns = slice(top, top + side // STRIDE), slice(left, left + side // STRIDE)
+    top, left = (int(rng.integers(0, (n - side) // POSITION_PIXELS + 1)) for n in frame.shape[:2])
+    rows, columns = (
+        slice(top, top + side // POSITION_PIXELS),
+        slice(left, left + side // POSITION_PIXELS),
+    )
     pixels = (
-        slice(rows.start * STRIDE, rows.stop * STRIDE),
-        slice(columns.start * STRIDE, columns.stop * STRIDE),
+        slice(rows.start * POSITION_PIXELS, rows.stop * POSITION_PIXELS),
+        slice(columns.start * POSITION_PIXELS, columns.stop * POSITION_PIXELS),
     )
     writer.add(
         picture[(slice(None), *pixels)],
