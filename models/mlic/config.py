@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from nacre.models.parts.hyperprior import HyperpriorConfig
 
+V2 = {"token_mixing": True, "rotary": True, "hyper_global": True, "reweighting": True}
 MOST_CHANNELS, MOST_SLICES, MOST_KNOTS, LARGEST_WINDOW = 1024, 64, 256, 15
 
 
 @dataclass(frozen=True)
 class MlicConfig(HyperpriorConfig):
-    """Widths are channels. The defaults are MLIC++; MLICv2 has all four parts below switched on."""
+    """Widths are channels. The defaults are MLIC++; `V2` switches the parts of MLICv2 on."""
 
     width: int = 192  # of the transforms, at strides 2, 4 and 8
     slices: int = 10  # of y, all of one size

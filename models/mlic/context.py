@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from nacre.entropy.schedule import CHECKERBOARD, Schedule, Turn, slices
 from nacre.models.mlic.config import MlicConfig
+from nacre.models.mlic.transforms import ACTIVATION
 from nacre.models.parts.blocks import Precise, pointwise
 from nacre.models.parts.channel_reweighting import ChannelReweighting
 from nacre.models.parts.context import Context, Memory
@@ -37,6 +38,7 @@ from nacre.models.parts.global_contexts import (
 )
 from nacre.models.parts.hyper_global_context import HyperGlobalContext
 from nacre.models.parts.local_attention import LocalAttention
+from nacre.models.parts.residual_prediction import ResidualPrediction
 
 EVEN, ODD = CHECKERBOARD
 HALVES = 2
@@ -44,8 +46,7 @@ MOST_LAYERS = 4  # of a file
 HEAD_CHANNELS = 32  # of global attention over several slices
 CHANNEL_WIDTHS = 192, 128  # of the channel context
 PARAMETER_WIDTHS = 320, 256, 128  # of the layers behind all contexts
-RESIDUAL_WIDTHS = 224, 128
-RESIDUAL_LIMIT = 0.5  # a rounded symbol is off by no more
+RESIDUAL_KERNEL, RESIDUAL_WIDTHS = 3, (224, 128)
 
 
 def turns(c: MlicConfig) -> Schedule:
@@ -81,21 +82,6 @@ class ParameterNet(nn.Sequential):
             pointwise(second, third),
             nn.GELU(),
             Precise(third, channels_out),
-        )
-
-
-class ResidualNet(nn.Sequential):
-    """Features for means, slices before and the current one, to (B, C, h, w) in -1..1."""
-
-    def __init__(self, channels_in: int, channels: int) -> None:
-        wide, narrow = RESIDUAL_WIDTHS
-        super().__init__(
-            convolution(channels_in, wide),
-            nn.GELU(),
-            convolution(wide, narrow),
-            nn.GELU(),
-            convolution(narrow, channels),
-            nn.Tanh(),
         )
 
 
@@ -138,7 +124,10 @@ class MultiReferenceContext(Context):
         seen = [first, first + 2 * own, *(others, others + 4 * own) * (c.slices - 1)]
         self.parameters_of = nn.ModuleList(ParameterNet(n, found) for n in seen)
         self.residual_of = nn.ModuleList(
-            ResidualNet(c.latent + turn.channels.stop, own) for turn in self.turns
+            ResidualPrediction(
+                c.latent + turn.channels.stop, own, RESIDUAL_KERNEL, ACTIVATION, RESIDUAL_WIDTHS
+            )
+            for turn in self.turns
         )
 
     def forward(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
@@ -169,8 +158,7 @@ class MultiReferenceContext(Context):
     def residual(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
         for_means = features[:, features.shape[1] - self.latent :]
         known = torch.cat([for_means, y_hat[:, : self.turns[turn].channels.stop]], 1)
-        found: Tensor = self.residual_of[turn](known)
-        return RESIDUAL_LIMIT * found
+        return self.residual_of[turn](known)
 
 
 def _reweighting(c: MlicConfig) -> nn.Module:

@@ -9,6 +9,7 @@ from torch import nn
 
 from nacre.models.mlic.config import MlicConfig
 from nacre.models.parts.convolutions import (
+    PreciseConvolution,
     ResidualBlock,
     ResidualBlockDown,
     ResidualBlockUp,
@@ -45,7 +46,7 @@ class MlicAnalysis(nn.Sequential):
             stage(c, c.width),
             ResidualBlockDown(c.width, c.width, ACTIVATION),
             stage(c, c.width),
-            convolution(c.width, c.latent, stride=2),
+            PreciseConvolution(c.width, c.latent, stride=2),
         )
 
 

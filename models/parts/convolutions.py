@@ -45,6 +45,21 @@ def transposed(
     )
 
 
+class PreciseConvolution(nn.Conv2d):
+    """A `convolution` that autocast leaves in float32: what gives y, which is in the hundreds."""
+
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1
+    ) -> None:
+        super().__init__(channels_in, channels_out, kernel, stride, padding=kernel // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.is_meta:  # shapes alone, which autocast does not know
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.to(self.weight.dtype))
+
+
 class SubPixel(nn.Sequential):
     """A convolution whose channels become blocks of pixels: (B, I, h, w) to (B, O, h * factor, w * factor).
 

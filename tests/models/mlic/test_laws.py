@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from nacre.models.mlic import V2
 from tests.models import laws
 
 PLUS_PLUS = {"width": 8, "latent": 32, "hyper": 8, "slices": 2, "scale_width": 8, "knots": 2}
-V2 = {
-    **PLUS_PLUS, "token_mixing": True, "rotary": True, "hyper_global": True, "reweighting": True,
-}  # fmt: skip
-BOTH = pytest.mark.parametrize("values", [PLUS_PLUS, V2], ids=["mlic++", "mlicv2"])
+TINY_V2 = {**PLUS_PLUS, **V2}
+BOTH = pytest.mark.parametrize("values", [PLUS_PLUS, TINY_V2], ids=["mlic++", "mlicv2"])
 
 
 @BOTH
@@ -29,7 +28,7 @@ def test_files_of_mlic_plus_plus_are_read_back(plus_plus, monkeypatch):
 
 
 def test_files_of_mlic_v2_are_read_back(tmp_path, monkeypatch):
-    laws.files(laws.write_tiny(tmp_path / "tiny.safetensors", "mlic", V2), monkeypatch)
+    laws.files(laws.write_tiny(tmp_path / "tiny.safetensors", "mlic", TINY_V2), monkeypatch)
 
 
 def test_blocks_have_no_seams(plus_plus, monkeypatch):

@@ -11,7 +11,7 @@ from nacre.codec import tiles
 from nacre.codec.run import Run
 from nacre.entropy.tables import Tables
 from tests.models import laws
-from tests.models.mlic.test_laws import V2
+from tests.models.mlic.test_laws import TINY_V2
 
 SIDE, QUALITY = 6, 60
 
@@ -24,7 +24,7 @@ def coded_from(tables: Tables, row: int) -> Tables:
 
 @torch.inference_mode()
 def test_elements_in_rows_that_are_not_coded_are_skipped(tmp_path):
-    run = Run.to_encode({"model": laws.write_tiny(tmp_path / "t.safetensors", "mlic", V2)})
+    run = Run.to_encode({"model": laws.write_tiny(tmp_path / "t.safetensors", "mlic", TINY_V2)})
     shapes = run.network.shapes(SIDE, SIDE)
     rng = torch.Generator().manual_seed(1)
     planes = {name: 4 * torch.randn(shape, generator=rng) for name, shape in shapes.items()}
