@@ -7,11 +7,11 @@ rounded up; sub-pixel and transposed convolutions multiply them.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from nacre.models.parts.bound import at_least
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -74,26 +74,10 @@ class SubPixel(nn.Sequential):
         )
 
 
-class _LowerBound(torch.autograd.Function):
-    """max(x, bound), whose gradient also passes where a step of descent would raise x to the bound."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, bound: float) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.bound = bound
-        return x.clamp(min=bound)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        (x,) = ctx.saved_tensors
-        return gradient * ((x >= ctx.bound) | (gradient < 0)), None
-
-
 def _non_negative(parameter: Tensor, least: float) -> Tensor:
     """The value of a parameter of GDN, which is stored as sqrt(value + offset**2)."""
     pedestal = REPARAM_OFFSET**2
-    bounded: Tensor = _LowerBound.apply(parameter, (least + pedestal) ** 0.5)
-    return bounded.square() - pedestal
+    return at_least(parameter, (least + pedestal) ** 0.5).square() - pedestal
 
 
 class GDN(nn.Module):

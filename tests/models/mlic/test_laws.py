@@ -17,23 +17,18 @@ def test_no_turn_sees_a_later_one(values):
     laws.causality(laws.build("mlic", values), side=5)
 
 
-@pytest.fixture(scope="module")
-def plus_plus(tmp_path_factory):
+@pytest.fixture(scope="module", params=[PLUS_PLUS, TINY_V2], ids=["mlic++", "mlicv2"])
+def weights(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("mlic") / "tiny.safetensors"
-    return laws.write_tiny(path, "mlic", PLUS_PLUS)
+    return laws.write_tiny(path, "mlic", request.param)
 
 
-def test_files_of_mlic_plus_plus_are_read_back(plus_plus, monkeypatch):
-    laws.files(plus_plus, monkeypatch)
+def test_files_are_read_back(weights, monkeypatch):
+    laws.files(weights, monkeypatch)
 
 
-def test_files_of_mlic_v2_are_read_back(tmp_path, monkeypatch):
-    laws.files(laws.write_tiny(tmp_path / "tiny.safetensors", "mlic", TINY_V2), monkeypatch)
-
-
-def test_blocks_have_no_seams(plus_plus, monkeypatch):
-    """Of MLIC++; the halo of MLICv2 is wide, and test_network.py measures it for both."""
-    laws.no_seams(plus_plus, monkeypatch)
+def test_blocks_have_no_seams(weights, monkeypatch):
+    laws.no_seams(weights, monkeypatch)
 
 
 @BOTH
