@@ -65,8 +65,8 @@ class ScaleNet(nn.Module):
     def __init__(self, shape: ScaleShape) -> None:
         super().__init__()
         self.shape, width = shape, shape.width
-        self.up1, self.up2 = Up(shape.hyper, width, shape.factor // 2), Up(width, width)
-        self.mix = depthwise(width)
+        self.up1 = Up(shape.hyper, width, shape.factor // 2)
+        self.mix, self.up2 = depthwise(width), Up(width, width)
         self.step_enter = nn.ModuleList(
             [pointwise(width + n + shape.beside, width) for n in shape.inputs]
         )

@@ -83,7 +83,8 @@ def synthesis(coefficients: Tensor, wavelet: str, levels: int) -> Tensor:
     for side in reversed(sides):  # the last axis becomes the first and is put together
         v = v.reshape(v.shape[0], -1, side).transpose(1, 2)
         for _ in range(levels):
-            v = _merge(*v.unflatten(0, (-1, 2)).unbind(1), lifting)
+            low, high = v.unflatten(0, (-1, 2)).unbind(1)
+            v = _merge(low, high, lifting)
     return v.reshape(batch, channels, *(side * factor for side in sides))
 
 
@@ -109,11 +110,8 @@ def _weighted(band: Tensor, own: float, neighbour: float, is_next: bool) -> Tens
     """The sum of a lifting step; the neighbour is the sample behind, or the one before."""
     if neighbour == 0:
         return own * band
-    if is_next:
-        beside = torch.cat([band[:, 1:], band[:, -1:]], 1)
-    else:
-        beside = torch.cat([band[:, :1], band[:, :-1]], 1)
-    return torch.add(own * band, beside, alpha=neighbour)
+    beside = [band[:, 1:], band[:, -1:]] if is_next else [band[:, :1], band[:, :-1]]
+    return torch.add(own * band, torch.cat(beside, 1), alpha=neighbour)
 
 
 def _check(sides: list[int], factor: int) -> None:
