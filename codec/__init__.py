@@ -1,7 +1,7 @@
 """Pictures to nacre files and back: `codec.encode`, `codec.encode_to`, `codec.decode`, `codec.info`.
 
 `codec.read_picture` and `codec.write_picture` are for files of other formats; `codec.shown_region` and
-`codec.roi_weights` for regions of pictures that have an orientation.
+`codec.roi_weights` for regions of pictures that have an orientation; `codec.latents` is for latents alone.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nacre.codec.pictures.roi import read_mask as read_mask
     from nacre.codec.pictures.roi import roi_weights as roi_weights
     from nacre.codec.pictures.writing import write_picture as write_picture
+    from nacre.codec.planes import latents as latents
     from nacre.codec.region import Region as Region
     from nacre.codec.search.goals import GoalError as GoalError
     from nacre.codec.search.goals import encode_to as encode_to
@@ -37,6 +38,7 @@ _HOMES = {
     "Region": "nacre.codec.region",
     "info": "nacre.codec.describe",
     "Info": "nacre.codec.describe",
+    "latents": "nacre.codec.planes",
     "ImageWarning": "nacre.codec.pictures.colour",
     "Picture": "nacre.codec.pictures.colour",
     "CutPictureError": "nacre.codec.pictures.reading",
@@ -48,7 +50,7 @@ _HOMES = {
 }
 __all__ = [
     "CutFileWarning", "CutPictureError", "GoalError", "ImageWarning", "Info", "Opened", "Picture",
-    "Region", "decode", "encode", "encode_to", "info", "read_mask", "read_picture", "roi_weights",
+    "Region", "decode", "encode", "encode_to", "info", "latents", "read_mask", "read_picture", "roi_weights",
     "shown_region", "write_picture",
 ]  # fmt: skip
 

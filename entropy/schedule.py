@@ -152,6 +152,63 @@ def slices(
     )
 
 
+# At half resolution: the turn of a quarter, by its index xor that of the group.
+QUADTREE = (0, 3, 2, 1)
+HIERARCHY_GROUPS = 8  # of channels, each with other positions in a turn
+HIERARCHY_LEVELS = ((4, 2), (2, 3), (1, 6))  # side of a cell of positions, and count of turns
+
+
+def hierarchical(plane: str, channels: int) -> Schedule:
+    """Eleven turns over three resolutions: 2 for a quarter a side, 3 more for a half, 6 more for the rest.
+
+    The turn, counted from 1 in hexadecimal, of 8x8 positions of the first eighth of the channels:
+
+        1 8 5 9 2 8 5 9
+        a 6 b 7 a 6 b 7
+        4 9 3 8 4 9 3 8
+        b 7 a 6 b 7 a 6
+        2 8 5 9 1 8 5 9
+        a 6 b 7 a 6 b 7
+        4 9 3 8 4 9 3 8
+        b 7 a 6 b 7 a 6
+
+    Each eighth takes other positions, so that every turn sees something of every position around it. Turns 1
+    and 2 are a checkerboard of every fourth row and column; 3 to 5 complete every second one; pairs of the
+    others, checkerboards too, complete the plane. The levels are layers 0 and 1; the last has two.
+
+    Source: the hierarchical coding schedule of HPCM, arXiv:2507.19125.
+    """
+    layers = (0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3)
+    patterns = [
+        tuple(_hierarchical_pattern(group, turn) for group in range(HIERARCHY_GROUPS))
+        for turn in range(len(layers))
+    ]
+    return tuple(
+        Turn(plane, range(channels), layer, pattern)
+        for layer, pattern in zip(layers, patterns, strict=True)
+    )
+
+
+def _hierarchical_pattern(group: int, turn: int) -> Pattern:
+    side = range(8)
+    return tuple(
+        "".join("#" if _hierarchical_turn(group, y, x) == turn else "." for x in side) for y in side
+    )
+
+
+def _hierarchical_turn(group: int, y: int, x: int) -> int:
+    """The turn of a position, from 0, in a group of channels."""
+    quarter = next(k for k, pattern in enumerate(QUARTERS) if pattern[y % 2][x % 2] == "#")
+    quarter = (quarter - group) % 4  # 0 is the half resolution
+    y, x = y // 2, x // 2  # in the plane of that quarter alone
+    if quarter:
+        return 3 + 2 * quarter + (y + x + group // 4) % 2
+    step = QUADTREE[(2 * (y % 2) + x % 2) ^ (group // 2)]  # 0 is the quarter resolution
+    if step:
+        return 1 + step
+    return (y // 2 + x // 2 + group // 4) % 2
+
+
 def layer_count(schedule: Schedule) -> int:
     return schedule[-1].layer + 1
 

@@ -2,6 +2,6 @@
 
 from nacre.codec.motion.compensation import compensate
 from nacre.codec.motion.field import BLOCK, MotionField, MotionMode
-from nacre.codec.motion.search import Effort, search
+from nacre.codec.motion.search import MotionEffort, search
 
-__all__ = ["BLOCK", "Effort", "MotionField", "MotionMode", "compensate", "search"]
+__all__ = ["BLOCK", "MotionEffort", "MotionField", "MotionMode", "compensate", "search"]

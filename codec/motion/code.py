@@ -24,12 +24,8 @@ from nacre.codec.motion.field import (
 from nacre.entropy.coder import SymbolDecoder, SymbolEncoder
 from nacre.entropy.errors import CorruptStream
 from nacre.entropy.tables import Tables
+from nacre.models.parts.motion_tables import MODE_ROWS, MODES, PART_ROW, SIZES, VECTORS
 
-MODES, VECTORS = "modes", "vectors"  # the names of the tables
-MODE_ROWS = len(MotionMode) + 1  # by the mode above, or none
-SIZES = (1, 5, 17)  # where classes of differences begin, in units; 0 is the first class
-PART_ROW = len(SIZES) + 1  # of the later parts of a split block
-VECTOR_ROWS = PART_ROW + 1
 VECTORS_OF = {MotionMode.INTER: 1, MotionMode.SPLIT: 4}  # coded for a block
 
 Rows = NDArray[np.uint8]

@@ -37,7 +37,7 @@ AROUND = torch.tensor([(0, 0), *((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) 
 
 
 @dataclass(frozen=True)
-class Effort:
+class MotionEffort:
     """How hard to search."""
 
     reach: int = 32  # pixels, in either direction
@@ -47,7 +47,7 @@ class Effort:
 
 
 def search(
-    current: Tensor, reference: Tensor, bit_price: float, effort: Effort = Effort()
+    current: Tensor, reference: Tensor, bit_price: float, effort: MotionEffort = MotionEffort()
 ) -> MotionField:
     """The motion from a reference to the current frame: luma (H, W) uint8, on the CPU.
 

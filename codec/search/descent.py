@@ -36,8 +36,8 @@ class Descent:
         start = plain.shown if rounds == 0 else planes
         self._now = {name: start[name].clone() for name in self._moved}
         self._costs = {
-            name: torch.from_numpy(tables.costs).to(planes[name].device)
-            for name, tables in target.run.model.tables.items()
+            name: torch.from_numpy(target.run.model.tables[name].costs).to(plane.device)
+            for name, plane in planes.items()
         }
         self._turns = len(target.run.network.schedule)
         self._start_gradient()

@@ -47,6 +47,7 @@ def refine_tile(
     progress: Progress,
     plain: EncodedTile,
     cost: float,
+    is_one_part: bool = False,
 ) -> EncodedTile:
     """Code all planes (1, C, h, w) of a tile, never at a higher Lagrangian cost than `plain`.
 
@@ -58,12 +59,12 @@ def refine_tile(
     if effort.iterations:
         annealing, progress = progress.section(0, ANNEALING), progress.section(ANNEALING, 1)
         planes = anneal(target, planes, effort.iterations, annealing)
-        found = encode_tile(run, planes, quality)
+        found = encode_tile(run, planes, quality, None, is_one_part)
         if (cost := target.cost(found)) < lowest:
             best, lowest = found, cost
     if progress.at(0) < 1:
         descent = Descent(target, planes, found.decoded, effort.rounds, progress)
-        found = encode_tile(run, planes, quality, descent.choose)
+        found = encode_tile(run, planes, quality, descent.choose, is_one_part)
         if target.cost(found) < lowest:
             best = found
     return best

@@ -12,31 +12,33 @@ from nacre.entropy.errors import WeightsError
 from nacre.entropy.schedule import Schedule, quarters
 from nacre.entropy.walk import Planes
 from nacre.models import zoo
-from nacre.models.clip.condition import Condition
 from nacre.models.clip.config import ClipConfig
-from nacre.models.family import Arrays
+from nacre.models.family import Arrays, CodingModel
 from nacre.models.nacre import NacreConfig, NacreNetwork
 from nacre.models.nacre.context import HyperAnalysis, HyperSynthesis
 from nacre.models.parts.blocks import RESIDUAL_START, STEP_LIMIT, Block, Precise
+from nacre.models.parts.condition import Condition, InterNetwork
 from nacre.models.parts.context import Context, Memory
 from nacre.models.parts.hyperprior import HYPER_STRIDE, HyperpriorNetwork
+from nacre.models.parts.motion_tables import motion_rows
 from nacre.models.parts.priors import ScaleIntegers
+from nacre.models.parts.rows import Rows
 from nacre.models.parts.scales import ScaleShape
 
 
-def base_of(config: ClipConfig) -> NacreNetwork:
+def base_of(config: ClipConfig) -> CodingModel:
     """The image model. Raises WeightsError where it is not installed, or of another family."""
     found = zoo.model_of_stream(bytes.fromhex(config.base)) if config.base else zoo.load_model()
     if not isinstance(found.network, NacreNetwork):
         raise WeightsError(f"the image model of clips is of family {found.family!r}, not 'nacre'")
-    return found.network
+    return found
 
 
 class _Shared:
     """Holds the image model out of sight of `nn.Module`: it is neither trained nor saved here."""
 
-    def __init__(self, base: NacreNetwork) -> None:
-        self.network = base
+    def __init__(self, model: CodingModel) -> None:
+        self.model = model
 
 
 class ConditionalHyperAnalysis(nn.Module):
@@ -91,7 +93,7 @@ def turns_of(latent: int) -> Schedule:
     return quarters("y", latent)
 
 
-class ClipNetwork(HyperpriorNetwork):
+class ClipNetwork(HyperpriorNetwork, InterNetwork):
     """Codes an inter frame given a `Condition`; see `given`. Without one it codes a frame by itself.
 
     The condition enters analysis and synthesis by layers that start at zero, at which the transforms are
@@ -100,10 +102,10 @@ class ClipNetwork(HyperpriorNetwork):
 
     def __init__(self, config: ClipConfig) -> None:
         base = base_of(config)
-        sizes: NacreConfig = base.config
+        sizes: NacreConfig = base.network.config
         super().__init__(
             sizes,
-            base.reach,
+            base.network.reach,
             nn.Identity(),  # transforms are those of the image model
             nn.Identity(),
             ConditionalHyperAnalysis(sizes),
@@ -116,13 +118,22 @@ class ClipNetwork(HyperpriorNetwork):
         self.leave8 = nn.Sequential(Block(sizes.width8), _silent(sizes.width8, sizes.width8))
         self._base = _Shared(base)
         self._condition: Condition | None = None
+        self.uses_motion = config.motion
 
     @property
     def base(self) -> NacreNetwork:
-        return self._base.network
+        network = self._base.model.network
+        assert isinstance(network, NacreNetwork)
+        return network
 
-    def start_from_base(self) -> None:
-        """Take over the hyperprior and the scale network of the image model."""
+    def image_model(self) -> CodingModel:
+        return self._base.model
+
+    def networks(self) -> tuple[nn.Module, ...]:
+        return (self, self.base)
+
+    def start(self, x: Tensor) -> None:
+        """Takes over the hyperprior and the scale network of the image model; x is not looked at."""
         base, scales, analysis = self.base, self.scales, self.hyper_analysis
         assert scales is not None and base.scales is not None
         assert isinstance(analysis, ConditionalHyperAnalysis)
@@ -140,7 +151,7 @@ class ClipNetwork(HyperpriorNetwork):
     def given(self, condition: Condition) -> ClipNetwork:
         """The same network for one frame."""
         bound = copy.copy(self)
-        bound._condition = condition if self.config.motion else condition.without_motion()
+        bound._condition = condition if self.uses_motion else condition.without_motion()
         return bound
 
     def condition(self, shape: torch.Size) -> Condition:
@@ -185,13 +196,16 @@ class ClipNetwork(HyperpriorNetwork):
         added = self.leave8(F.pixel_shuffle(shown["beside"], 2))
         return self.base.synthesis(shown["y"], shown["features"], t, added)
 
+    def rows(self) -> dict[str, Rows]:
+        return {**super().rows(), **motion_rows()}
+
     def lmbda(self, t: Tensor) -> Tensor:
         return self.base.lmbda(t)
 
 
 def integers_of(config: ClipConfig, arrays: Arrays) -> ScaleIntegers:
     """What `ScaleIntegers.to_arrays` gave. Raises WeightsError."""
-    sizes: NacreConfig = base_of(config).config
+    sizes: NacreConfig = base_of(config).network.config
     shape = ScaleShape.of(turns_of(sizes.latent), sizes.hyper, sizes.scale_width, sizes.latent)
     return ScaleIntegers.from_arrays(shape, arrays)
 

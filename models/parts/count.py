@@ -50,8 +50,9 @@ def multiplications(network: Network) -> dict[str, float]:
 
 def _without_numbers(network: Network) -> Network:
     """A copy whose parameters and buffers are shapes."""
-    memo: dict[int, Any] = {
-        id(p): nn.Parameter(torch.empty_like(p, device="meta"), False) for p in network.parameters()
-    }
-    memo |= {id(b): torch.empty_like(b, device="meta") for b in network.buffers()}
+    memo: dict[int, Any] = {}
+    for part in network.networks():
+        for p in part.parameters():
+            memo[id(p)] = nn.Parameter(torch.empty_like(p, device="meta"), False)
+        memo |= {id(b): torch.empty_like(b, device="meta") for b in part.buffers()}
     return copy.deepcopy(network, memo)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nacre.entropy.schedule import Turn, check, checkerboard, layer_count, quarters, whole
+from nacre.entropy.schedule import (
+    HIERARCHY_LEVELS,
+    Turn,
+    check,
+    checkerboard,
+    hierarchical,
+    layer_count,
+    quarters,
+    whole,
+)
 
 CPU = torch.device("cpu")
 
@@ -42,6 +51,41 @@ def test_one_turn_or_forty():
     )
     check(forty, {"y": 40})
     assert layer_count(forty) == 40
+
+
+def turn_of(channels, height, width):
+    """(C, h, w) the turn of each element in the hierarchical order."""
+    masks = [t.where(height, width, CPU)[0] for t in hierarchical("y", channels)]
+    assert (torch.stack(masks).sum(0) == 1).all()
+    return sum(k * mask.int() for k, mask in enumerate(masks))
+
+
+def test_the_hierarchical_order_is_that_of_its_picture():
+    lines = [line.split() for line in hierarchical.__doc__.splitlines()]
+    picture = [row for row in lines if len(row) == 8 and all(len(cell) == 1 for cell in row)]
+    rows = [[int(cell, 16) - 1 for cell in row] for row in picture]
+    assert turn_of(8, 8, 8)[0].tolist() == rows
+
+
+@pytest.mark.parametrize(("channels", "height", "width"), [(8, 8, 8), (320, 16, 24), (10, 3, 5)])
+def test_the_hierarchical_order_codes_each_element_once(channels, height, width):
+    check(hierarchical("y", channels), {"y": channels})
+    assert turn_of(channels, height, width).max() <= 10
+
+
+def test_each_level_of_the_hierarchical_order_has_one_position_of_its_cells():
+    order, done = turn_of(16, 16, 16), 0
+    for factor, count in HIERARCHY_LEVELS:
+        done += count
+        cells = (order < done).unfold(1, factor, factor).unfold(2, factor, factor)
+        assert (cells.flatten(3).sum(3) == 1).all()
+
+
+def test_every_hierarchical_turn_takes_as_many_positions_as_another_of_its_level():
+    order = turn_of(8, 8, 8)
+    counts = [int((order == k).sum()) for k in range(11)]
+    assert counts == [16, 16, *[32] * 3, *[64] * 6]
+    assert [turn.layer for turn in hierarchical("y", 8)] == [0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
 
 
 BAD = {

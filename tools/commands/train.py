@@ -56,6 +56,7 @@ def run(args: Namespace) -> int:
     limit = values.seconds(args.time_limit, "--time-limit") if args.time_limit else None
     import torch
 
+    from nacre.tools.train.clip_trainer import ClipTrainer
     from nacre.tools.train.distributed import placed
     from nacre.tools.train.trainer import Options, Trainer
 
@@ -70,5 +71,5 @@ def run(args: Namespace) -> int:
         say=lambda line: print(line, flush=True),
     )
     with placed(args.device, args.precision) as place:
-        Trainer(recipe, options, place).run()
+        (ClipTrainer if recipe.data.clips else Trainer)(recipe, options, place).run()
     return 0

@@ -9,20 +9,30 @@ from pathlib import Path
 import torch
 
 from nacre.datasets.memory import open_store
-from nacre.models.family import Network
+from nacre.entropy.tables import Tables
+from nacre.models.family import Integers, Network
 from nacre.models.install import described
+from nacre.models.parts.condition import InterNetwork
 from nacre.models.weights_file import integer_hash, pack, write_weights
 from nacre.tools.export.averaging import Shares, averaged
 from nacre.tools.export.calibration import quantise_on
+from nacre.tools.export.clips import (
+    quantise_on_pairs,
+    sample_motion,
+    sample_pairs,
+    spread_pairs,
+)
 from nacre.tools.export.fitting import fit
 from nacre.tools.export.pictures import spread
 from nacre.tools.export.rate import measure, report
-from nacre.tools.export.samples import sample_all
+from nacre.tools.export.samples import Sample, sample_all
 from nacre.tools.train.checkpoint import FILE, Checkpoint, State
+from nacre.tools.train.clip_pairs import open_pairs, untrained
 from nacre.tools.train.recipe import Recipe
 
 CALIBRATION_SHARE = 3  # one of so many training pictures calibrates the integers
 MEASURED_PICTURES = 10  # held out
+PAIRS = 8  # of frames, in place of one picture at all qualities
 
 
 def export_run(folder: Path, output: Path, name: str, count: int, others: Shares = ()) -> str:
@@ -33,23 +43,18 @@ def export_run(folder: Path, output: Path, name: str, count: int, others: Shares
     found = Checkpoint.load(folder / FILE)
     recipe = Recipe.from_json(found.recipe)
     network = _network(recipe, averaged(found.ema, others))
-    unit = network.coarsest_stride
-    store = open_store(recipe.data.pictures, recipe.steps.crop, folder)
-    pictures = spread(store, count, unit)
-    integers = quantise_on(network, pictures[::CALIBRATION_SHARE])
-    tables = fit(network, sample_all(network, integers, pictures))
+    by = _of_clips if recipe.data.clips else _of_pictures
+    integers, tables, unseen = by(recipe, network, folder, count)
     model = write_weights(output, name, recipe.model.family, network, integers, tables)
     rates = "no held-out pictures: nothing was measured"
-    if recipe.data.held_out:
-        store = open_store(recipe.data.held_out, recipe.steps.crop, folder)
-        unseen = sample_all(network, integers, spread(store, MEASURED_PICTURES, unit))
+    if unseen:
         rates = report(measure(network, tables, unseen))
     data = output.read_bytes()
     card = {
         **described(model, hashlib.sha256(data).hexdigest()),
         "integer_sha256": integer_hash(pack(network, integers, tables)),
         "license": "Apache-2.0",
-        "data": list(recipe.data.pictures),
+        "data": list(recipe.data.pictures or recipe.data.clips),
         "training": {
             "start": found.start,
             "steps": found.step,
@@ -62,6 +67,39 @@ def export_run(folder: Path, output: Path, name: str, count: int, others: Shares
     }
     output.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
     return f"{output}: {rates}"
+
+
+Exported = tuple[Integers, dict[str, Tables], list[Sample]]  # the last of what is held out
+
+
+def _of_pictures(recipe: Recipe, network: Network, folder: Path, count: int) -> Exported:
+    data, unit = recipe.data, network.coarsest_stride
+    store = open_store(data.pictures, recipe.steps.crop, folder)
+    pictures = spread(store, count, unit)
+    integers = quantise_on(network, pictures[::CALIBRATION_SHARE])
+    tables = fit(network, sample_all(network, integers, pictures))
+    unseen: list[Sample] = []
+    if data.held_out:
+        store = open_store(data.held_out, recipe.steps.crop, folder)
+        unseen = sample_all(network, integers, spread(store, MEASURED_PICTURES, unit))
+    return integers, tables, unseen
+
+
+def _of_clips(recipe: Recipe, network: Network, folder: Path, count: int) -> Exported:
+    assert isinstance(network, InterNetwork)
+    data, side = recipe.data, recipe.steps.crop
+    model = untrained(network)
+    pairs = spread_pairs(
+        open_pairs(data.clips, side, folder, model, data.chains, data.draws, recipe.steps.seed),
+        PAIRS * count,
+    )
+    integers = quantise_on_pairs(network, pairs[::CALIBRATION_SHARE])
+    samples = [*sample_pairs(network, integers, pairs), sample_motion(folder)]
+    unseen: list[Sample] = []
+    if data.held_out:
+        held_out = open_pairs(data.held_out, side, folder, model, seed=recipe.steps.seed)
+        unseen = sample_pairs(network, integers, spread_pairs(held_out, PAIRS * MEASURED_PICTURES))
+    return integers, fit(network, samples), unseen
 
 
 def _network(recipe: Recipe, state: State) -> Network:

@@ -52,8 +52,8 @@ def fit(network: Network, samples: Sequence[Sample]) -> dict[str, Tables]:
     """The tables of every plane."""
     found = {}
     for plane, rows in network.rows().items():
-        symbols = np.concatenate([s[plane].symbols for s in samples])
-        numbers = np.concatenate([s[plane].rows for s in samples])
+        symbols = np.concatenate([s[plane].symbols for s in samples if plane in s])
+        numbers = np.concatenate([s[plane].rows for s in samples if plane in s])
         found[plane] = (fit_by_scale if rows.by_scale else fit_by_channel)(rows, symbols, numbers)
     return found
 

@@ -33,6 +33,8 @@ def measure(
     """The rates of `samples` by plane; the tables must have been fitted to other pictures."""
     found = {}
     for plane, rows in network.rows().items():
+        if all(plane not in s for s in samples):
+            continue
         symbols, numbers, log2_scale = (
             np.concatenate([getattr(s[plane], part) for s in samples])
             for part in ("symbols", "rows", "log2_scale")

@@ -27,14 +27,21 @@ Source = Annotated[str, Meta(min_length=1)]
 
 
 class Data(Section, frozen=True):
-    """The pictures to train on and to measure on."""
+    """The pictures or clips to train on and to measure on."""
 
-    pictures: Annotated[tuple[Source, ...], Meta(min_length=1)]  # folders and .tar shards
+    pictures: tuple[Source, ...] = ()  # folders and .tar shards
+    clips: tuple[Source, ...] = ()  # files and folders, for models of inter frames
     held_out: tuple[Source, ...] = ()
+    draws: Positive = 3  # pairs that are made of each frame of a clip
+    chains: Positive = 1  # frames, at most, that are coded before one
     synthetic_share: Share = 0.05  # of the crops that are rendered, of the two kinds below together
     synthetic_pictures: Count = 96  # text, drawings and screens
     odd_pictures: Count = 24  # dithers, patterns, noise and the like
     shrink_share: Share = 0.25  # of the batches that are cut larger and shrunk
+
+    def __post_init__(self) -> None:
+        if bool(self.pictures) == bool(self.clips):
+            raise ValueError("either pictures or clips are wanted")
 
 
 class Steps(Section, frozen=True):

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from nacre.datasets import odd
 from nacre.datasets.crops import Crops
 from nacre.datasets.memory import open_store, store_of
+from nacre.datasets.pairs import Pairs
 from nacre.datasets.synthetic import SIDE, render
 from nacre.entropy.errors import UsageError, WeightsError
 from nacre.tools.train.checkpoint import FILE, Checkpoint, Fall, network_state
@@ -69,10 +70,10 @@ class Trainer:
                 f"batch {recipe.steps.batch} cannot be shared by {place.processes} processes"
             )
         options.folder.mkdir(parents=True, exist_ok=True)
-        self.crops, self.held_out = self._open_data()
         torch.manual_seed(recipe.steps.seed)
         self.model = recipe.model.build()
         self._check_crop()
+        self._open_data()
         self.step, self.seconds, self.start = 0, 0.0, "linear"
         self.fall: Fall | None = None
         self.history: list[dict[str, float]] = []
@@ -98,8 +99,8 @@ class Trainer:
         if place.processes > 1:
             self._parallel = nn.parallel.DistributedDataParallel(self.model)
 
-    def _open_data(self) -> tuple[Crops, Tensor]:
-        """The crops to train on, and (n, 3, side, side) held-out pictures."""
+    def _open_data(self) -> None:
+        """Set the crops to train on, and (n, 3, side, side) held-out pictures."""
         data, steps = self.recipe.data, self.recipe.steps
         photos = open_store(data.pictures, steps.crop, self.options.folder)
         drawn = []
@@ -111,7 +112,7 @@ class Trainer:
         self._say(
             f"{photos.summary}; {photos.megapixels:.1f} megapixels, {len(drawn)} rendered pictures"
         )
-        crops = Crops(
+        self.crops = Crops(
             photos,
             store_of(drawn),
             data.synthetic_share,
@@ -122,7 +123,7 @@ class Trainer:
         held_out = torch.zeros(0, 3, EVALUATED_SIDE, EVALUATED_SIDE)
         if data.held_out:
             held_out = middles(open_store(data.held_out, EVALUATED_SIDE, self.options.folder))
-        return crops, held_out.to(self.place.device)
+        self.held_out = held_out.to(self.place.device)
 
     def _resume(self) -> Checkpoint | None:
         """Load the checkpoint of the folder, or the weights to start from, or set the linear start."""
@@ -133,18 +134,24 @@ class Trainer:
             self.step, self.seconds, self.start = found.step, found.seconds, found.start
             self.fall = Fall(**found.fall) if found.fall else None
             self.history = found.history
-            self.crops.rng.set_state(found.crops_rng)
+            self._source.rng.set_state(found.crops_rng)
             self._say(f"resumed at step {self.step} after {self.seconds / 3600:.2f} hours")
             return found
         if self.options.init is not None:
             self._load(network_state(self.options.init), self.options.init)
             self.start = f"weights of {self.options.init.name}"
         elif self.recipe.steps.linear_start:
-            x = self.crops.cut(
-                self.crops.draw(START_CROPS, self.recipe.steps.crop), self.recipe.steps.crop
-            )
-            self.model.start(x.cpu())
+            self._start()
         return None
+
+    def _start(self) -> None:
+        side = self.recipe.steps.crop
+        self.model.start(self.crops.cut(self.crops.draw(START_CROPS, side), side).cpu())
+
+    @property
+    def _source(self) -> Crops | Pairs:
+        """What is drawn from; its generator is part of a checkpoint."""
+        return self.crops
 
     def _check_crop(self) -> None:
         strides = [plane.stride for plane in self.model.planes.values()]
@@ -177,8 +184,8 @@ class Trainer:
         """True when a fall is complete and the learning rate is zero."""
         return self.fall is not None and self.step >= self.fall.start + self.fall.steps
 
-    def train_step(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Do one step; return loss, bpp, MSE and gradient norm, detached. Skip it if the norm is not finite."""
+    def _batch(self) -> tuple[Tensor, Tensor, nn.Module]:
+        """The crops of this process, their qualities, and the network that codes them."""
         steps, place = self.recipe.steps, self.place
         share = steps.batch // place.processes
         mine = slice(place.rank * share, (place.rank + 1) * share)
@@ -186,11 +193,17 @@ class Trainer:
         # Stratified: every batch spans all qualities, so that every gradient is for all of them.
         even = torch.arange(steps.batch) + torch.rand(steps.batch, generator=self.crops.rng)
         t = ((even / steps.batch) ** steps.quality_power)[mine].to(place.device)
+        return x, t, self._parallel
+
+    def train_step(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Do one step; return loss, bpp, MSE and gradient norm, detached. Skip it if the norm is not finite."""
+        steps, place = self.recipe.steps, self.place
+        x, t, network = self._batch()
         torch.manual_seed(
             noise_seed(steps.seed, place.rank, self.step)
         )  # the GPU's generators, too
         with place.autocast():
-            coded = self._parallel(x, t)
+            coded = network(x, t)
         bpp, mse = rate_and_error(coded, x)
         loss = weighted_loss(bpp, mse, self.model.lmbda(t))
         self.optimiser.zero_grad(set_to_none=True)
@@ -275,11 +288,14 @@ class Trainer:
         """Evaluate the averaged weights on the held-out pictures; print and record the result."""
         if self.place.rank or not len(self.held_out):
             return
-        measured = evaluated(self.ema, self.held_out)
+        measured = self._measured()
         row = {"step": self.step, "hours": self.seconds / 3600, **measured}
         self.history.append(row)
         self._say(f"held out at step {self.step}: {summary(measured)}")
         _append_csv(self.options.folder / "held-out.csv", row)
+
+    def _measured(self) -> dict[str, float]:
+        return evaluated(self.ema, self.held_out)
 
     def save(self) -> None:
         if self.place.rank:
@@ -291,7 +307,7 @@ class Trainer:
             model=self.model.state_dict(),
             ema=self.ema.state_dict(),
             optimiser=self.optimiser.state_dict(),
-            crops_rng=self.crops.rng.get_state(),
+            crops_rng=self._source.rng.get_state(),
             start=self.start,
             warm_from=self._warm_from,
             fall=asdict(self.fall) if self.fall else None,

@@ -8,20 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nacre.codec.motion import BLOCK, Effort, MotionField, MotionMode, compensate, search
-from nacre.codec.motion.code import (
-    MODE_ROWS,
-    MODES,
-    VECTOR_ROWS,
-    VECTORS,
-    read_field,
-    write_field,
-)
+from nacre.codec.motion import BLOCK, MotionEffort, MotionField, MotionMode, compensate, search
+from nacre.codec.motion.code import read_field, write_field
 from nacre.codec.motion.compensation import BEFORE, FILTERS, TAPS
 from nacre.codec.motion.field import MAX_VECTOR, PART
 from nacre.entropy.coder import SymbolDecoder, SymbolEncoder
 from nacre.entropy.errors import CorruptStream
 from nacre.entropy.tables import Tables, integer_frequencies
+from nacre.models.parts.motion_tables import MODE_ROWS, MODES, VECTOR_ROWS, VECTORS
 
 
 def smooth(height: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -155,7 +149,7 @@ def test_splits_follow_a_border_in_a_block():
     reference, current = back.clone(), back.clone()
     reference[:, :, :24], current[:, :, :24] = front[:, :, 8:32], front[:, :, 12:36]
     whole = search(current[0], reference[0], 2.0)
-    split = search(current[0], reference[0], 2.0, Effort(splits=True))
+    split = search(current[0], reference[0], 2.0, MotionEffort(splits=True))
     error = [(compensate(reference, f).int() - current.int()).abs().sum() for f in (whole, split)]
     assert MotionMode.SPLIT in split.modes
     assert error[1] < 0.85 * error[0]

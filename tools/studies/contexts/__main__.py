@@ -28,7 +28,8 @@ from nacre.tools.train.held_out import middles
 from nacre.tools.train.loss import LEVELS
 from nacre.tools.train.recipe import read_recipe
 
-BATCH, LEARNING_RATE, CROPS = 4, 4e-4, 3000
+BATCH, CROPS = 4, 3000
+OLD_RATE, NEW_RATE = 1e-4, 1e-3  # learning rates: of weights that were trained before, of new ones
 EVALUATED_T = (0.15, 0.4, 0.65, 0.9)
 PROBE = 6  # positions a side, to measure what an error of a channel costs
 TIMED = 32, 48  # positions of 512x768 pixels
@@ -58,14 +59,15 @@ def train(
     """Minimise the relative cost, the learning rate falling to zero; returns steps and seconds of the
     processor."""
     weights = error_weights(model) if variant.corrects else None
-    parameters = variant.put_into(model)
-    optimiser = torch.optim.AdamW(parameters, LEARNING_RATE, betas=(0.9, 0.99), weight_decay=0.0)
+    old, new = variant.put_into(model)
+    groups = [{"params": old, "top": OLD_RATE}, {"params": new, "top": NEW_RATE}]
+    optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=0.0)
     rng = torch.Generator().manual_seed(0)
     start, steps = time.process_time(), 0
     pixels = latents.y[0, 0].numel() * model.reach.stride**2
     while (share := (time.process_time() - start) / seconds) < 1:
         for group in optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * min((steps + 1) / 50, 1 - share)
+            group["lr"] = group["top"] * min((steps + 1) / 50, 1 - share)
         planes, t, cost = latents.batch(torch.randint(len(latents), (BATCH,), generator=rng))
         prior = model.prior({name: plane.shape for name, plane in planes.items()}, t)
         known, bits_of = code(prior, planes)
@@ -77,7 +79,7 @@ def train(
             loss = loss + model.lmbda(t) * (error * weights).sum(1) / pixels / 3
         optimiser.zero_grad(set_to_none=True)
         (loss / cost).mean().backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        torch.nn.utils.clip_grad_norm_([*old, *new], 1.0)
         optimiser.step()
         steps += 1
     return steps, time.process_time() - start

@@ -203,8 +203,9 @@ class Variant:
     corrects: int = 0
     scale_width: int = 0  # of the scale network; 0 for the default's
 
-    def put_into(self, model: NacreNetwork) -> list[nn.Parameter]:
-        """Replace context and scale network of a model; returns the parameters to train."""
+    def put_into(self, model: NacreNetwork) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """Replace context and scale network of a model; returns the parameters that were trained before,
+        and the new ones."""
         default, scales = model.means, model.scales
         assert isinstance(default, MeanContext) and scales is not None
         split = self.split(model.config.latent)
@@ -217,10 +218,11 @@ class Variant:
         model.means = SplitContext(default, split, channels, addition, self.corrects)
         model.scales = split_scales(scales, split, self.scale_width or scales.shape.width)
         model.schedule = (model.schedule[0], *split.turns)
-        trained = [*model.means.parameters(), *model.scales.parameters()]
-        for parameter in trained:
+        old = [*model.means.default.parameters(), *model.scales.parameters()]
+        new = [p for p in model.means.parameters() if not any(p is q for q in old)]
+        for parameter in (*old, *new):
             parameter.requires_grad_(True)
-        return trained
+        return old, new
 
 
 VARIANTS: dict[str, Variant] = {

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from nacre.models.family import CodingModel, Network
 
 STEPS = 16  # of a previous latent in a quantisation step: finer differences between machines vanish
 
@@ -44,3 +47,17 @@ class Condition:
 def settled(y_hat: Tensor) -> Tensor:
     """A previous latent, rounded to 1/STEPS of a quantisation step."""
     return (y_hat * STEPS).round() / STEPS
+
+
+class InterNetwork(Network):
+    """A network that codes a frame given a `Condition`, on top of an image model."""
+
+    uses_motion: bool  # False: the frame before is looked at where it lies
+
+    @abstractmethod
+    def given(self, condition: Condition) -> InterNetwork:
+        """The same network for one frame."""
+
+    @abstractmethod
+    def image_model(self) -> CodingModel:
+        """The model that codes the first frame, and that analyses compensated pictures. Raises WeightsError."""

@@ -1,0 +1,1 @@
+"""Clips: frames coded by themselves or with the frame before."""

@@ -1,0 +1,179 @@
+"""One frame to bytes and back: by itself, or conditioned on the frame before and its motion.
+
+A frame is a tile of its own. What the next frame refers to is made by the decoder too: the picture in 8 bits,
+its latent in 1/16 of a step, its symbols. So differences between machines do not build up: the parse is exact,
+and the picture is rounded at every frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nacre.codec import strips, tiles
+from nacre.codec.areas import positions
+from nacre.codec.chunks import read_varint, write_varint
+from nacre.codec.motion import MotionEffort, MotionField, compensate, search
+from nacre.codec.motion.code import read_field, write_field
+from nacre.codec.motion.fetching import fetched
+from nacre.codec.run import Run
+from nacre.codec.search.progress import Budget, Progress
+from nacre.codec.search.refine import EFFORTS, refine_tile
+from nacre.codec.search.target import Target
+from nacre.codec.tiles import DecodedTile, TilePart
+from nacre.entropy.coder import SymbolDecoder, SymbolEncoder
+from nacre.entropy.errors import CorruptStream, UsageError
+from nacre.models.parts.condition import Condition, InterNetwork, settled
+
+Pixels = NDArray[np.uint8]
+LUMA = (77, 150, 29)  # 256ths of red, green, blue
+PRICE = 0.9  # of a bit in absolute differences, by the root of the price in squared ones
+STRIDE8 = 2  # positions at stride 8 for one of y, a side
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A frame as both sides know it."""
+
+    picture: Tensor  # (3, H, W) uint8
+    y_hat: Tensor  # (1, M, h, w) settled
+    symbols: Tensor  # (1, M, h, w) whole numbers
+
+
+@dataclass(frozen=True)
+class CodedFrame:
+    """The bytes of a frame, its checksum of symbols, and what the next frame refers to."""
+
+    data: bytes
+    checksum: int
+    reference: Reference
+
+
+class FrameCoder:
+    """Codes frames of one size at one quality."""
+
+    def __init__(self, run: Run, height: int, width: int) -> None:
+        """`run` has a model for inter frames. Raises UsageError for another."""
+        network = run.network
+        if not isinstance(network, InterNetwork):
+            raise UsageError(f"model {run.model.name} codes pictures, not clips")
+        self.run, self.network, self.height, self.width = run, network, height, width
+        self.base = replace(run, model=network.image_model())
+        stride = network.reach.stride
+        self.size = positions(height, stride), positions(width, stride)
+
+    def encode_intra(self, pixels: Pixels, quality: int, effort: int = 0) -> CodedFrame:
+        """A frame (H, W, 3) by itself."""
+        return self._encoded(self.base, b"", pixels, quality, effort)
+
+    def encode_inter(
+        self, pixels: Pixels, reference: Reference, quality: int, effort: int = 0
+    ) -> CodedFrame:
+        """A frame (H, W, 3) that the reference is the one before of."""
+        field = self.motion(pixels, reference, quality, effort)
+        encoder = SymbolEncoder()
+        write_field(field, encoder, self.run.model.tables)
+        motion = encoder.finish()
+        run = self._given(reference, field, quality)
+        return self._encoded(run, write_varint(len(motion)) + motion, pixels, quality, effort)
+
+    def motion(
+        self, pixels: Pixels, reference: Reference, quality: int, effort: int = 0
+    ) -> MotionField:
+        """The motion from the reference to a frame; none where the model has no use for it."""
+        if not self.network.uses_motion:
+            return MotionField.still(self.height, self.width)
+        picture = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
+        price = PRICE / float(3 * self.network.lmbda(self.run.level(quality)) / 3) ** 0.5
+        how = MotionEffort(splits=effort > 0)
+        return search(luma(picture), luma(reference.picture), price, how)
+
+    def decode_intra(self, data: bytes, quality: int) -> CodedFrame:
+        """Undo `encode_intra`. Raises CorruptStream."""
+        return self._decoded(self.base, data, 0, quality)
+
+    def decode_inter(self, data: bytes, reference: Reference, quality: int) -> CodedFrame:
+        """Undo `encode_inter`. Raises CorruptStream."""
+        size, at = read_varint(data, 0, "frame")
+        if size > len(data) - at:
+            raise CorruptStream(f"frame: {size} bytes of motion, {len(data) - at} left")
+        decoder = SymbolDecoder(data[at : at + size])
+        field = read_field(decoder, self.run.model.tables, self.height, self.width)
+        decoder.finish()
+        return self._decoded(self._given(reference, field, quality), data, at + size, quality)
+
+    def _given(self, reference: Reference, field: MotionField, quality: int) -> Run:
+        """The run for a frame that is predicted so."""
+        condition = self.condition(reference, field, quality)
+        return replace(
+            self.run, model=replace(self.run.model, network=self.network.given(condition))
+        )
+
+    def condition(self, reference: Reference, field: MotionField, quality: int) -> Condition:
+        picture = compensate(reference.picture, field).permute(1, 2, 0).numpy()
+        t = self.run.level(quality)
+        with self.run.computing():
+            features = self.base.network.prepare(self._samples(picture))
+            latent = self.base.network.analyse(features, t)["y"].float()
+        rows, columns = self.size
+        mask = torch.from_numpy(field.is_predicted[:rows, :columns]).to(latent)[None, None]
+        fine = F.interpolate(mask, scale_factor=STRIDE8, mode="nearest")
+        return Condition(
+            latent * mask,
+            features.float() * fine,
+            fetched(reference.y_hat, field),
+            fetched(reference.symbols, field),
+        )
+
+    def _samples(self, pixels: Pixels) -> Tensor:
+        """(1, 3, H, W) in [0, 1], with edges repeated up to a multiple of the stride."""
+        x = strips.samples(pixels, self.run.device)
+        stride = self.network.reach.stride
+        padding = (0, -x.shape[3] % stride, 0, -x.shape[2] % stride)
+        return F.pad(x, padding, mode="replicate").contiguous(memory_format=torch.channels_last)
+
+    def _encoded(
+        self, run: Run, start: bytes, pixels: Pixels, quality: int, effort: int
+    ) -> CodedFrame:
+        t = run.level(quality)
+        with run.computing():
+            planes = run.network.analyse(run.network.prepare(self._samples(pixels)), t)
+        planes = tiles.complete(run, planes, t)
+        tile = tiles.encode_tile(run, planes, quality, is_one_part=True)
+        if effort:
+            price = float(run.network.lmbda(t)) / 3
+            x = 255 * strips.samples(pixels, run.device)
+            target = Target(run, x, t, price)
+            progress = Progress(Budget())
+            cost = target.cost(tile)
+            how = EFFORTS[effort]
+            tile = refine_tile(target, planes, quality, how, progress, tile, cost, is_one_part=True)
+        data = b"".join(part.data for part in tile.parts)
+        return self._shown(run, start + data, tile.decoded, t)
+
+    def _decoded(self, run: Run, data: bytes, at: int, quality: int) -> CodedFrame:
+        layers = run.network.schedule[-1].layer
+        tile = tiles.decode_tile(run, [TilePart(0, layers, data[at:])], *self.size, quality)
+        return self._shown(run, data, tile, run.level(quality))
+
+    def _shown(self, run: Run, data: bytes, tile: DecodedTile, t: Tensor) -> CodedFrame:
+        with run.computing():
+            x_hat = run.network.synthesise(tile.shown, t)
+        x_hat = tiles.finite(x_hat[0, :, : self.height, : self.width]).float()
+        picture = (x_hat.clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+        reference = Reference(
+            picture.contiguous(), settled(tile.shown["y"].float()), tile.symbols["y"].float()
+        )
+        return CodedFrame(data, tile.checksum, reference)
+
+
+def luma(picture: Tensor) -> Tensor:
+    """(H, W) uint8 of (3, H, W) uint8."""
+    red, green, blue = picture.int()
+    total = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    return ((total + 128) >> 8).to(torch.uint8)

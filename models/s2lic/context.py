@@ -1,0 +1,100 @@
+"""The context of S2LIC: slices of channels, each coded as a checkerboard, that see the slices before them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from nacre.entropy.schedule import Schedule, slices
+from nacre.models.parts.blocks import Precise
+from nacre.models.parts.context import Context, Memory
+from nacre.models.parts.convolutions import convolution
+from nacre.models.parts.interaction import AdaptiveChannelContext, AdaptiveGlobalContext
+from nacre.models.parts.swin import SwinV2Group
+from nacre.models.s2lic.config import S2licConfig
+
+PASSES = 2  # turns of a slice
+FUSION_WIDTHS = (320, 256, 128)  # of the layers before the last that predict means and scales
+RESIDUAL_WIDTHS = (224, 128)  # of those that predict what rounding took
+RESIDUAL_LIMIT = 0.5  # quantisation steps
+
+
+def turns(c: S2licConfig) -> Schedule:
+    """Of y: `slices` times two."""
+    return slices("y", [c.slice_width] * c.slices)
+
+
+def convolutions(widths: Sequence[int], kernel: int) -> nn.Sequential:
+    """Convolutions of these widths with GELU between them."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [convolution(before, after, kernel), nn.GELU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class S2licContext(Context):
+    """The mean of y from the hyper features and the slices decoded so far.
+
+    Both turns of a slice see the same contexts of the slices before it, one of channels (ACCTX) and one of the
+    whole tile (AGCTX), but have layers of their own. What rounding took is predicted after each turn.
+    Source: arXiv:2403.14471 and its public model file; the widths of the last layers are those of MLIC++
+    (arXiv:2307.15421), which it is built on.
+    The paper draws non-anchors that also see the anchors of their slice; in the model file they do not, and so
+    it is here by default. With `local_depth` they see them by attention in shifted windows.
+    """
+
+    def __init__(self, c: S2licConfig) -> None:
+        super().__init__()
+        self.turns = turns(c)
+        self.gives_scales = c.float_scales
+        self.width, self.hyper_width = c.slice_width, c.latent
+        width, outputs = c.slice_width, c.slice_width * (2 if c.float_scales else 1)
+        before = range(width, c.latent, width)  # channels before a slice, from the second one on
+        self.channel = nn.ModuleList([AdaptiveChannelContext(n, 2 * width) for n in before])
+        self.everywhere = nn.ModuleList(
+            [AdaptiveGlobalContext(n, width, n // c.head_width) for n in before]
+        )
+        self.fusion = nn.ModuleList()
+        self.rounding = nn.ModuleList()
+        self.local = nn.ModuleList()
+        if c.local_depth:
+            heads = width // c.head_width
+            self.local += [
+                SwinV2Group(width, c.local_depth, heads, c.window) for _ in range(c.slices)
+            ]
+        for k in range(len(self.turns)):
+            known = 2 * c.latent + (3 * width if k >= PASSES else 0)
+            known += width if c.local_depth and k % PASSES else 0
+            self.fusion.append(
+                nn.Sequential(
+                    Precise(known, FUSION_WIDTHS[0]),
+                    nn.GELU(),
+                    convolutions(FUSION_WIDTHS, 1),
+                    nn.GELU(),
+                    Precise(FUSION_WIDTHS[-1], outputs),
+                )
+            )
+            known = c.latent + (k // PASSES + 1) * width
+            self.rounding.append(convolutions([known, *RESIDUAL_WIDTHS, width], 3))
+
+    def forward(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
+        k = turn // PASSES
+        if k and turn % PASSES == 0:
+            before = y_hat[:, : k * self.width]
+            memory["slices"] = torch.cat(
+                [self.channel[k - 1](before), self.everywhere[k - 1](before)], 1
+            )
+        known = [memory["slices"], features] if k else [features]
+        if self.local and turn % PASSES:
+            anchors = y_hat[:, k * self.width : (k + 1) * self.width]
+            known.append(self.local[k](anchors))
+        mean: Tensor = self.fusion[turn](torch.cat(known, 1))
+        return mean
+
+    def residual(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
+        decoded = y_hat[:, : (turn // PASSES + 1) * self.width]
+        found = self.rounding[turn](torch.cat([features[:, self.hyper_width :], decoded], 1))
+        return RESIDUAL_LIMIT * torch.tanh(found)

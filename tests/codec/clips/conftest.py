@@ -1,0 +1,82 @@
+"""A tiny model of inter frames, trained for a few steps on a moving photograph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from nacre.models import zoo
+from nacre.tools.cli import main
+
+PHOTO = Path(__file__).parents[3] / "tools" / "demo" / "beacon-street.png"
+RECIPE = """
+[data]
+clips = ["clips"]
+held_out = ["clips"]
+draws = 1
+
+[model]
+family = "clip"
+base = "{base}"
+width = 16
+
+[steps]
+batch = 2
+crop = 128
+warmup_steps = 2
+ema = 0.5
+"""
+
+
+def moving(count: int, height: int, width: int) -> list[np.ndarray]:
+    """(H, W, 3) uint8: a photograph that passes by, with some noise."""
+    whole = np.asarray(Image.open(PHOTO).convert("RGB")).astype(int)
+    rng, frames = np.random.default_rng(0), []
+    for i in range(count):
+        window = whole[100 + i : 100 + i + height, 100 + 3 * i : 100 + 3 * i + width]
+        frames.append((window + rng.integers(-2, 3, window.shape)).clip(0, 255).astype(np.uint8))
+    return frames
+
+
+def write_clip(path: Path, frames: list[np.ndarray]) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "bgr0"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        container.mux(stream.encode())
+
+
+@pytest.fixture(scope="session")
+def clip_model(tmp_path_factory, tiny) -> Path:
+    """Weights of a tiny model of inter frames; its image model is the tiny one, which is installed."""
+    folder = tmp_path_factory.mktemp("clip")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NACRE_MODELS", str(folder / "models"))
+        patch.chdir(folder)
+        assert main(["models", "add", str(tiny)]) == 0
+        base = zoo.load_model(tiny).id.hex()
+        Path("clips").mkdir()
+        write_clip(Path("clips/moving.mkv"), moving(4, 128, 144))
+        Path("clip.toml").write_text(RECIPE.format(base=base))
+        train = [
+            "train",
+            "clip.toml",
+            "-o",
+            "run",
+            "--precision",
+            "float32",
+            "--steps",
+            "2",
+            "-j",
+            "1",
+        ]
+        assert main(train) == 0
+        export = ["export", "run", "-o", "clip.safetensors", "--name", "clip", "--pictures", "1"]
+        assert main(export) == 0
+        yield folder / "clip.safetensors"

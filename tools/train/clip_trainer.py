@@ -1,0 +1,80 @@
+"""Trains a model of inter frames on pairs of frames; its image model stays as it is."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from nacre.datasets.pairs import PairBatch, Pairs
+from nacre.entropy.errors import UsageError
+from nacre.models.parts.condition import InterNetwork
+from nacre.tools.train.clip_pairs import open_pairs, untrained
+from nacre.tools.train.loss import LEVELS, rate_and_error, weighted_loss
+from nacre.tools.train.trainer import Trainer
+
+EVALUATED_PAIRS, EVALUATED_AT_ONCE = 64, 8
+BANDS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of quality; pairs count to the nearest
+
+
+class ClipTrainer(Trainer):
+    """A run whose crops are pairs; the quality of a pair is that of the frame before."""
+
+    def _open_data(self) -> None:
+        if self.place.processes > 1:
+            raise UsageError("clips are trained on by one process")
+        network = self.model
+        if not isinstance(network, InterNetwork):
+            raise UsageError(f"family {self.recipe.model.family} is trained on pictures, not clips")
+        data, side = self.recipe.data, self.recipe.steps.crop
+        self._images = network.image_model()
+        model = untrained(network)
+        seed = self.recipe.steps.seed
+        self.pairs = open_pairs(
+            data.clips, side, self.options.folder, model, data.chains, data.draws, seed
+        )
+        self._say(f"{len(self.pairs)} pairs of {side} pixels a side")
+        self.held_out_pairs: list[PairBatch] = []
+        if data.held_out:
+            unseen = open_pairs(data.held_out, side, self.options.folder, model, seed=seed)
+            count = min(EVALUATED_PAIRS, len(unseen))
+            self.held_out_pairs = [
+                unseen.draw(EVALUATED_AT_ONCE) for _ in range(count // EVALUATED_AT_ONCE)
+            ]
+        self.held_out = torch.zeros(len(self.held_out_pairs))
+
+    @property
+    def _source(self) -> Pairs:
+        return self.pairs
+
+    def _start(self) -> None:
+        self.model.start(torch.zeros(0))
+
+    def _batch(self) -> tuple[Tensor, Tensor, nn.Module]:
+        batch = self.pairs.draw(self.recipe.steps.batch)
+        return batch.frame, batch.t, self._given(self.model, batch)
+
+    def _given(self, network: nn.Module, batch: PairBatch) -> InterNetwork:
+        """A network for the frames of a batch."""
+        assert isinstance(network, InterNetwork)
+        images = self._images.network
+        with torch.no_grad(), self.place.autocast():
+            features = images.prepare(batch.compensated)
+            latent = images.analyse(features, batch.t)["y"]
+        return network.given(batch.condition(latent.float(), features.float()))
+
+    @torch.inference_mode()
+    def _measured(self) -> dict[str, float]:
+        """Means over held-out pairs by bands of quality, and the loss of all."""
+        losses, rows = [], []
+        for batch in self.held_out_pairs:
+            coded = self._given(self.ema, batch)(batch.frame, batch.t, hard=True)
+            bpp, mse = rate_and_error(coded, batch.frame)
+            losses.append(weighted_loss(bpp, mse, self.model.lmbda(batch.t)))
+            rows.append(torch.stack([batch.t, bpp, 10 * torch.log10(LEVELS**2 / mse)]))
+        t, bpp, psnr = torch.cat(rows, 1)
+        found = {"loss": float(torch.cat(losses).mean())}
+        for band in BANDS:
+            own = (t - band).abs() <= 1 / 8
+            found[f"bpp_{band}"] = float(bpp[own].mean())
+            found[f"psnr_db_{band}"] = float(psnr[own].mean())
+        return found
