@@ -104,51 +104,31 @@ def causality(network: Network, side: int = 12) -> None:
 
 
 def files(weights: Path, monkeypatch) -> None:
-<<<<<<< HEAD
-    """A file of several tiles and layers is read back, whole and in part; and searched."""
-=======
-    """A file of several tiles and layers is read back: whole, in blocks, in part, as latents; and searched."""
->>>>>>> 19ecb095ab016b7eae98522f3ee1946f4f051fe5
+    """A file of several tiles and layers is read back: whole, in part, as latents; and searched."""
     # Random weights show photographs so badly that these would be stored.
     monkeypatch.setattr(modes, "WORST_ERROR", float("inf"))
     head = encoder.Head
     monkeypatch.setattr(encoder, "Head", lambda *a, **k: head(*a, **k, tile_log2=6))
     monkeypatch.setattr(tiles, "SMALLEST_PART_BYTES", 0)
-    image = photo(150, 117)
+    image = photo(150, 117)  # two rows of three tiles
     data = codec.encode(image, quality=50, model=weights, effort=0)
     stream = Stream.from_bytes(data)
     assert {part.tile for part in stream.latents} == set(range(6))
-    whole = np.asarray(codec.decode(data, model=weights))
-<<<<<<< HEAD
-    assert whole.shape == (117, 150, 3)
-    part = codec.decode(data, model=weights, region=codec.Region(60, 40, 40, 50))
-    assert np.abs(np.asarray(part).astype(int) - whole[40:90, 60:100]).max() <= 1
-    searched = codec.encode(image.crop((0, 0, 70, 60)), quality=50, model=weights, effort=2)
-    assert codec.decode(searched, model=weights).size == (70, 60)
-=======
-    assert whole.shape == (217, 300, 3)
     coded: list[dict[str, torch.Tensor]] = []
     with monkeypatch.context() as patch:
         crc = tiles.symbol_checksum
         patch.setattr(tiles, "symbol_checksum", lambda s, order: coded.append(s) or crc(s, order))
-        codec.decode(data, model=weights)
-    for name, shape in (("y", (14, 19)), ("z", (4, 5))):
+        whole = np.asarray(codec.decode(data, model=weights))
+    assert whole.shape == (117, 150, 3)
+    for name in coded[0]:
+        rows = [torch.cat([tile[name] for tile in coded[k : k + 3]], 3) for k in (0, 3)]
         for only_symbols in (False, True):
             options = {"planes": [name], "only_symbols": only_symbols, "model": weights}
-            plane = codec.latents(data, **options)[name]
-            assert plane.shape[1:] == shape
-        rows = [torch.cat([tile[name] for tile in coded[k : k + 3]], 3) for k in (0, 3)]
-        assert torch.equal(plane, torch.cat(rows, 2)[0])
-    part = codec.decode(data, model=weights, region=codec.Region(120, 90, 50, 40))
-    assert np.abs(np.asarray(part).astype(int) - whole[90:130, 120:170]).max() <= 1
-    with monkeypatch.context() as patch:
-        patch.setattr(strips, "BLOCK_PIXELS", 16 * 14 * 256)
-        patch.setattr(strips, "BLOCK_COLUMNS", 4 * 16)
-        blocks = np.asarray(codec.decode(data, model=weights)).astype(int)
-    assert np.abs(blocks - whole).max() <= 1
-    searched = codec.encode(image.crop((0, 0, 100, 90)), quality=50, model=weights, effort=2)
-    assert codec.decode(searched, model=weights).size == (100, 90)
->>>>>>> 19ecb095ab016b7eae98522f3ee1946f4f051fe5
+            assert torch.equal(codec.latents(data, **options)[name], torch.cat(rows, 2)[0])
+    part = codec.decode(data, model=weights, region=codec.Region(60, 40, 40, 50))
+    assert np.abs(np.asarray(part).astype(int) - whole[40:90, 60:100]).max() <= 1
+    searched = codec.encode(image.crop((0, 0, 70, 60)), quality=50, model=weights, effort=2)
+    assert codec.decode(searched, model=weights).size == (70, 60)
 
 
 @torch.inference_mode()
