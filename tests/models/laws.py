@@ -122,18 +122,9 @@ def files(weights: Path, monkeypatch) -> None:
     assert whole.shape == (117, 150, 3)
     for name in coded[0]:
         rows = [torch.cat([tile[name] for tile in coded[k : k + 3]], 3) for k in (0, 3)]
-<<<<<<< HEAD
-        symbols = torch.cat(rows, 2)[0]
-        values, found = (
-            codec.latents(data, planes=[name], only_symbols=only, model=weights)[name]
-            for only in (False, True)
-        )
-        assert torch.equal(found, symbols) and values.shape == symbols.shape
-=======
         symbols = codec.latents(data, planes=[name], only_symbols=True, model=weights)[name]
         assert torch.equal(symbols, torch.cat(rows, 2)[0])
         assert codec.latents(data, planes=[name], model=weights)[name].shape == symbols.shape
->>>>>>> 3b5857ea3fcb827de84c6ad7940fe454feab1d59
     part = codec.decode(data, model=weights, region=codec.Region(60, 40, 40, 50))
     assert np.abs(np.asarray(part).astype(int) - whole[40:90, 60:100]).max() <= 1
     searched = codec.encode(image.crop((0, 0, 70, 60)), quality=50, model=weights, effort=2)
