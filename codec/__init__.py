@@ -1,8 +1,8 @@
 """Pictures to nacre files and back: `codec.encode`, `codec.encode_to`, `codec.decode`, `codec.info`.
 
 `codec.read_picture` and `codec.write_picture` are for files of other formats; `codec.shown_region` and
-`codec.roi_weights` for regions of pictures that have an orientation. `codec.VideoReader` and
-`codec.VideoWriter` are for clips.
+`codec.roi_weights` for regions of pictures that have an orientation; `codec.latents` is for latents alone.
+`codec.VideoReader` and `codec.VideoWriter` are for clips.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nacre.codec.pictures.roi import read_mask as read_mask
     from nacre.codec.pictures.roi import roi_weights as roi_weights
     from nacre.codec.pictures.writing import write_picture as write_picture
+    from nacre.codec.planes import latents as latents
     from nacre.codec.region import Region as Region
     from nacre.codec.search.goals import GoalError as GoalError
     from nacre.codec.search.goals import encode_to as encode_to
@@ -43,6 +44,7 @@ _HOMES = {
     "Region": "nacre.codec.region",
     "info": "nacre.codec.describe",
     "Info": "nacre.codec.describe",
+    "latents": "nacre.codec.planes",
     "ImageWarning": "nacre.codec.pictures.colour",
     "Picture": "nacre.codec.pictures.colour",
     "CutPictureError": "nacre.codec.pictures.reading",
@@ -60,7 +62,7 @@ _HOMES = {
 __all__ = [
     "ClipFrame", "ClipWarning", "CutFileWarning", "CutPictureError", "GoalError", "ImageWarning", "Info",
     "Opened", "Picture", "Region", "VideoFacts", "VideoReader", "VideoWriter", "decode", "encode", "encode_to",
-    "info", "read_mask", "read_picture", "roi_weights", "shown_region", "write_picture",
+    "info", "latents", "read_mask", "read_picture", "roi_weights", "shown_region", "write_picture",
 ]  # fmt: skip
 
 

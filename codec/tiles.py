@@ -37,6 +37,15 @@ class DecodedTile:
 
 
 @dataclass(frozen=True)
+class TilePlanes:
+    """The planes of one tile as they are coded."""
+
+    planes: Planes  # (1, C, h, w) each: mean plus symbol, or symbols alone
+    symbols: Planes  # the same shapes, int32
+    checksum: int
+
+
+@dataclass(frozen=True)
 class TilePart:
     """Layers `first` to `last` of a tile, both included, coded together."""
 
@@ -81,6 +90,22 @@ class BoundedPrior:
     def shown(self, known: Planes) -> Planes:
         with self._run.computing():
             return self._prior.shown(known)
+
+
+class SymbolPrior(BoundedPrior):
+    """A prior whose means are left out: the walk then gives symbols, and runs no network in floats.
+
+    Rows come from symbols alone, so that a file parses alike.
+    """
+
+    def mean(self, turn: int, known: Planes) -> Tensor:
+        turns = self.schedule[turn]
+        return torch.zeros((), device=self._run.device).expand(
+            1, len(turns.channels), *self.shapes[turns.plane][2:]
+        )
+
+    def settle(self, turn: int, known: Planes) -> Planes:
+        return known
 
 
 class NotNumbers(CorruptStream):
@@ -208,27 +233,41 @@ def decode_tile(
     `parts` are in order, the first has layer 0. Raises CorruptStream when a code does not end with its
     last symbol.
     """
-    shapes = run.network.shapes(height, width)
-    prior = BoundedPrior(run, shapes, quality)
+    prior = BoundedPrior(run, run.network.shapes(height, width), quality)
+    found = _decoded(run, prior, parts)
+    return DecodedTile(prior.shown(found.planes), found.symbols, found.checksum)
+
+
+def decode_planes(
+    run: Run,
+    parts: Sequence[TilePart],
+    height: int,
+    width: int,
+    quality: int,
+    only_symbols: bool = False,
+) -> TilePlanes:
+    """The planes of a tile as `decode_tile` has them before the synthesis; or their symbols, without means."""
+    kind = SymbolPrior if only_symbols else BoundedPrior
+    return _decoded(run, kind(run, run.network.shapes(height, width), quality), parts)
+
+
+def _decoded(run: Run, prior: BoundedPrior, parts: Sequence[TilePart]) -> TilePlanes:
     layers = layer_count(prior.schedule)
     if not parts or parts[-1].last >= layers:
         raise CorruptStream(f"a tile of {parts[-1].last + 1 if parts else 0} layers, not {layers}")
     decoders = [SymbolDecoder(part.data) for part in parts]
     of_layer = [d for d, p in zip(decoders, parts, strict=True) for _ in range(p.first, p.last + 1)]
-    all_symbols = _no_symbols(shapes)
+    all_symbols = _no_symbols(prior.shapes)
 
     def answer(step: Step) -> Tensor:
         own = _own(all_symbols, step)
         if step.turn.layer < len(of_layer):
-            where = step.where.cpu()
+            where = step.where.cpu().numpy()  # masks of numpy take half the time of torch's
             tables = run.model.tables[step.turn.plane]
-            pulled = of_layer[step.turn.layer].pull(step.rows[where].numpy(), tables)
-            own[where] = torch.from_numpy(pulled)
+            own.numpy()[where] = of_layer[step.turn.layer].pull(step.rows.numpy()[where], tables)
         return own.to(run.device, torch.float32)
 
     known = drive(walk(prior, run.device), answer)
     for decoder in decoders:
         decoder.finish()
-    return DecodedTile(
-        prior.shown(known), all_symbols, symbol_checksum(all_symbols, prior.schedule)
-    )
+    return TilePlanes(known, all_symbols, symbol_checksum(all_symbols, prior.schedule))

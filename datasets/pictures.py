@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nacre.codec.fill import fill
-from nacre.codec.pictures.colour import to_8_bits, to_picture
+from nacre.codec.pictures.colour import Picture, to_8_bits, to_picture
 from nacre.entropy.errors import UsageError
 
 Pixels = NDArray[np.uint8]
@@ -139,7 +139,11 @@ def rgb8(image: Image.Image) -> Pixels:
     smooth continuation of the visible ones, as in the encoder. The orientation is not applied: pixels lie
     as in the file. Raises ImageError.
     """
-    picture = to_picture(image)
+    return rgb8_of(to_picture(image))
+
+
+def rgb8_of(picture: Picture) -> Pixels:
+    """`rgb8` of a picture that is read."""
     pixels = to_8_bits(picture.pixels)
     if picture.alpha is not None:
         pixels = to_8_bits(fill(pixels, picture.alpha == 0))

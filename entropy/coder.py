@@ -20,7 +20,7 @@ ESCAPE_SIZE = 1 << ESCAPE_BITS
 ESCAPE_FREQUENCIES = np.full(ESCAPE_SIZE, TOTAL // ESCAPE_SIZE, np.int64)
 
 SymbolArray = NDArray[np.int32]
-TableRows = NDArray[np.uint8]
+TableRows = NDArray[np.uint8] | NDArray[np.int16]
 
 
 def _groups(rows: TableRows, tables: Tables) -> Iterator[tuple[int, NDArray[np.intp]]]:
@@ -92,19 +92,17 @@ class SymbolDecoder:
     def pull(self, rows: TableRows, tables: Tables) -> SymbolArray:
         """(n,) symbols for (n,) rows; any bytes give some symbols, `finish` tells whether they are right."""
         symbols = np.zeros(len(rows), np.int32)
-        escaped: list[tuple[NDArray[np.intp], int]] = []
-        for row, where in _groups(rows, tables):
-            radius = int(tables.radius[row])
-            values = self._stack.pop(len(where), tables.of_row(row)) - radius
-            symbols[where] = values
-            beyond = values > radius
-            if beyond.any():
-                escaped.append((where[beyond], radius))
-        if escaped:
-            raw = self._stack.pop(sum(len(w) for w, _ in escaped), ESCAPE_FREQUENCIES)
-            where = np.concatenate([w for w, _ in escaped])
-            radius_of = np.concatenate([np.full(len(w), r, np.int32) for w, r in escaped])
-            magnitude = (raw >> 1) + radius_of + 1
+        groups = list(_groups(rows, tables))
+        for row, where in groups:
+            symbols[where] = self._stack.pop(len(where), tables.of_row(row)) - int(
+                tables.radius[row]
+            )
+        radius = tables.radius[rows]
+        beyond = symbols > radius
+        if beyond.any():
+            where = np.concatenate([where[beyond[where]] for _, where in groups])
+            raw = self._stack.pop(len(where), ESCAPE_FREQUENCIES)
+            magnitude = (raw >> 1) + radius[where].astype(np.int32) + 1
             symbols[where] = np.where(raw & 1, -magnitude, magnitude)
             if magnitude.max() > MAX_SYMBOL:
                 raise CorruptStream(f"coded symbols: a value of over {MAX_SYMBOL}")

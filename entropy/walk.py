@@ -34,7 +34,8 @@ class Prior(Protocol):
         """(B, C, h, w) table rows for the channels of the turn.
 
         `seen` has the symbols where a plane is decoded, zero elsewhere. While coding they are whole
-        numbers, and rows must come from them by exact arithmetic alone. While training a row is log2 of the
+        numbers, and rows must come from them by exact arithmetic alone, whether means were asked for or not:
+        a file can be read for its symbols only. While training a row is log2 of the
         scale, a float; `seen` then carries gradients.
         """
 

@@ -100,6 +100,13 @@ class Network(nn.Module, ABC):
     def lmbda(self, t: Tensor) -> Tensor:
         """(B,) the weight of the MSE on the 0..255 scale against bits per pixel."""
 
+    def step_sizes(self, t: Tensor) -> dict[str, Tensor]:
+        """(B, C) of each plane: a quantisation step, on a scale that all qualities share; ones by default."""
+        return {
+            name: torch.ones(len(t), plane.channels, device=t.device)
+            for name, plane in self.planes.items()
+        }
+
     @abstractmethod
     def rows(self) -> Mapping[str, Rows]:
         """The kind of table rows of every plane."""
@@ -111,6 +118,11 @@ class Network(nn.Module, ABC):
     def start(self, x: Tensor) -> None:
         """Better weights than random ones to train from, given crops x; none by default."""
         return None
+
+    @property
+    def is_one_rate(self) -> bool:
+        """Whether all qualities are the same: such a network was trained for one weight of errors."""
+        return float(self.lmbda(level(1))) == float(self.lmbda(level(QUALITIES)))
 
     def multiplications(self) -> dict[str, float]:
         """Thousands of multiply-accumulates for one pixel, of "encode", "decode" and "forward", the pass of

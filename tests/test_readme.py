@@ -15,7 +15,7 @@ import pytest
 from nacre.tools import layout
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "usage.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "usage.md", ROOT / "docs" / "latents.md"]
 BLOCKS = [
     (f"{page.stem}-{kind}-{number}", kind, text)
     for page in PAGES

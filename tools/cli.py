@@ -26,12 +26,18 @@ COMMANDS = {
     "eval": "measure a model on a folder of pictures",
     "bench": "measure codecs against each other",
     "bdrate": "compare rate-distortion curves",
+    "pack": "pack pictures into a data set of latents",
     "train": "train a model on pictures",
     "export": "export a trained model as a weights file",
 }
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130  # exit codes; SOME_FAILED = 3 is in batch.py
 SIGNALLED = 128  # exit code, and the number of the signal
-THREADED = {"encode", "decode", "verify"}  # train, eval and bench set their threads themselves
+THREADED = {
+    "encode",
+    "decode",
+    "pack",
+    "verify",
+}  # train, eval and bench set their threads themselves
 
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
+
 from nacre.codec import cells, checksums, memory, strips, tiles
+from nacre.codec.areas import positions
 from nacre.codec.bodies.stored import stored_rows
 from nacre.codec.container import Head, Stream
 from nacre.codec.limits import check_limits
 from nacre.codec.region import Region
 from nacre.codec.run import Run
 from nacre.codec.strips import Pixels
-from nacre.entropy.errors import CorruptStream
-from nacre.entropy.schedule import layer_count
+from nacre.entropy.errors import CorruptStream, UsageError
+from nacre.entropy.schedule import Schedule, layer_count
 from nacre.entropy.walk import Planes
 
 
@@ -32,6 +35,10 @@ class LatentBody:
             )
         self._window = region.area(head, reach.stride, reach.halo, reach.align)
         self.tiles = region.tiles(head, reach.stride, reach.halo, reach.align)
+
+    @property
+    def schedule(self) -> Schedule:
+        return self._run.network.schedule
 
     def require_all_layers(self, stream: Stream) -> None:
         layers = layer_count(self._run.network.schedule)
@@ -65,6 +72,42 @@ class LatentBody:
             pass
         for _ in stored_rows(stream, self._region):
             pass
+
+    def planes(
+        self, stream: Stream, expected: int | None, names: Sequence[str], only_symbols: bool
+    ) -> Planes:
+        """Planes (1, C, h, w) of the whole picture, each at its own stride: mean plus symbol, or symbols.
+
+        Raises UsageError for planes that the model does not have, or that end with tiles, not with the picture.
+        """
+        head, every = self._head, self._run.network.planes
+        for name in names:
+            if name not in every:
+                raise UsageError(f"no plane {name!r}; the model has {', '.join(every)}")
+            if head.tile % every[name].stride:
+                raise UsageError(f"plane {name!r}: tiles of {head.tile} pixels cut its positions")
+        whole = {
+            name: torch.empty(
+                1, every[name].channels,
+                positions(head.height, every[name].stride), positions(head.width, every[name].stride),
+                device=self._run.device,
+            )
+            for name in names
+        }  # fmt: skip
+        parts, found = _parts(stream), dict[int, int]()
+        for tile, area in self.tiles.items():
+            decoded = tiles.decode_planes(
+                self._run, parts[tile], area.height, area.width, head.quality, only_symbols
+            )
+            found[tile] = decoded.checksum
+            for name in names:
+                part, stride = decoded.planes[name], every[name].stride
+                top, left = (
+                    first * self._reach.stride // stride for first in (area.top, area.left)
+                )
+                whole[name][..., top : top + part.shape[2], left : left + part.shape[3]] = part
+        checksums.compare(stream, found, expected)
+        return whole
 
     def _bands(self, stream: Stream, expected: int | None) -> Iterator[Planes]:
         """Rows of tiles, one row of them after the other, cut to the window."""

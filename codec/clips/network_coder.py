@@ -14,9 +14,9 @@ from nacre.codec.clips.facts import Pixels, to_8_bits
 from nacre.codec.clips.frames import CodedFrame, FrameCoder, Reference
 from nacre.codec.container import Head
 from nacre.codec.run import Run, memory_errors_named
-from nacre.entropy.errors import CorruptStream, WeightsError
+from nacre.entropy.errors import CorruptStream
 
-FAMILY = DEFAULT_MODEL = "clip"
+DEFAULT_MODEL = "clip"
 
 
 class NetworkGopCoder:
@@ -27,7 +27,10 @@ class NetworkGopCoder:
     def __init__(
         self, run: Run, height: int, width: int, quality: int = 60, effort: int = 0
     ) -> None:
-        """`run` has a model of family clip. A decoder takes the quality from the payloads."""
+        """`run` has a model for inter frames. A decoder takes the quality from the payloads.
+
+        Raises UsageError for a model of pictures.
+        """
         self._frames = FrameCoder(run, height, width)
         self.model_id, self.quality, self._effort = run.model.id, quality, effort
 
@@ -73,19 +76,10 @@ def coder_to_encode(
 ) -> GopCoder:
     """With the model of the options. Raises UsageError or WeightsError."""
     run = Run.to_encode({**options, "model": options.get("model") or DEFAULT_MODEL})
-    _check_family(run)
     return NetworkGopCoder(run, height, width, quality, effort)
 
 
 def coder_to_decode(head: Head, options: Mapping[str, Any]) -> GopCoder:
     """With the model that a file names. Raises UsageError, UnsupportedStream or WeightsError."""
     run = Run.to_decode(head.model, options)
-    _check_family(run)
     return NetworkGopCoder(run, head.height, head.width, head.quality)
-
-
-def _check_family(run: Run) -> None:
-    if run.model.family != FAMILY:
-        raise WeightsError(
-            f"model {run.model.name} is of family {run.model.family}; clips need one of family {FAMILY}"
-        )

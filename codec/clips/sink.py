@@ -147,10 +147,10 @@ class FileSink:
         context.color_range, context.colorspace = int(facts.range), facts.matrix
         context.color_primaries, context.color_trc = facts.primaries, facts.transfer
         context.options = self._coder_options(name, options)
-        if facts.display != UPRIGHT:
-            self._set_display()
         self._container.metadata.update(facts.metadata)
         self._carried, self._streams = streams, [self._added(stream) for stream in streams]
+        if facts.display != UPRIGHT:
+            self._set_display()
         self._container.start_encoding()
 
     def _coder_options(self, name: str, options: SinkOptions) -> dict[str, str]:

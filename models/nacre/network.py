@@ -44,6 +44,9 @@ class NacreNetwork(HyperpriorNetwork):
     def synthesise(self, shown: Planes, t: Tensor) -> Tensor:
         return self.synthesis(shown["y"], shown["features"], t)
 
+    def step_sizes(self, t: Tensor) -> Planes:
+        return {**super().step_sizes(t), "y": self.synthesis.ungain(t)[:, :, 0, 0]}
+
     def start(self, x: Tensor) -> None:
         start_linear(self.analysis, self.synthesis, x)
 

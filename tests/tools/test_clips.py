@@ -154,4 +154,4 @@ def test_without_a_model_for_clips(tmp_path, monkeypatch, capsys):
     assert "clip" in said(capsys, 1, "encode", "clip.mp4")
     assert not Path("clip.ncv").exists()
     model = Path(network_coder.__file__).parents[2] / "models" / "weights" / "nacre.safetensors"
-    assert "family" in said(capsys, 1, "encode", "clip.mp4", "--model", str(model))
+    assert "codes pictures" in said(capsys, 2, "encode", "clip.mp4", "--model", str(model))

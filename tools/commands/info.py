@@ -13,19 +13,19 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
 from nacre import codec
-from nacre.tools import batch, clips
+from nacre.tools import batch, clip_reports, clips
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="FILE", help="nacre files, or - for stdin")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
-    clips.add_info_arguments(parser)
+    clip_reports.add_info_arguments(parser)
     parser.set_defaults(quiet=False, verbose=False)
 
 
 def run(args: Namespace) -> int:
     if clips.is_coded(args.inputs):
-        return clips.info(args)
+        return clip_reports.info(args)
 
     def show(job: batch.Job) -> str:
         found = codec.info(batch.read_input(job.source))

@@ -12,7 +12,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
 from nacre.entropy.errors import NacreError
-from nacre.tools import batch, clips
+from nacre.tools import batch, clip_reports, clips
 from nacre.tools.commands.encode import SUFFIX
 
 
@@ -30,7 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     if clips.is_coded(args.inputs):
-        return clips.verify(args)
+        return clip_reports.verify(args)
     from nacre.codec.verify import verify
 
     def check(job: batch.Job) -> str:

@@ -1,0 +1,1 @@
+"""Data sets of coded latents: packing pictures into shards, and reading them for training"""
