@@ -17,7 +17,6 @@ from nacre.entropy.errors import NacreError, UsageError
 from nacre.tools import batch, plan, values
 
 if TYPE_CHECKING:
-
     from nacre.codec.clips.facts import ClipFrame, ClipPacket
     from nacre.codec.clips.reader import VideoReader
     from nacre.codec.clips.sink import ClipSink

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import re
 import subprocess
 import sys
 import warnings
 import zlib
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,6 +89,9 @@ def test_facts_come_back(facts):
     assert ClipHead.from_bytes(ClipHead(facts).to_bytes(), head).facts == facts
 
 
+PAGE = (Path(__file__).parents[3] / "docs" / "clips-format.md").read_text("utf-8")
+
+
 def test_pinned_bytes():
     """The format: a group of two frames, an index, packets."""
     gop = opened(DATA).file.gop(0)
@@ -102,6 +107,7 @@ def test_pinned_bytes():
     assert small.to_bytes().hex() == (
         "1b640000000000000002" "006407000000" "001401" "016407000000" "000002" "9e686bfb" "616162"
     )  # fmt: skip
+    assert small.to_bytes().hex() in re.sub(r"\s", "", PAGE)
     assert GopIndex((GopPlace(300, -5, 20, 3),)).to_bytes().hex() == "01d804093203"
     packet = ClipPacket(1, 5, 3, 2, True, False, b"xy")
     assert Packets((packet,)).to_bytes().hex() == "0101060404027879"
