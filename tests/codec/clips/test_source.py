@@ -93,6 +93,14 @@ def test_b_frames_with_an_edit_list(tmp_path):
     assert [f.duration for f in found] == [3000] * 10
 
 
+def test_a_frame_lasts_to_the_next(tmp_path):
+    """MP4 tells durations in the order of decoding, which is another one with B-frames."""
+    _, found = frames(make(tmp_path / "a.mp4", Making(options={"bf": "3", "b-adapt": "0"})))
+    assert [f.pts for f in found] == list(made.UNEVEN)
+    gaps = [b - a for a, b in zip(made.UNEVEN, made.UNEVEN[1:], strict=False)]
+    assert [f.duration for f in found[:-1]] == gaps and found[-1].duration > 0
+
+
 def test_audio_only(tmp_path):
     with av.open(str(tmp_path / "a.m4a"), "w", format="mp4") as container:
         sound = container.add_stream("aac", rate=48000)
