@@ -38,7 +38,8 @@ class NetworkGopCoder:
         payloads: list[FramePayload] = []
         reference: Reference | None = None
         for pixels in frames:
-            with torch.inference_mode(), memory_errors_named():
+            # Not in inference mode: searches follow gradients.
+            with torch.inference_mode(False), torch.no_grad(), memory_errors_named():
                 kind, coded = self._encoded(to_8_bits(pixels), reference)
             payloads.append(FramePayload(kind, self.quality, coded.checksum, coded.data))
             reference = coded.reference

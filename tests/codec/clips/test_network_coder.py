@@ -75,3 +75,13 @@ def test_deep_frames_are_rounded(clip_model, written):
 def test_models_of_pictures_are_refused(tiny):
     with pytest.raises(UsageError, match="codes pictures"):
         coder_to_encode(HEIGHT, WIDTH, 70, 0, {"model": tiny})
+
+
+def test_searches_by_gradient_work_in_a_group(clip_model):
+    run, frames = Run(clip_model, torch.device("cpu")), moving(2, 48, 64)
+    plain, searched = (
+        NetworkGopCoder(run, 48, 64, quality=60, effort=effort).encode_gop(frames)
+        for effort in (0, 1)
+    )
+    assert [p.data for p in plain] != [p.data for p in searched]
+    assert len(list(NetworkGopCoder(run, 48, 64).decode_gop(searched))) == 2
