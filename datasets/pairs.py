@@ -31,8 +31,7 @@ class PairBatch:
 
     def condition(self, latent: Tensor, features: Tensor) -> Condition:
         """With y (n, M, h, w) of the compensated frame, and its features at stride 8."""
-        fine = self.is_predicted.repeat_interleave(2, 2).repeat_interleave(2, 3)
-        return Condition(latent * self.is_predicted, features * fine, self.previous, self.symbols)
+        return Condition.of(latent, features, self.is_predicted, self.previous, self.symbols)
 
 
 class Pairs:

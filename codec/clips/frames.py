@@ -33,7 +33,6 @@ from nacre.models.parts.condition import Condition, InterNetwork, settled
 Pixels = NDArray[np.uint8]
 LUMA = (77, 150, 29)  # 256ths of red, green, blue
 PRICE = 0.9  # of a bit in absolute differences, by the root of the price in squared ones
-STRIDE8 = 2  # positions at stride 8 for one of y, a side
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class FrameCoder:
         if not self.network.uses_motion:
             return MotionField.still(self.height, self.width)
         picture = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
-        price = PRICE / float(3 * self.network.lmbda(self.run.level(quality)) / 3) ** 0.5
+        price = PRICE / float(self.network.lmbda(self.run.level(quality))) ** 0.5
         how = MotionEffort(splits=effort > 0)
         return search(luma(picture), luma(reference.picture), price, how)
 
@@ -122,13 +121,8 @@ class FrameCoder:
             latent = self.base.network.analyse(features, t)["y"].float()
         rows, columns = self.size
         mask = torch.from_numpy(field.is_predicted[:rows, :columns]).to(latent)[None, None]
-        fine = F.interpolate(mask, scale_factor=STRIDE8, mode="nearest")
-        return Condition(
-            latent * mask,
-            features.float() * fine,
-            fetched(reference.y_hat, field),
-            fetched(reference.symbols, field),
-        )
+        previous, symbols = (fetched(p, field) for p in (reference.y_hat, reference.symbols))
+        return Condition.of(latent, features.float(), mask, previous, symbols)
 
     def _samples(self, pixels: Pixels) -> Tensor:
         """(1, 3, H, W) in [0, 1], with edges repeated up to a multiple of the stride."""

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from nacre.entropy.schedule import WHOLE, Schedule, slices
 from nacre.models.parts.context import Context, Memory
 from nacre.models.parts.dictionary import DictionaryAttention
+from nacre.models.parts.residual_prediction import LARGEST_RESIDUAL
 
 MOST_LAYERS = 4  # of a file
 NARROWING = (14, 11, 8, 4)  # fourteenths of the width of a network, layer by layer
-RESIDUAL_LIMIT = 0.5  # a rounded symbol is off by no more
 HEAD_WIDTH = 32  # of the dictionary's attention
 
 
@@ -107,7 +107,7 @@ class ChannelSliceContext(Context):
     def residual(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
         own = y_hat[:, self.turns[turn].slice]
         found = self.residuals[turn](torch.cat([memory["known"], own], 1))
-        return RESIDUAL_LIMIT * torch.tanh(found)
+        return LARGEST_RESIDUAL * torch.tanh(found)
 
     def _known(self, turn: int, features: Tensor, y_hat: Tensor) -> Tensor:
         """The slices of the support, and what the dictionary knows of them."""

@@ -25,6 +25,19 @@ class Condition:
     symbols: Tensor  # (B, M, h, w) its symbols, whole numbers, fetched alike
 
     @classmethod
+    def of(
+        cls,
+        latent: Tensor,
+        features: Tensor,
+        is_predicted: Tensor,
+        previous: Tensor,
+        symbols: Tensor,
+    ) -> Condition:
+        """With y and features of a compensated picture; `is_predicted` (B, 1, h, w) is 0 or 1."""
+        fine = is_predicted.repeat_interleave(2, 2).repeat_interleave(2, 3)
+        return cls(latent * is_predicted, features * fine, previous, symbols)
+
+    @classmethod
     def none(
         cls, shape: torch.Size, features: int, device: torch.device | str = "cpu"
     ) -> Condition:

@@ -12,17 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nacre.models.parts.blocks import depthwise, pointwise
+from nacre.models.parts.channel_gate import ChannelLayerNorm
 
 DENSE_LAYERS = 3
 GATE_SIDE = 7  # of the convolution over mean and maximum
 WIDENING = 4  # of the gated MLP: values and gates together
-
-
-class NormOverChannels(nn.LayerNorm):
-    """Layer normalisation of each position: (B, C, h, w) to the same."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class ScaledSkip(nn.Module):
@@ -117,9 +111,9 @@ class DictionaryAttention(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, width: int, heads: int) -> None:
         super().__init__()
         self.enter, self.leave = pointwise(channels_in, width), pointwise(width, channels_out)
-        self.norm, self.aggregate = NormOverChannels(width), DenseAggregation(width)
-        self.lookup_norm, self.lookup = NormOverChannels(width), DictionaryLookup(width, heads)
-        self.mlp_norm, self.mlp = NormOverChannels(width), GatedConvolutionMlp(width)
+        self.norm, self.aggregate = ChannelLayerNorm(width), DenseAggregation(width)
+        self.lookup_norm, self.lookup = ChannelLayerNorm(width), DictionaryLookup(width, heads)
+        self.mlp_norm, self.mlp = ChannelLayerNorm(width), GatedConvolutionMlp(width)
         self.skips = nn.ModuleList(ScaledSkip(width) for _ in range(3))
 
     def forward(self, x: Tensor, entries: Tensor) -> Tensor:

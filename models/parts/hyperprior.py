@@ -151,6 +151,9 @@ class GainUnitNetwork(HyperpriorNetwork):
         y: Tensor = self.analysis(prepared) * self.gain(t)
         return {"y": y}
 
+    def shown(self, y_hat: Tensor, features: Tensor) -> Planes:
+        return {"y": y_hat}
+
     def synthesise(self, shown: Planes, t: Tensor) -> Tensor:
         x_hat: Tensor = self.synthesis(shown["y"] * self.ungain(t))
         return x_hat

@@ -14,10 +14,10 @@ from nacre.models.nacre.context import MeanContext
 from nacre.models.nacre.network import NacreNetwork
 from nacre.models.parts.blocks import STEP_LIMIT, Block, Precise
 from nacre.models.parts.context import Context, Memory
+from nacre.models.parts.residual_prediction import LARGEST_RESIDUAL
 from nacre.models.parts.scales import ScaleNet, ScaleShape
 
 NOTHING: Pattern = ("..", "..")
-LARGEST_RESIDUAL = 0.5  # quantisation steps
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from nacre.datasets.pairs import PairBatch, Pairs
 from nacre.models.family import QUALITIES, Integers
 from nacre.models.parts.condition import InterNetwork
 from nacre.tools.export.samples import PlaneSample, Sample, sample
-from nacre.tools.train.clip_pairs import motion_symbols
+from nacre.tools.train.clip_pairs import given, motion_symbols
 
 Parts = dict[str, list[tuple[np.ndarray, np.ndarray]]]
 
@@ -20,15 +20,6 @@ Parts = dict[str, list[tuple[np.ndarray, np.ndarray]]]
 def spread_pairs(pairs: Pairs, count: int) -> list[PairBatch]:
     """Up to `count` pairs at equal distances, one by one."""
     return [pairs.batch(np.array([i])) for i in range(0, len(pairs), max(1, len(pairs) // count))]
-
-
-@torch.inference_mode()
-def given(network: InterNetwork, pair: PairBatch) -> InterNetwork:
-    """The network for a pair."""
-    images = network.image_model().network
-    features = images.prepare(pair.compensated)
-    latent = images.analyse(features, pair.t)["y"]
-    return network.given(pair.condition(latent.float(), features.float()))
 
 
 def quantise_on_pairs(network: InterNetwork, pairs: Sequence[PairBatch]) -> Integers:

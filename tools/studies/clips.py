@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nacre.codec.clips.frames import FrameCoder
+from nacre.codec.clips.network_coder import NetworkGopCoder
 from nacre.codec.run import Run
 from nacre.entropy.errors import UsageError
 from nacre.models.zoo import load_model
@@ -30,6 +30,7 @@ from nacre.tools.train.clip_pairs import frames_of
 
 Frames = Sequence[NDArray[np.uint8]]
 Point = dict[str, float]
+FRAMING_BYTES = 8  # of a frame
 CRFS = (18, 23, 28, 33, 38)
 OTHERS = {
     "x264 medium zerolatency": ("libx264", {"preset": "medium", "tune": "zerolatency"}),
@@ -63,27 +64,17 @@ def quality(frames: Frames, decoded: Frames) -> Point:
 def ours(model: Path, frames: Frames, quality_: int, gop: int, effort: int) -> Point:
     """Bits and distortion of a clip in groups of `gop` frames; one is all intra."""
     height, width = frames[0].shape[:2]
-    coder = FrameCoder(Run(load_model(model), torch.device("cpu")), height, width)
-    size, decoded, reference, seconds = 0, [], None, [0.0, 0.0]
-    with torch.inference_mode(False), torch.no_grad():
-        for number, frame in enumerate(frames):
-            start = time.perf_counter()
-            if number % gop == 0 or reference is None:
-                coded = coder.encode_intra(frame, quality_, effort)
-            else:
-                coded = coder.encode_inter(frame, reference, quality_, effort)
-            middle = time.perf_counter()
-            if number % gop == 0 or reference is None:
-                found = coder.decode_intra(coded.data, quality_)
-            else:
-                found = coder.decode_inter(coded.data, reference, quality_)
-            seconds[0] += middle - start
-            seconds[1] += time.perf_counter() - middle
-            if found.checksum != coded.checksum:
-                raise RuntimeError("a frame was not read back")
-            reference = found.reference
-            decoded.append(reference.picture.permute(1, 2, 0).numpy())
-            size += len(coded.data) + 8  # of framing
+    run = Run(load_model(model), torch.device("cpu"))
+    coder = NetworkGopCoder(run, height, width, quality_, effort)
+    size, decoded, seconds = 0, [], [0.0, 0.0]
+    for first in range(0, len(frames), gop):
+        start = time.perf_counter()
+        payloads = coder.encode_gop(frames[first : first + gop])
+        middle = time.perf_counter()
+        decoded += [np.asarray(found, np.uint8) for found in coder.decode_gop(payloads)]
+        seconds[0] += middle - start
+        seconds[1] += time.perf_counter() - middle
+        size += sum(len(payload.data) + FRAMING_BYTES for payload in payloads)
     return {
         "setting": quality_,
         "bpp": 8 * size / len(frames) / height / width,

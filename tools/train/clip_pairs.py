@@ -17,7 +17,7 @@ from nacre.codec.motion import MotionField, compensate
 from nacre.codec.motion.code import walk_field
 from nacre.codec.motion.fetching import fetched
 from nacre.codec.run import Run
-from nacre.datasets.pairs import POSITION_PIXELS, Pairs, PairWriter
+from nacre.datasets.pairs import POSITION_PIXELS, PairBatch, Pairs, PairWriter
 from nacre.entropy.errors import UsageError
 from nacre.models.family import CodingModel, level
 from nacre.models.parts.condition import InterNetwork
@@ -26,6 +26,15 @@ from nacre.models.parts.motion_tables import MODES, VECTORS
 SUFFIXES = {".mkv", ".mp4", ".mov", ".webm", ".y4m"}
 MOTION = "motion.npz"
 Symbols = dict[str, tuple[NDArray[np.uint8], NDArray[np.int32]]]  # by tables: rows and symbols
+
+
+@torch.no_grad()
+def given(network: InterNetwork, pairs: PairBatch) -> InterNetwork:
+    """The network for some pairs: the image model analyses the compensated frames."""
+    images = network.image_model().network
+    features = images.prepare(pairs.compensated)
+    latent = images.analyse(features, pairs.t)["y"]
+    return network.given(pairs.condition(latent.float(), features.float()))
 
 
 def untrained(network: InterNetwork) -> CodingModel:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from nacre.datasets.pairs import PairBatch, Pairs
 from nacre.entropy.errors import UsageError
 from nacre.models.parts.condition import InterNetwork
-from nacre.tools.train.clip_pairs import open_pairs, untrained
+from nacre.tools.train.clip_pairs import given, open_pairs, untrained
 from nacre.tools.train.loss import LEVELS, rate_and_error, weighted_loss
 from nacre.tools.train.trainer import Trainer
 
@@ -26,7 +26,6 @@ class ClipTrainer(Trainer):
         if not isinstance(network, InterNetwork):
             raise UsageError(f"family {self.recipe.model.family} is trained on pictures, not clips")
         data, side = self.recipe.data, self.recipe.steps.crop
-        self._images = network.image_model()
         model = untrained(network)
         seed = self.recipe.steps.seed
         self.pairs = open_pairs(
@@ -56,11 +55,8 @@ class ClipTrainer(Trainer):
     def _given(self, network: nn.Module, batch: PairBatch) -> InterNetwork:
         """A network for the frames of a batch."""
         assert isinstance(network, InterNetwork)
-        images = self._images.network
-        with torch.no_grad(), self.place.autocast():
-            features = images.prepare(batch.compensated)
-            latent = images.analyse(features, batch.t)["y"]
-        return network.given(batch.condition(latent.float(), features.float()))
+        with self.place.autocast():
+            return given(network, batch)
 
     @torch.inference_mode()
     def _measured(self) -> dict[str, float]:
