@@ -44,7 +44,28 @@ BATCH, CROP, LEARNING_RATE, HELD_OUT = 4, 128, 1e-3, 8
 SCALE_WIDTH = 64  # of the scale network, in proportion to the small configurations
 EVALUATED_T = (0.1, 0.4, 0.7, 1.0)
 WAYS = ("context", "network", "integers")  # where scales come from
-SMALL: dict[str, Mapping[str, Any]] = {}
+COMMON = {"hyper": 32, "knots": 4}
+SMALL: dict[str, Mapping[str, Any]] = {
+    "elic": {
+        **COMMON, "width": 32, "latent": 64, "blocks": 1, "group1": 8, "group2": 8, "group3": 8, "group4": 16,
+        "hyper_width32": 32, "hyper_width16": 32, "features": 64, "context_width1": 32,
+        "context_width2": 32,
+    },
+    "mlic": {**COMMON, "width": 32, "latent": 64, "slices": 4},
+    "hpcm": {
+        **COMMON, "width2": 16, "width4": 32, "width8": 48, "latent": 64, "hyper_width": 32, "blocks2": 1,
+        "blocks4": 1, "blocks8": 1, "hyper_blocks": 1, "coarse_blocks": 1, "fine_blocks": 1, "heads": 8,
+    },
+    "s2lic": {
+        **COMMON, "latent": 64, "width": 16, "depth2": 1, "depth4": 1, "depth8": 1, "heads2": 1, "heads4": 2,
+        "heads8": 4, "window": 4, "enhancement": 8, "growth": 4, "slices": 4, "head_width": 8,
+        "local_depth": 2,
+    },
+    "segpic": {
+        **COMMON, "width": 32, "last_width": 32, "latent": 64, "heads": 4, "slices": 4, "support": 4,
+        "context_width": 56,
+    },
+}  # fmt: skip
 
 
 @dataclass
