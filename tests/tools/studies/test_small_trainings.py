@@ -1,0 +1,81 @@
+"""Studies that train, in their smallest form: every way and every context is measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from nacre.models.zoo import load_model
+from nacre.tools.contexts import latents
+from nacre.tools.contexts.variants import VARIANTS
+from nacre.tools.studies import clips, contexts, scales
+from tests.codec.clips.conftest import moving, write_clip
+
+RECIPE = """
+[data]
+pictures = ["pictures"]
+held_out = ["pictures"]
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path, photo, monkeypatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    for i in range(2):
+        photo.resize((280, 270)).rotate(180 * i).save(tmp_path / f"pictures/{i}.png")
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    return "recipe.toml"
+
+
+def test_scales(figures, recipe):
+    found = figures(scales, recipe, "--folder", "run", "--minutes", "0.001", "--only", "elic")
+    row = found["families"]["elic"]
+    assert row["steps"] >= 1 and set(row["bits"]) == set(scales.WAYS)
+    # Rows in integers are near those that they were made from.
+    pairs = zip(row["bits"]["integers"], row["bits"]["network"], strict=True)
+    assert all(abs(exact / floats - 1) < 0.02 for exact, floats in pairs)
+
+
+def test_contexts(figures, recipe, tiny, monkeypatch):
+    monkeypatch.setattr(contexts, "load_model", lambda: load_model(tiny))
+    monkeypatch.setattr(contexts, "CROPS", 4)
+    monkeypatch.setattr(contexts, "TIMED", (4, 4))
+    monkeypatch.setattr(latents, "SIDE", 128)
+    found = figures(contexts, recipe, "--folder", "run", "--minutes", "0.0001")
+    assert list(found["variants"]) == list(VARIANTS)
+    assert all(row["steps"] >= 1 for row in found["variants"].values())
+    assert max(map(abs, contexts.changes(found, "deeper"))) < 0.5
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_what_is_added_starts_at_zero(name, tiny):
+    """But where turns are split, whose scales see more."""
+    import torch
+
+    from nacre.models.nacre.network import NacreNetwork
+    from nacre.models.parts.rate import code
+
+    model, variant = load_model(tiny).network, VARIANTS[name]
+    assert isinstance(model, NacreNetwork)
+    other = NacreNetwork(model.config)
+    other.load_state_dict(model.state_dict())
+    variant.put_into(other)
+    shapes, t = model.shapes(8, 8), torch.tensor([0.5])
+    planes = {plane: 3 * torch.randn(shape) for plane, shape in shapes.items()}
+    with torch.no_grad():
+        known, bits = code(model.prior(shapes, t), planes, hard=True)
+        found, other_bits = code(other.prior(shapes, t), planes, hard=True)
+    assert torch.allclose(found["y"], known["y"], atol=1e-5)
+    if len(variant.split(model.config.latent).turns) == 4:
+        assert torch.allclose(other_bits["y"], bits["y"], rtol=1e-5)
+
+
+def test_clips(figures, tmp_path, clip_model, monkeypatch):
+    monkeypatch.setattr(clips, "load_model", lambda path: clip_model)
+    monkeypatch.setattr(clips, "CRFS", (20, 40))
+    write_clip(tmp_path / "moving.mkv", moving(3, 48, 64))
+    arguments = [str(tmp_path / "moving.mkv"), "--model", "inter=clip", "--qualities", "30", "70"]
+    found = figures(clips, *arguments, "--frames", "3")
+    points = found["clips"]["moving"]["points"]
+    assert set(points) == {"inter", clips.AGAINST, *clips.OTHERS}
+    assert all(p["bpp"] > 0 and p["psnr_rgb_db"] > 10 for of in points.values() for p in of)
