@@ -90,7 +90,7 @@ def _of_clips(recipe: Recipe, network: Network, folder: Path, count: int) -> Exp
     data, side = recipe.data, recipe.steps.crop
     model = untrained(network)
     pairs = spread_pairs(
-        open_pairs(data.clips, side, folder, model, data.chains, data.draws, recipe.steps.seed),
+        open_pairs(data.clips, side, folder, model, data.draws, recipe.steps.seed),
         PAIRS * count,
     )
     integers = quantise_on_pairs(network, pairs[::CALIBRATION_SHARE])

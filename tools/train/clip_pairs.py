@@ -71,28 +71,24 @@ def open_pairs(
     side: int,
     folder: Path,
     model: CodingModel,
-    chains: int = 1,
     draws: int = 3,
     seed: int = 0,
 ) -> Pairs:
     """Pairs of crops of `side` pixels, from the folder of a run or made now.
 
-    Each frame is drawn `draws` times at random qualities. The frame before is coded by itself, or is the
-    end of a chain of up to `chains` - 1 inter frames that `model` codes.
+    Each frame is drawn `draws` times at random qualities. The frame before is coded by itself.
     """
     files = clip_files(sources)
     key = json.dumps(
-        [[f.name, f.stat().st_size] for f in files] + [side, chains, draws, seed, model.id.hex()]
+        [[f.name, f.stat().st_size] for f in files] + [side, draws, seed, model.id.hex()]
     )
     place = folder / f"pairs-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if not (place / "t.npy").exists():
-        _make(files, side, place, Run(model, torch.device("cpu")), chains, draws, seed)
+        _make(files, side, place, Run(model, torch.device("cpu")), draws, seed)
     return Pairs(place, seed)
 
 
-def _make(
-    files: Sequence[Path], side: int, place: Path, run: Run, chains: int, draws: int, seed: int
-) -> None:
+def _make(files: Sequence[Path], side: int, place: Path, run: Run, draws: int, seed: int) -> None:
     rng, writer = np.random.default_rng(seed), PairWriter(place)
     motion: dict[str, list[tuple[NDArray[np.uint8], NDArray[np.int32]]]] = {MODES: [], VECTORS: []}
     for path in files:
@@ -105,8 +101,8 @@ def _make(
         for last in range(1, len(frames)):
             for _ in range(draws):
                 quality = int(rng.integers(1, 101))
-                length = int(rng.integers(1, min(chains, last) + 1))
-                reference = _chain(coder, frames[last - length : last], quality)
+                with torch.inference_mode(False), torch.no_grad():
+                    reference = coder.encode_intra(frames[last - 1], quality).reference
                 field = coder.motion(frames[last], reference, quality)
                 for name, part in symbols_of(field).items():
                     motion[name].append(part)
@@ -118,15 +114,6 @@ def _make(
         for k, kind in enumerate(("rows", "symbols"))
     }
     np.savez(place / MOTION, **arrays)  # type: ignore[arg-type]
-
-
-def _chain(coder: FrameCoder, frames: Sequence[NDArray[np.uint8]], quality: int) -> Reference:
-    """The last of some frames as both sides know it."""
-    with torch.inference_mode(False), torch.no_grad():
-        found = coder.encode_intra(frames[0], quality)
-        for frame in frames[1:]:
-            found = coder.encode_inter(frame, found.reference, quality)
-    return found.reference
 
 
 def _add(

@@ -28,9 +28,7 @@ class ClipTrainer(Trainer):
         data, side = self.recipe.data, self.recipe.steps.crop
         model = untrained(network)
         seed = self.recipe.steps.seed
-        self.pairs = open_pairs(
-            data.clips, side, self.options.folder, model, data.chains, data.draws, seed
-        )
+        self.pairs = open_pairs(data.clips, side, self.options.folder, model, data.draws, seed)
         self._say(f"{len(self.pairs)} pairs of {side} pixels a side")
         self.held_out_pairs: list[PairBatch] = []
         if data.held_out:
