@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from nacre.models.parts.channel_slices import (
-    RESIDUAL_LIMIT,
     ChannelSliceContext,
     SliceShape,
     slice_turns,
 )
+from nacre.models.parts.residual_prediction import LARGEST_RESIDUAL
 
 SHAPE = {"latent": 9, "features": 4, "slices": 4, "support": 2, "width": 14}
 OPTIONS = [{}, {"gives_scales": True}, {"dictionary_entries": 3, "dictionary_heads": 1}]
@@ -42,7 +42,7 @@ def test_a_slice_sees_the_first_slices_alone(options):
         want, added = predicted(turn, y_hat)
         own = context.turns[turn].channels
         assert want.shape[1] == len(own) * (2 if context.gives_scales else 1)
-        assert added.shape[1] == len(own) and added.abs().max() <= RESIDUAL_LIMIT
+        assert added.shape[1] == len(own) and added.abs().max() <= LARGEST_RESIDUAL
         for channel in range(9):
             changed = y_hat.clone()
             changed[:, channel] = other[:, channel]
