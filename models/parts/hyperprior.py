@@ -22,8 +22,8 @@ from nacre.models.parts.priors import ScaleIntegers, TrainingPrior
 from nacre.models.parts.rows import Rows, rows_by_scale
 from nacre.models.parts.scales import ScaleNet, ScaleShape
 
-STRIDE = 16  # pixels a side for one position of y
-HYPER_STRIDE = 4  # positions of y a side for one of z
+STRIDE = 16  # pixels a side for one position of y, in most families
+HYPER_STRIDE = 4  # positions of y a side for one of z, in most families
 MOST_TABLES = 256  # of z: a row number is one byte
 # High-rate theory: the best step is sqrt(18 / (lambda ln 2)) on the 0..255 scale. With lambda from
 # 0.0012 to 1.09 it is 0.1 of the unit range midway, and 30 times finer at the top than at the bottom.
@@ -44,7 +44,9 @@ class HyperpriorConfig:
 
 
 class HyperpriorNetwork(Network):
-    """z at stride 64 is coded in one turn, y at stride 16 in the turns of its context.
+    """z is coded in one turn, y in the turns of its context: at strides 64 and 16, unless said otherwise.
+
+    The stride of y is that of the reach.
 
     Rows of y come from a scale network that sees integers alone (scales.py); the context gives means. With
     `float_scales` the context gives both, as published; such a network is trained for comparison and is
@@ -61,13 +63,15 @@ class HyperpriorNetwork(Network):
         hyper_synthesis: nn.Module,  # back, to features (B, F, h, w)
         means: Context,
         beside: int = 0,  # channels that `beside` gives
+        hyper_stride: int = HYPER_STRIDE,
     ) -> None:
         super().__init__()
         self.config = self._sizes = config
         self.reach = reach
+        self.hyper_stride = hyper_stride
         self.planes = {
-            "z": Plane(config.hyper, STRIDE * HYPER_STRIDE),
-            "y": Plane(config.latent, STRIDE),
+            "z": Plane(config.hyper, reach.stride * hyper_stride),
+            "y": Plane(config.latent, reach.stride),
         }
         # z shares the first layer: a picture can be made of it alone.
         self.schedule = (whole("z", config.hyper), *means.turns)
@@ -75,12 +79,12 @@ class HyperpriorNetwork(Network):
         self.hyper_analysis, self.hyper_synthesis = hyper_analysis, hyper_synthesis
         self.hyper_scale = ChannelScales(config.hyper, config.knots)
         self.means = means
-        shape = ScaleShape.of(means.turns, config.hyper, config.scale_width, beside)
+        shape = ScaleShape.of(means.turns, config.hyper, config.scale_width, beside, hyper_stride)
         self.scales = None if means.gives_scales else ScaleNet(shape)
 
     def complete(self, planes: Planes, t: Tensor) -> Planes:
         y = planes["y"]
-        padding = (0, -y.shape[3] % HYPER_STRIDE, 0, -y.shape[2] % HYPER_STRIDE)
+        padding = (0, -y.shape[3] % self.hyper_stride, 0, -y.shape[2] % self.hyper_stride)
         z = self.hyper_analysis(F.pad(y, padding, mode="replicate") if any(padding) else y)
         return {"z": z.float(), "y": y}
 

@@ -42,13 +42,17 @@ class ScaleShape:
     inputs: tuple[int, ...]  # the first so many channels of y may have symbols before the turn
     outputs: tuple[int, ...]  # channels of the turn
     beside: int = 0  # channels of magnitudes that are known before the first turn
+    factor: int = 4  # positions of y a side for one of z, even
 
     @classmethod
-    def of(cls, turns: Schedule, hyper: int, width: int, beside: int = 0) -> ScaleShape:
+    def of(
+        cls, turns: Schedule, hyper: int, width: int, beside: int = 0, factor: int = 4
+    ) -> ScaleShape:
         """For the turns of y in their order."""
         stops = [0, *(turn.channels.stop for turn in turns)]
         inputs = tuple(max(stops[: k + 1]) for k in range(len(turns)))
-        return cls(hyper, width, inputs, tuple(len(turn.channels) for turn in turns), beside)
+        outputs = tuple(len(turn.channels) for turn in turns)
+        return cls(hyper, width, inputs, outputs, beside, factor)
 
     @property
     def turns(self) -> range:
@@ -61,7 +65,8 @@ class ScaleNet(nn.Module):
     def __init__(self, shape: ScaleShape) -> None:
         super().__init__()
         self.shape, width = shape, shape.width
-        self.up1, self.mix, self.up2 = Up(shape.hyper, width), depthwise(width), Up(width, width)
+        self.up1 = Up(shape.hyper, width, shape.factor // 2)
+        self.mix, self.up2 = depthwise(width), Up(width, width)
         self.step_enter = nn.ModuleList(
             [pointwise(width + n + shape.beside, width) for n in shape.inputs]
         )
@@ -69,7 +74,7 @@ class ScaleNet(nn.Module):
         self.step_leave = nn.ModuleList([pointwise(width, n) for n in shape.outputs])
 
     def hyper(self, z_hat: Tensor) -> Tensor:
-        """z_hat (B, Z, h, w), integers, to features (B, width, 4h, 4w)."""
+        """z_hat (B, Z, h, w), integers, to features (B, width, factor * h, factor * w)."""
         z = z_hat.clamp(-MAX_HYPER, MAX_HYPER)
         return F.relu(self.up2(F.relu(self.mix(F.relu(self.up1(z))))))
 
@@ -103,9 +108,9 @@ class IntegerScales:
     layers: Mapping[str, IntegerLayer]
 
     def hyper(self, z_hat: Tensor) -> Tensor:
-        """z_hat (Z, h, w) to features (width, 4h, 4w); integers in float64."""
+        """z_hat (Z, h, w) to features (width, factor * h, factor * w); integers in float64."""
         z = z_hat.double().clamp(-MAX_HYPER, MAX_HYPER)
-        x = F.pixel_shuffle(self.layers["up1"](z), 2)
+        x = F.pixel_shuffle(self.layers["up1"](z), self.shape.factor // 2)
         return F.pixel_shuffle(self.layers["up2"](self.layers["mix"](x)), 2)
 
     def rows(
@@ -136,7 +141,7 @@ class IntegerScales:
         """Raises WeightsError unless the layers are those of the shape."""
         shape = self.shape
         wanted = {
-            "up1": (4 * shape.width, shape.hyper),
+            "up1": ((shape.factor // 2) ** 2 * shape.width, shape.hyper),
             "mix": (shape.width, 9),
             "up2": (4 * shape.width, shape.width),
         }

@@ -1,0 +1,158 @@
+"""Wavelet packets by lifting: critically sampled, in any number of dimensions, with perfect reconstruction.
+
+At every level each channel becomes a low and a high band along each axis, and all of them are split again. A
+side must be a multiple of 2**levels. Borders: a lifting step repeats the last sample of the band that it reads,
+which mirrors the signal at its first and its last sample (whole-sample symmetry, as JPEG 2000 does) at every
+level. Filters have unit gain in the sense of an orthonormal transform: a constant of 1 gives 2**(levels / 2)
+for each axis.
+
+Sources: Daubechies and Sweldens, "Factoring wavelet transforms into lifting steps", 1998; wavelet packets as a
+transform of learned codecs, WaLLoC, arXiv:2412.09405. Differs from WaLLoC: borders are mirrored, not periodic,
+so that a picture may be computed in blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Lifting:
+    """The lifting steps of a pair of filters.
+
+    Steps change the high and the low band in turns, the high band first: each adds a weighted sum of two
+    samples of the other band, the one at the same place and its neighbour on the side of the pair.
+    """
+
+    steps: tuple[
+        tuple[float, float], ...
+    ]  # weights of the sample at the same place, and of its neighbour
+    scale: float  # of the low band; the high band is divided by it
+
+    @property
+    def halo(self) -> int:
+        """Positions at any level that analysis and synthesis look beyond a position, at most."""
+        return sum(neighbour != 0 for _, neighbour in self.steps)
+
+
+def _symmetric(*weights: float) -> tuple[tuple[float, float], ...]:
+    return tuple((weight, weight) for weight in weights)
+
+
+WAVELETS = {
+    "9/7": Lifting(
+        _symmetric(
+            -1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971
+        ),
+        1.149604398860241,
+    ),
+    "5/3": Lifting(_symmetric(-0.5, 0.25), 2**0.5),
+    "haar": Lifting(((-1.0, 0.0), (0.5, 0.0)), 2**0.5),
+}  # fmt: skip
+
+
+def analysis(x: Tensor, wavelet: str, levels: int) -> Tensor:
+    """x (B, C, *sides) to (B, C * 2**(levels * axes), *sides / 2**levels).
+
+    The bands of a channel stand together: those of the first axis outside, of the last axis inside, and of an
+    axis by the path through the levels, low before high, the first level outside.
+    """
+    batch, channels, *sides = x.shape
+    lifting, factor = WAVELETS[wavelet], 2**levels
+    _check(sides, factor)
+    v = x.reshape(batch * channels, *sides)
+    for side in sides:  # the first axis is split and becomes the last
+        v = v.reshape(v.shape[0], side, -1)
+        for _ in range(levels):
+            v = torch.stack(_split(v, lifting), 1).flatten(0, 1)
+        v = v.transpose(1, 2)
+    bands = factor ** len(sides)
+    return v.reshape(batch, channels * bands, *(side // factor for side in sides))
+
+
+def synthesis(coefficients: Tensor, wavelet: str, levels: int) -> Tensor:
+    """Undo `analysis`."""
+    batch, channels, *sides = coefficients.shape
+    lifting, factor = WAVELETS[wavelet], 2**levels
+    channels //= factor ** len(sides)
+    v = coefficients.flatten(0, 1)
+    for side in reversed(sides):  # the last axis becomes the first and is put together
+        v = v.reshape(v.shape[0], -1, side).transpose(1, 2)
+        for _ in range(levels):
+            low, high = v.unflatten(0, (-1, 2)).unbind(1)
+            v = _merge(low, high, lifting)
+    return v.reshape(batch, channels, *(side * factor for side in sides))
+
+
+def _split(v: Tensor, lifting: Lifting) -> tuple[Tensor, Tensor]:
+    """v (A, N, R) to its low and high band, (A, N / 2, R) each."""
+    bands = [v[:, 0::2], v[:, 1::2]]
+    for step, weights in enumerate(lifting.steps):
+        changed = 1 - step % 2
+        bands[changed] = bands[changed] + _weighted(bands[1 - changed], *weights, changed == 1)
+    return bands[0] * lifting.scale, bands[1] / lifting.scale
+
+
+def _merge(low: Tensor, high: Tensor, lifting: Lifting) -> Tensor:
+    """Undo `_split`."""
+    bands = [low / lifting.scale, high * lifting.scale]
+    for step, weights in reversed(list(enumerate(lifting.steps))):
+        changed = 1 - step % 2
+        bands[changed] = bands[changed] - _weighted(bands[1 - changed], *weights, changed == 1)
+    return torch.stack(bands, 2).flatten(1, 2)
+
+
+def _weighted(band: Tensor, own: float, neighbour: float, is_next: bool) -> Tensor:
+    """The sum of a lifting step; the neighbour is the sample behind, or the one before."""
+    if neighbour == 0:
+        return own * band
+    beside = [band[:, 1:], band[:, -1:]] if is_next else [band[:, :1], band[:, :-1]]
+    return torch.add(own * band, torch.cat(beside, 1), alpha=neighbour)
+
+
+def _check(sides: list[int], factor: int) -> None:
+    if any(side % factor or not side for side in sides):
+        raise ValueError(f"sides {sides} are no multiples of {factor}")
+
+
+@dataclass(frozen=True)
+class AxisMatrices:
+    """`analysis` along one axis as matrices: of the positions at its start, of all others, and at its end."""
+
+    first: Tensor  # (edge, bands, window): position, band, sample from the start of the axis
+    middle: Tensor  # (bands, K): sample from `before` samples before the position on
+    last: Tensor  # (edge, bands, window): the last `edge` positions; the last `window` samples
+    before: int
+
+    @property
+    def edge(self) -> int:
+        """Positions at each end that see the border; 0 where none does."""
+        return self.first.shape[0]
+
+    @property
+    def window(self) -> int:
+        return self.first.shape[2]
+
+
+@lru_cache
+def axis_matrices(wavelet: str, levels: int) -> AxisMatrices:
+    """On the CPU in float32."""
+    factor, edge = 2**levels, WAVELETS[wavelet].halo
+    positions = 2 * edge + 1
+    with torch.inference_mode(False), torch.no_grad():
+        unit = torch.eye(positions * factor, dtype=torch.float64, device="cpu")
+        found = analysis(unit[:, None], wavelet, levels).permute(2, 1, 0).float()
+        window = 2 * edge * factor
+        middle = found[edge]
+        seen = middle.any(0).nonzero()
+        start, end = int(seen.min()), int(seen.max()) + 1
+        return AxisMatrices(
+            found[:edge, :, :window].contiguous(),
+            middle[:, start:end].contiguous(),
+            found[positions - edge :, :, positions * factor - window :].contiguous(),
+            edge * factor - start,
+        )
