@@ -36,7 +36,9 @@ class TaskCheckpoint:
     network: TaskClassifier
     classes: tuple[str, ...]  # names, in the order of the logits
     side: int  # pixels a side of the pictures that it was trained on
-    reads: str = PIXELS  # (B, 3, side, side) in [0, 1], or LATENTS: (B, C, h, w) times their step sizes
+    reads: str = (
+        PIXELS  # (B, 3, side, side) in [0, 1], or LATENTS: (B, C, h, w) times their step sizes
+    )
     model: str = ""  # of the latents: the id of its weights in hexadecimal, where it is known
     plane: str = ""  # of the latents
     id: str = field(default="", compare=False)  # start of the SHA-256 of the file; "" before saving
@@ -44,9 +46,7 @@ class TaskCheckpoint:
     def __post_init__(self) -> None:
         """Raises ValueError."""
         if len(self.classes) != self.network.config.classes:
-            raise ValueError(
-                f"{len(self.classes)} names for {self.network.config.classes} classes"
-            )
+            raise ValueError(f"{len(self.classes)} names for {self.network.config.classes} classes")
         if self.reads not in (PIXELS, LATENTS) or self.side < 1:
             raise ValueError(f"reads {self.reads!r}, side {self.side}")
 
@@ -60,7 +60,9 @@ class TaskCheckpoint:
             "model": self.model,
             "plane": self.plane,
         }
-        state = {k: v.detach().float().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        state = {
+            k: v.detach().float().cpu().contiguous() for k, v in self.network.state_dict().items()
+        }
         data: bytes = save(state, {KEY: json.dumps(facts, sort_keys=True)})
         return data
 
@@ -100,7 +102,7 @@ class TaskCheckpoint:
 
     @torch.inference_mode()
     def recognise(self, image: Image.Image) -> str:
-        """The class of a picture, scaled and cut as in training. Raises UsageError for one that reads latents."""
+        """The class of a picture, scaled and cut as in training. Raises UsageError where latents are read."""
         if self.reads != PIXELS:
             raise UsageError(f"the classifier reads {self.reads}, not {PIXELS}")
         return self.classes[int(self.network(self.pixels(image)[None]).argmax())]

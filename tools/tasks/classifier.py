@@ -73,6 +73,7 @@ class PreactivatedBlock(nn.Module):
             normalised(channels), nn.GELU(), nn.Conv2d(channels, channels, 3, padding=1),
         )  # fmt: skip
         last = self.body[-1]
+        assert isinstance(last, nn.Conv2d) and last.bias is not None
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
 

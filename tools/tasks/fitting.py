@@ -45,7 +45,10 @@ def augmented(x: Tensor, how: Fitting, rng: torch.Generator) -> Tensor:
         padded = F.pad(x, [how.shift] * 4, mode="replicate")
         moves = torch.randint(0, 2 * how.shift + 1, (len(x), 2), generator=rng).tolist()
         x = torch.stack(
-            [one[:, i : i + height, j : j + width] for one, (i, j) in zip(padded, moves, strict=True)]
+            [
+                one[:, i : i + height, j : j + width]
+                for one, (i, j) in zip(padded, moves, strict=True)
+            ]
         )
     return x
 

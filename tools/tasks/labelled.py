@@ -1,4 +1,4 @@
-"""Pictures with labels from folders: FOLDER/CLASS/picture, or FOLDER/train and FOLDER/test with classes in them."""
+"""Pictures with labels from folders: FOLDER/CLASS/PICTURE, or such folders in FOLDER/train and FOLDER/test."""
 
 from __future__ import annotations
 

@@ -3,10 +3,10 @@
     python -m nacre.tools.studies.learning FOLDER --json docs/results/learning.json
     python -m nacre.tools.studies.learning FOLDER --models nacre my.safetensors --qualities 20 50 --seeds 3
 
-FOLDER has train/ and test/ with a sub-folder for each class, or the classes alone, which are then split. Three
-parts: a classifier on each way to store the pictures; the classifier of pixels on pictures of other codecs with as many
-bytes; pictures of twice the sides, from latents and from pixels with as many bytes. --save keeps the classifier of pixels
-as a task checkpoint.
+FOLDER has train/ and test/ with a sub-folder for each class, or the classes alone, which are then split.
+Parts: a classifier on each way to store the pictures; the classifier of pixels on pictures of other codecs
+with as many bytes; pictures of twice the sides, from latents and from pixels with as many bytes. --save keeps
+the classifier of pixels as a task checkpoint.
 """
 
 from __future__ import annotations
@@ -140,9 +140,9 @@ def classify(
     if args.save is not None:
         TaskCheckpoint(networks[0], data.classes, args.side).save(args.save)
     for side in args.small:
-        small = [shrunk(part, side) for part in (data.train, data.test)]
+        train, test = shrunk(data.train, side), shrunk(data.test, side)
         stored = as_pixels(
-            f"pixels, {side} x {side}, lossless WebP", *small, "WebP", lossless=True
+            f"pixels, {side} x {side}, lossless WebP", train, test, "WebP", lossless=True
         )
         note(stored.name, comparison.learn(stored)[0])
     for k, stored in enumerate(latents):
@@ -170,7 +170,7 @@ def classify(
 def restore(args: Namespace, data: LabelledPixels) -> Figures:
     """Pictures of twice the sides from stored ones, by model and quality."""
     half = args.side // 2
-    small = [shrunk(part, half) for part in (data.train, data.test)]
+    small = shrunk(data.train, half), shrunk(data.test, half)
     how = Fitting(args.epochs, args.batch, args.rate)
     positions = half // STRIDE
     found: Figures = {}
@@ -186,10 +186,19 @@ def restore(args: Namespace, data: LabelledPixels) -> Figures:
         learned = restored(stored.train, data.train, stored.test, how, positions)
         note(stored.name, stored.bytes, *learned)
         decoded = decoded_latents(model, quality, args.work / "half")
-        note(f"{Path(model).stem} decoded, bicubic", stored.bytes, bicubic(as_input(decoded), args.side), 0)
+        note(
+            f"{Path(model).stem} decoded, bicubic",
+            stored.bytes,
+            bicubic(as_input(decoded), args.side),
+            0,
+        )
         at = quality_for(webp, small[1], stored.bytes)
         train, (size, test) = through(webp, at, small[0])[1], through(webp, at, small[1])
-        note(f"pixels, WebP of quality {at}", size, *restored(train, data.train, test, how, positions))
+        note(
+            f"pixels, WebP of quality {at}",
+            size,
+            *restored(train, data.train, test, how, positions),
+        )
         note(f"WebP of quality {at}, bicubic", size, bicubic(as_input(test), args.side), 0)
     return found
 
@@ -214,7 +223,8 @@ def table(figures: Figures) -> str:
         ]
         for name, row in figures["classifiers"].items()
     ]  # fmt: skip
-    head = ["stored as", "bytes a picture", "input", "accuracy, %", "samples read a second", "from the cache", "s an epoch"]  # fmt: skip
+    head = ["stored as", "bytes a picture", "input", "accuracy, %"]
+    head += ["samples read a second", "from the cache", "s an epoch"]
     first = study.markdown(head, rows)
     rows = [
         [name, "" if row["bytes"] is None else f"{row['bytes']:,.0f}", percent(row["accuracy"])]
@@ -235,20 +245,38 @@ def table(figures: Figures) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = study.parser(__doc__, table)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="labelled pictures")
-    parser.add_argument("--models", nargs="+", default=["nacre"], metavar="M", help="names or weights files")
-    parser.add_argument("--qualities", nargs="+", type=int, default=[30], metavar="Q", help="of the latents")
-    parser.add_argument("--side", type=int, default=256, help="pixels of the full size (default: 256)")
-    parser.add_argument("--small", nargs="*", type=int, metavar="SIDE", help="smaller sizes (default: SIDE/16, SIDE/4)")
+    parser.add_argument(
+        "--models", nargs="+", default=["nacre"], metavar="M", help="names or weights files"
+    )
+    parser.add_argument(
+        "--qualities", nargs="+", type=int, default=[30], metavar="Q", help="of the latents"
+    )
+    parser.add_argument(
+        "--side", type=int, default=256, help="pixels of the full size (default: 256)"
+    )
+    parser.add_argument(
+        "--small",
+        nargs="*",
+        type=int,
+        metavar="SIDE",
+        help="smaller sizes (default: SIDE/16, SIDE/4)",
+    )
     parser.add_argument("--seeds", type=int, default=3, help="networks of each way (default: 3)")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3, help="largest learning rate")
     parser.add_argument("--width", type=int, default=48, help="channels of the first stage")
-    parser.add_argument("--shift", type=int, default=1, help="positions that samples are moved by, at most")
+    parser.add_argument(
+        "--shift", type=int, default=1, help="positions that samples are moved by, at most"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="pictures of each class, at most")
     parser.add_argument("--work", type=Path, metavar="FOLDER", help="keep packed latents there")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="write the classifier of pixels there")
-    parser.add_argument("-j", "--jobs", type=int, default=1, help="processes that pack (default: 1)")
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="write the classifier of pixels there"
+    )
+    parser.add_argument(
+        "-j", "--jobs", type=int, default=1, help="processes that pack (default: 1)"
+    )
     parser.add_argument("--no-restoring", action="store_true", help="leave the third part out")  # fmt: skip
     args = parser.parse_args(argv)
     if args.small is None:

@@ -1,4 +1,4 @@
-"""The second task: pictures of twice the sides, from stored latents and from stored pixels of the same bytes."""
+"""Pictures of twice the sides, from stored latents and from stored pixels of the same bytes."""
 
 from __future__ import annotations
 
