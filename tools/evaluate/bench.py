@@ -12,6 +12,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from nacre.entropy.errors import ImageError, UsageError
@@ -26,6 +27,7 @@ from nacre.tools.evaluate.results import (
     Machine,
     PictureFacts,
     Row,
+    Seen,
     read_evaluation,
 )
 from nacre.tools.evaluate.store import SUFFIX, Setup, Store
@@ -206,11 +208,11 @@ class _Measuring:
         """Return the row with its accuracy; None where this run's classifier has not seen the picture."""
         task = self.found.task
         if task is None:
-            return replace(row, accuracy=None)
-        if row.task != task.id:
+            return replace(row, seen=UNSET)
+        if not isinstance(row.seen, Seen) or row.seen.task != task.id:
             return None
-        is_right = row.prediction == self.found.pictures[row.picture].label
-        return replace(row, accuracy=float(is_right))
+        is_right = row.seen.prediction == self.found.pictures[row.picture].label
+        return replace(row, seen=replace(row.seen, is_right=is_right))
 
     def _tasks(self, qualities: Sequence[float]) -> list[Task]:
         """Return a task for each picture that lacks a row; of equal pictures, the first alone."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, overload
 
 import numpy as np
+from msgspec import UNSET
 from PIL import Image
 
 from nacre.entropy.errors import ImageError, NacreError
@@ -21,7 +22,7 @@ from nacre.tools.evaluate import metrics
 from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, Stages, pixels_alone
 from nacre.tools.evaluate.codecs.registry import create
 from nacre.tools.evaluate.memory import PeakMemory, largest
-from nacre.tools.evaluate.results import Failure, Row
+from nacre.tools.evaluate.results import Failure, Row, Seen
 
 if TYPE_CHECKING:
     from nacre.tools.tasks.checkpoint import TaskCheckpoint
@@ -142,8 +143,7 @@ def measure(codec: Codec, image: Image.Image, task: Task, quality: float) -> Row
         decode_entropy_seconds=rounded(decode.entropy) if timed else None,
         peak_memory_mib=None if peak is None or not timed else round(peak, 1),
         sha256=hashlib.sha256(data).hexdigest()[:DIGEST],
-        task=classifier.id if classifier else "",
-        prediction=classifier.recognise(decoded) if classifier else "",
+        seen=Seen(classifier.id, classifier.recognise(decoded)) if classifier else UNSET,
     )
 
 

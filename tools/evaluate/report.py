@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.bdrate import Delta
 from nacre.tools.evaluate.plot import Axes, Series, draw, sample
-from nacre.tools.evaluate.results import Evaluation, Row
+from nacre.tools.evaluate.results import Evaluation, Row, Seen
 from nacre.tools.evaluate.side_by_side import SideBySide, compare
 from nacre.tools.evaluate.summary import Line, lines, matrix, spreads
 from nacre.tools.streams import write_output
@@ -238,8 +238,14 @@ def _cells(row: Row, timed: bool, has_task: bool) -> list[str]:
         cells += [_number(value, ".3f") for value in (row.encode_seconds, row.decode_seconds)]
         cells.append(_number(row.peak_memory_mib, ".0f"))
     if has_task:
-        cells.append(row.prediction if row.accuracy else f"{row.prediction} (wrong)")
+        cells.append(_recognised(row))
     return cells
+
+
+def _recognised(row: Row) -> str:
+    if not isinstance(row.seen, Seen):
+        return ""
+    return row.seen.prediction if row.seen.is_right else f"{row.seen.prediction} (wrong)"
 
 
 def _number(value: float | None, form: str) -> str:

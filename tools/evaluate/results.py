@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from nacre.entropy.errors import UsageError
 from nacre.tools.streams import write_output
@@ -22,6 +22,14 @@ MEANS = (  # columns of a row whose means make the curves
 
 AboveZero = Annotated[float, Meta(gt=0)]
 Seconds = Annotated[float, Meta(ge=0)]
+
+
+class Seen(Struct, frozen=True):
+    """What a classifier makes of a decoded picture."""
+
+    task: str  # id of the task checkpoint
+    prediction: str  # the class that it named
+    is_right: bool | None = None  # whether that is the label; None before labels are known
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -43,9 +51,13 @@ class Row(Struct, frozen=True, kw_only=True):
     decode_entropy_seconds: Seconds | None = None
     peak_memory_mib: AboveZero | None = None  # largest resident size of a process that took part
     sha256: str = ""  # of the file, the first 16 hexadecimal digits
-    task: str = ""  # id of the task checkpoint that saw the decoded picture; empty without --task
-    prediction: str = ""  # the class that it named
-    accuracy: float | None = None  # 1 where that is the label of the picture, else 0
+    seen: Seen | UnsetType = UNSET  # not there without --task
+
+    @property
+    def accuracy(self) -> float | None:
+        """1 where the classifier named the label of the picture, else 0; None without --task."""
+        is_right = self.seen.is_right if isinstance(self.seen, Seen) else None
+        return None if is_right is None else float(is_right)
 
 
 class Failure(Struct, frozen=True):

@@ -59,7 +59,9 @@ def test_accuracy_is_that_of_the_classifier_on_what_is_decoded(measured):
     assert len(found.pictures) == 12
     assert all(facts.label == name.split("/")[0] for name, facts in found.pictures.items())
     means = found.codecs[0].means()
-    right = [row for row in found.codecs[0].rows if row.prediction == row.picture.split("/")[0]]
+    right = [
+        row for row in found.codecs[0].rows if row.seen.prediction == row.picture.split("/")[0]
+    ]
     assert sum(means["accuracy"]) == pytest.approx(len(right) / 12)
     assert found.task.accuracy > 0.9 and means["accuracy"][-1] == found.task.accuracy
     assert any("originals are recognised" in line for line in said)

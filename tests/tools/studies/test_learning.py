@@ -28,7 +28,7 @@ def test_the_docs_have_the_figures_that_were_measured(results):
 def test_every_part_is_measured(figures, coloured, tiny, tmp_path):
     found = figures(
         learning, str(coloured), "--models", str(tiny), "--side", "64", "--small", "8",
-        "--seeds", "2", "--epochs", "1", "--width", "16", "--limit", "2",
+        "--seeds", "2", "--epochs", "1", "--restoring-epochs", "1", "--width", "16", "--limit", "2",
         "--save", str(tmp_path / "task.safetensors"),
     )  # fmt: skip
     rows = found["classifiers"]

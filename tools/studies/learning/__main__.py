@@ -39,7 +39,7 @@ from nacre.tools.studies.study import Figures
 from nacre.tools.tasks.checkpoint import TaskCheckpoint
 from nacre.tools.tasks.classifier import ClassifierConfig, TaskClassifier
 from nacre.tools.tasks.fitting import Fitting, accuracy, as_input, fit
-from nacre.tools.tasks.labelled import train_and_test
+from nacre.tools.tasks.labelled import LabelledFiles, train_and_test
 
 STRIDE = 16  # pixels of the full size a side for one position of a classifier
 JPEG_QUALITY = 75  # of the pixels of full size
@@ -63,10 +63,16 @@ class LabelledPixels:
         return self.train.shape[-1] // STRIDE
 
 
+def files_of(args: Namespace) -> tuple[LabelledFiles, LabelledFiles]:
+    """For training and for tests."""
+    train, test = train_and_test(args.folder)
+    return train.limited(args.limit), test.limited(args.limit)
+
+
 def read_pixels(args: Namespace) -> LabelledPixels:
     if args.side % (2 * STRIDE):
         raise UsageError(f"--side {args.side}: a multiple of {2 * STRIDE} wanted")
-    train, test = (part.limited(args.limit) for part in train_and_test(args.folder))
+    train, test = files_of(args)
     return LabelledPixels(
         train.pixels(args.side),
         test.pixels(args.side),
@@ -134,9 +140,9 @@ def classify(
         print(f"{name}: {percent(row['accuracy'])}, {row['epoch_seconds']:.1f} s", flush=True)
 
     full = as_pixels(FULL, data.train, data.test, "JPEG", quality=JPEG_QUALITY)
-    row, networks = comparison.learn(full, "steps")
-    note(f"{FULL}, strided convolutions", row)
-    note(f"{FULL}, one layer", comparison.learn(full)[0])
+    row, networks = comparison.learn(full)
+    note(FULL, row)
+    note(f"{FULL}, strided convolutions", comparison.learn(full, "steps")[0])
     if args.save is not None:
         TaskCheckpoint(networks[0], data.classes, args.side).save(args.save)
     for side in args.small:
@@ -167,39 +173,30 @@ def classify(
             rate[f"{codec.label}, {at}"] = {"bytes": size, "accuracy": right, "like": stored.name}
 
 
-def restore(args: Namespace, data: LabelledPixels) -> Figures:
-    """Pictures of twice the sides from stored ones, by model and quality."""
-    half = args.side // 2
-    small = shrunk(data.train, half), shrunk(data.test, half)
-    how = Fitting(args.epochs, args.batch, args.rate)
-    positions = half // STRIDE
+def restore(args: Namespace, data: LabelledPixels, stored: StoredSet) -> Figures:
+    """Pictures of twice the sides, from the latents of the first model and quality."""
+    side = 2 * args.side
+    train, test = (part.pixels(side) for part in files_of(args))
+    how = Fitting(args.restoring_epochs, args.batch, args.rate)
     found: Figures = {}
 
     def note(name: str, size: float, pictures: Tensor, parameters: int) -> None:
-        row = {**distortion(pictures, data.test), "bytes": size, "parameters": parameters}
+        row = {**distortion(pictures, test), "bytes": size, "parameters": parameters}
         found[name] = row
         print(f"twice the sides, {name}: {row['psnr_db']:.2f} dB", flush=True)
 
+    def learned(known: Tensor, known_test: Tensor) -> tuple[Tensor, int]:
+        return restored(known, train, known_test, how, data.positions)
+
+    model, quality = pairs(args)[0]
     webp = create("webp")
-    for model, quality in pairs(args)[:1]:
-        stored = as_latents(model, quality, *small, args.work / "half", args.jobs)
-        learned = restored(stored.train, data.train, stored.test, how, positions)
-        note(stored.name, stored.bytes, *learned)
-        decoded = decoded_latents(model, quality, args.work / "half")
-        note(
-            f"{Path(model).stem} decoded, bicubic",
-            stored.bytes,
-            bicubic(as_input(decoded), args.side),
-            0,
-        )
-        at = quality_for(webp, small[1], stored.bytes)
-        train, (size, test) = through(webp, at, small[0])[1], through(webp, at, small[1])
-        note(
-            f"pixels, WebP of quality {at}",
-            size,
-            *restored(train, data.train, test, how, positions),
-        )
-        note(f"WebP of quality {at}, bicubic", size, bicubic(as_input(test), args.side), 0)
+    note(stored.name, stored.bytes, *learned(stored.train, stored.test))
+    decoded = decoded_latents(model, quality, args.work)
+    note(f"{Path(model).stem} decoded, bicubic", stored.bytes, bicubic(as_input(decoded), side), 0)
+    at = quality_for(webp, data.test, stored.bytes)
+    size, small = through(webp, at, data.test)
+    note(f"pixels, WebP of quality {at}", size, *learned(through(webp, at, data.train)[1], small))
+    note(f"WebP of quality {at}, bicubic", size, bicubic(as_input(small), side), 0)
     return found
 
 
@@ -252,7 +249,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--qualities", nargs="+", type=int, default=[30], metavar="Q", help="of the latents"
     )
     parser.add_argument(
-        "--side", type=int, default=256, help="pixels of the full size (default: 256)"
+        "--side", type=int, default=128, help="pixels of the full size (default: 128)"
     )
     parser.add_argument(
         "--small",
@@ -262,7 +259,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="smaller sizes (default: SIDE/16, SIDE/4)",
     )
     parser.add_argument("--seeds", type=int, default=3, help="networks of each way (default: 3)")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=20, help="of the classifiers (default: 20)")
+    parser.add_argument(
+        "--restoring-epochs", type=int, default=20, help="of the last part (default: 20)"
+    )
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3, help="largest learning rate")
     parser.add_argument("--width", type=int, default=48, help="channels of the first stage")
@@ -296,7 +296,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ]
         classify(args, data, latents, figures)
         if not args.no_restoring:
-            figures["restored"] = restore(args, data)
+            figures["restored"] = restore(args, data, latents[0])
     study.write(args.json, figures)
     print(table(figures))
     return 0

@@ -14,7 +14,7 @@ from nacre.tools.studies.study import Figures
 from nacre.tools.tasks.classifier import ClassifierConfig, ResidualStage, entrance
 from nacre.tools.tasks.fitting import CLIP_NORM, Fitting, as_input, schedule
 
-WIDTH, BLOCKS = 96, 4
+WIDTH, BLOCKS = 128, 3
 
 
 class PictureRestorer(nn.Module):
@@ -55,7 +55,7 @@ def restored(
     network = PictureRestorer(
         inputs, side // positions, target.shape[-1] // positions, train.dtype == torch.uint8
     )
-    optimiser = torch.optim.AdamW(network.parameters(), how.learning_rate / 2)
+    optimiser = torch.optim.AdamW(network.parameters(), how.learning_rate)
     total = how.epochs * -(-len(train) // how.batch)
     step = 0
     for _ in range(how.epochs):
@@ -66,7 +66,7 @@ def restored(
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), CLIP_NORM)
             for group in optimiser.param_groups:
-                group["lr"] = how.learning_rate / 2 * schedule(step, total)
+                group["lr"] = how.learning_rate * schedule(step, total)
             optimiser.step()
             step += 1
     with torch.inference_mode():
