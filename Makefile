@@ -28,7 +28,7 @@ test-browser: .venv/ready
 
 test-compressai: .venv/ready .venv-compressai/ready
 	@NACRE_COMPRESSAI_PYTHON=.venv-compressai/bin/python $(BIN)/python -m pytest \
-		tests/tools/evaluate/codecs/test_compressai.py
+		tests/tools/evaluate/codecs/test_compressai.py tests/tools/test_import_compressai.py
 
 .venv-compressai/ready:
 	@$(PYTHON) -m venv .venv-compressai

@@ -127,6 +127,11 @@ class Encoder:
         self._analysis = strips.BlockAnalysis(self._run, picture.pixels)
 
     @property
+    def is_one_rate(self) -> bool:
+        """Whether all qualities give the same file."""
+        return self._run.network.is_one_rate
+
+    @property
     def pixels(self) -> strips.Pixels:
         """(H, W, 1 or 3) without transparency."""
         return self._picture.pixels

@@ -123,7 +123,8 @@ class BlockAnalysis:
         x, stride = samples(pixels, self._run.device), self._reach.stride
         x = x.expand(1, 3, *x.shape[2:])
         padding = (0, -x.shape[3] % stride, 0, -x.shape[2] % stride)
-        x = F.pad(x, padding, mode="replicate").contiguous(memory_format=torch.channels_last)
+        x = F.pad(x, padding, mode="replicate") if any(padding) else x  # it copies, even by nothing
+        x = x.contiguous(memory_format=torch.channels_last)
         with self._run.computing():
             return self._run.network.prepare(x)
 

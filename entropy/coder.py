@@ -20,7 +20,7 @@ ESCAPE_SIZE = 1 << ESCAPE_BITS
 ESCAPE_FREQUENCIES = np.full(ESCAPE_SIZE, TOTAL // ESCAPE_SIZE, np.int64)
 
 SymbolArray = NDArray[np.int32]
-TableRows = NDArray[np.uint8]
+TableRows = NDArray[np.uint8] | NDArray[np.int16]
 
 
 def _groups(rows: TableRows, tables: Tables) -> Iterator[tuple[int, NDArray[np.intp]]]:

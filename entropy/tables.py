@@ -18,7 +18,7 @@ from nacre.entropy.once import once
 PRECISION = 24  # bits; the frequencies of a table sum to 2**PRECISION
 TOTAL = 1 << PRECISION
 MAX_RADIUS = 255  # symbols beyond escape
-MAX_ROWS = 256  # a row number is one byte
+MAX_ROWS = 1024  # row numbers are bytes, or 16 bits where there are more than 256
 ESCAPE_BITS = 16  # plain, behind the escape
 MAX_SYMBOL = 32767  # magnitudes beyond are clamped by the encoder
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+from nacre.entropy.errors import WeightsError
 from nacre.models import family as families
 from nacre.models.family import Family, Network, Published
 from nacre.models.parts.unfilled import unfilled
@@ -42,10 +44,10 @@ def row(family: Family, published: Published) -> dict[str, Any]:
 
 
 def _shapes(family: Family, published: Published, floats: bool) -> Network:
-    """A network without numbers."""
+    """A network without numbers; of a family that has scales as published, on request with those."""
     values = dict(published.values)
-    config = family.configure(values)
-    if floats and hasattr(config, FLOATS):
-        config = family.configure({**values, FLOATS: True})
     with unfilled():
-        return family.build(config)
+        if floats and hasattr(family.configure(values), FLOATS):
+            with suppress(WeightsError):  # where its scales are integers in any case
+                return family.build(family.configure({**values, FLOATS: True}))
+        return family.build(family.configure(values))

@@ -119,6 +119,11 @@ class Network(nn.Module, ABC):
         """Better weights than random ones to train from, given crops x; none by default."""
         return None
 
+    @property
+    def is_one_rate(self) -> bool:
+        """Whether all qualities are the same: such a network was trained for one weight of errors."""
+        return float(self.lmbda(level(1))) == float(self.lmbda(level(QUALITIES)))
+
     def multiplications(self) -> dict[str, float]:
         """Thousands of multiply-accumulates for one pixel, of "encode", "decode" and "forward", the pass of
         training; empty if unknown."""

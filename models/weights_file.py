@@ -1,7 +1,7 @@
 """Weights on disk: one safetensors file that holds everything that coding with a model needs.
 
     __metadata__["nacre"]           JSON: {"name": ..., "family": ..., "config": {...}}
-    network.*                       parameters of the networks, float16
+    network.*                       parameters of the networks, float16; float32 of imported models
     tables.PLANE.radius             int32 (rows,)
     tables.PLANE.frequencies        int32, the tables of all coded rows one after the other
     tables.PLANE.coded_from         int32 (1,)
@@ -50,12 +50,15 @@ def integer_hash(arrays: Arrays) -> str:
 
 
 def pack(
-    network: Network, integers: Integers, tables: Mapping[str, Tables]
+    network: Network,
+    integers: Integers,
+    tables: Mapping[str, Tables],
+    kind: torch.dtype = torch.float16,
 ) -> dict[str, NDArray[Any]]:
-    """The arrays of a weights file."""
+    """The arrays of a weights file; `kind` is of the parameters of the networks."""
     arrays: dict[str, NDArray[Any]] = {}
     for key, value in network.state_dict().items():
-        arrays[NETWORK + key] = value.detach().to(torch.float16).contiguous().numpy()
+        arrays[NETWORK + key] = value.detach().to(kind).contiguous().numpy()
     arrays.update(integers.to_arrays())
     for plane, of_plane in tables.items():
         arrays[f"{TABLES}{plane}.radius"] = of_plane.radius.astype(np.int32)
@@ -71,6 +74,7 @@ def write_weights(
     network: Network,
     integers: Integers,
     tables: Mapping[str, Tables],
+    kind: torch.dtype = torch.float16,
 ) -> CodingModel:
     """Write a weights file, whole or not at all; returns the model as it reads from there."""
     described = {
@@ -78,7 +82,7 @@ def write_weights(
         "family": family,
         "config": families.config_values(network.config),
     }
-    data = save(pack(network, integers, tables), {KEY: json.dumps(described)})
+    data = save(pack(network, integers, tables, kind), {KEY: json.dumps(described)})
     model = unpack(data)  # a file that cannot be read is never written
     partial = path.with_name(path.name + ".part")
     partial.write_bytes(data)
@@ -182,7 +186,8 @@ def _prove_that_it_codes(model: CodingModel) -> None:
             raise WeightsError(
                 f"weights: means and rows of plane {plane} are not of shape {wanted}"
             )
-        if step.rows.dtype != torch.uint8 or int(step.rows.max()) >= model.tables[plane].rows:
+        is_row = step.rows.dtype in (torch.uint8, torch.int16)
+        if not is_row or int(step.rows.max()) >= model.tables[plane].rows:
             raise WeightsError(f"weights: a row of plane {plane} has no table")
         return torch.zeros_like(step.mean)
 

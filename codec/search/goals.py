@@ -133,6 +133,8 @@ def encode_to(
         effort = DEFAULT_EFFORT if time_budget is None else HIGHEST_EFFORT
     check(MAX_QUALITY, effort)
     encoder = Encoder(image, **options)
+    if encoder.is_one_rate:
+        raise UsageError("the model has one rate: it cannot search a quality that reaches a goal")
     if size is not None or bpp is not None:
         goal = size_goal(encoder, size=size, bpp=bpp)
         try:

@@ -14,7 +14,7 @@ from torch import Tensor
 from nacre.entropy.errors import WeightsError
 from nacre.models.parts.blocks import QualityTable
 
-RowTable = NDArray[np.uint8]  # (qualities, C)
+RowTable = NDArray[np.uint8] | NDArray[np.uint16]  # (qualities, C); 16 bits where bytes do not do
 
 
 class ChannelScales(QualityTable):
@@ -26,8 +26,9 @@ class ChannelScales(QualityTable):
 
 
 def rows_of_channels(table: RowTable, quality: int, shape: torch.Size) -> Tensor:
-    """(1, C, h, w) uint8 rows of a plane at a quality of 1..; `shape` is the plane's."""
-    rows = torch.from_numpy(table[quality - 1])
+    """(1, C, h, w) rows of a plane at a quality of 1..; `shape` is the plane's. uint8, or int16 for 16 bits."""
+    row = table[quality - 1]
+    rows = torch.from_numpy(row if row.dtype == np.uint8 else row.astype(np.int16))
     return rows[None, :, None, None].expand(shape)
 
 
@@ -37,8 +38,9 @@ def read_row_table(
     """The array `tables.PLANE.rows` of a weights file. Raises WeightsError."""
     key = row_table_key(plane)
     found = arrays.get(key)
-    if found is None or found.dtype != np.uint8 or found.shape != (qualities, channels):
-        raise WeightsError(f"weights: {key} is not ({qualities}, {channels}) bytes")
+    is_table = found is not None and found.dtype in (np.uint8, np.uint16)
+    if found is None or not is_table or found.shape != (qualities, channels):
+        raise WeightsError(f"weights: {key} is not ({qualities}, {channels}) of uint8 or uint16")
     if int(found.max()) >= len(arrays[f"tables.{plane}.radius"]):
         raise WeightsError(f"weights: {key} names a row that has no table")
     return np.asarray(found)
@@ -51,7 +53,8 @@ def row_table_key(plane: str) -> str:
 def band_rows(qualities: int, channels: int, bands: int) -> RowTable:
     """Rows for which each channel has a table of its own in each of some bands of quality."""
     band = np.minimum(np.arange(qualities) * bands // max(qualities - 1, 1), bands - 1)
-    return (band[:, None] * channels + np.arange(channels)).astype(np.uint8)
+    rows = band[:, None] * channels + np.arange(channels)
+    return rows.astype(np.uint8) if bands * channels <= 256 else rows.astype(np.uint16)
 
 
 def band_scales(scales: ChannelScales, bands: int) -> tuple[float, ...]:

@@ -7,11 +7,11 @@ rounded up; sub-pixel and transposed convolutions multiply them.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from nacre.models.parts.bound import at_least
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -45,6 +45,21 @@ def transposed(
     )
 
 
+class PreciseConvolution(nn.Conv2d):
+    """A `convolution` that autocast leaves in float32: what gives y, which is in the hundreds."""
+
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1
+    ) -> None:
+        super().__init__(channels_in, channels_out, kernel, stride, padding=kernel // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.is_meta:  # shapes alone, which autocast does not know
+            return super().forward(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.to(self.weight.dtype))
+
+
 class SubPixel(nn.Sequential):
     """A convolution whose channels become blocks of pixels: (B, I, h, w) to (B, O, h * factor, w * factor).
 
@@ -59,26 +74,10 @@ class SubPixel(nn.Sequential):
         )
 
 
-class _LowerBound(torch.autograd.Function):
-    """max(x, bound), whose gradient also passes where a step of descent would raise x to the bound."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, bound: float) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.bound = bound
-        return x.clamp(min=bound)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        (x,) = ctx.saved_tensors
-        return gradient * ((x >= ctx.bound) | (gradient < 0)), None
-
-
 def _non_negative(parameter: Tensor, least: float) -> Tensor:
     """The value of a parameter of GDN, which is stored as sqrt(value + offset**2)."""
     pedestal = REPARAM_OFFSET**2
-    bounded: Tensor = _LowerBound.apply(parameter, (least + pedestal) ** 0.5)
-    return bounded.square() - pedestal
+    return at_least(parameter, (least + pedestal) ** 0.5).square() - pedestal
 
 
 class GDN(nn.Module):
@@ -235,8 +234,23 @@ class ConvolutionalAttention(nn.Module):
         return x + self.conv_a(x) * torch.sigmoid(self.conv_b(x))
 
 
+class StridedPointwise(nn.Conv2d):
+    """A 1x1 convolution at every so manieth position: (B, I, h, w) to (B, O, h / stride, w / stride).
+
+    Differs from a strided layer of torch: positions are taken first. With 3 or 4 channels in channels-last
+    order the gradient of the other writes past its memory on CPUs (torch 2.13).
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
+        super().__init__(channels_in, channels_out, 1)
+        self.every = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x[:, :, :: self.every, :: self.every])
+
+
 def _skip(channels_in: int, channels_out: int, stride: int = 1) -> nn.Module:
     """The way around a block: a 1x1 convolution where its output has another shape."""
     if stride == 1 and channels_in == channels_out:
         return nn.Identity()
-    return convolution(channels_in, channels_out, 1, stride)
+    return StridedPointwise(channels_in, channels_out, stride)

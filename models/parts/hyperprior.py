@@ -79,14 +79,22 @@ class HyperpriorNetwork(Network):
         self.hyper_analysis, self.hyper_synthesis = hyper_analysis, hyper_synthesis
         self.hyper_scale = ChannelScales(config.hyper, config.knots)
         self.means = means
-        shape = ScaleShape.of(means.turns, config.hyper, config.scale_width, beside, hyper_stride)
-        self.scales = None if means.gives_scales else ScaleNet(shape)
+        self.scales = None
+        if not means.gives_scales:
+            shape = ScaleShape.of(
+                means.turns, config.hyper, config.scale_width, beside, hyper_stride
+            )
+            self.scales = ScaleNet(shape)
 
     def complete(self, planes: Planes, t: Tensor) -> Planes:
         y = planes["y"]
         padding = (0, -y.shape[3] % self.hyper_stride, 0, -y.shape[2] % self.hyper_stride)
         z = self.hyper_analysis(F.pad(y, padding, mode="replicate") if any(padding) else y)
         return {"z": z.float(), "y": y}
+
+    def hyper_mean(self, z: Tensor) -> Tensor:
+        """The mean of z: a tensor of its shape."""
+        return torch.zeros_like(z)
 
     def beside(self, shape: torch.Size) -> Tensor | None:
         """(B, N, h, w) whole numbers that both sides know before the walk, for y of that shape."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +40,7 @@ class _Means:
 
     def mean(self, turn: int, known: Planes) -> Tensor:
         if turn == 0:
-            return torch.zeros_like(known["z"])
+            return self.network.hyper_mean(known["z"])
         features = self.known_features(known)
         found = self.network.means(turn - 1, features, known["y"], self._memory)
         if self.network.means.gives_scales:
@@ -128,11 +128,26 @@ class ExactPrior(_Means):
         return scales.rows(self._hyper, magnitudes, turn - 1, beside)[None]
 
 
+class ExactScales(Protocol):
+    """The rows of y in integers, on the CPU."""
+
+    def hyper(self, z_hat: Tensor) -> Tensor:
+        """What all turns share: symbols (Z, h, w) to (F, 4h, 4w)."""
+
+    def rows(
+        self, hyper: Tensor, magnitudes: Tensor, turn: int, beside: Tensor | None = None
+    ) -> Tensor:
+        """(C, h, w) uint8 rows of the turn's channels; magnitudes (M, h, w) are at most MAX_MAGNITUDE."""
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """For the weights file."""
+
+
 @dataclass(frozen=True)
 class ScaleIntegers:
-    """All integers of a model with a scale network, but its tables."""
+    """All integers of a model with a hyper-latent, but its tables."""
 
-    scales: IntegerScales
+    scales: ExactScales
     z_rows: RowTable
 
     def prior(self, network: HyperpriorNetwork, shapes: Shapes, quality: int) -> ExactPrior:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from nacre import codec
 from nacre.codec import tiles
+from nacre.codec.container import End, Stream
 from nacre.codec.encoder import Encoder
 from nacre.codec.run import Run
 from nacre.entropy.errors import CorruptStream, TruncatedStream, UnsupportedStream, UsageError
@@ -90,6 +93,14 @@ def test_damage_is_found_with_symbols_alone(data, tiny):
                 codec.latents(bytes(broken), only_symbols=only_symbols, model=tiny)
         with pytest.raises(TruncatedStream):
             codec.latents(data[:-30], only_symbols=only_symbols, model=tiny)
+
+
+def test_the_checksum_of_all_symbols_is_compared(data, tiny):
+    stream = Stream.from_bytes(data)
+    other = replace(stream, end=End(stream.end.checksum ^ 1)).to_bytes()
+    for only_symbols in (True, False):
+        with pytest.raises(CorruptStream, match="the checksum does not match"):
+            codec.latents(other, only_symbols=only_symbols, model=tiny)
 
 
 def test_files_without_a_latent_and_planes_without_a_name(data, tiny, noise):

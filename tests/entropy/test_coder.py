@@ -85,3 +85,19 @@ def test_code_of_another_length_is_noticed(change):
     decoder.pull(rows, TABLES)
     with pytest.raises(CorruptStream):
         decoder.finish()
+
+
+def test_rows_beyond_a_byte_select_their_own_tables():
+    """300 tables, each with one likely symbol of its own."""
+    count = 300
+    frequencies = [integer_frequencies(np.eye(22)[row % 21] + 1e-6) for row in range(count)]
+    tables = Tables(np.full(count, 10), np.concatenate(frequencies))
+    rows = np.random.default_rng(0).permutation(count).astype(np.int16)
+    symbols = (rows % 21 - 10).astype(np.int32)
+    encoder = SymbolEncoder()
+    encoder.push(symbols, rows, tables)
+    data = encoder.finish()
+    assert len(data) < 16
+    decoder = SymbolDecoder(data)
+    assert np.array_equal(decoder.pull(rows, tables), symbols)
+    decoder.finish()

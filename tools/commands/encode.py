@@ -153,7 +153,9 @@ def _options(args: Namespace) -> dict[str, Any]:
         _refuse_with_lossless(args)
         return {**options, "lossless": True}
     run = {"model": args.model, "device": args.device, "precision": args.precision}
-    Run.to_encode(run)
+    found = Run.to_encode(run)
+    if found.network.is_one_rate and args.quality is not None and not args.quiet:
+        batch.say(f"{found.model.name} has one rate: --quality changes nothing")
     if args.roi is not None and args.effort == 0:
         raise UsageError("--roi: a region of interest needs an effort of 1 or more")
     options |= {"model": args.model, "device": args.device, "precision": args.precision}

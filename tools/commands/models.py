@@ -6,24 +6,29 @@ nacre models --families
 nacre models add weights.safetensors
 nacre models add https://example.org/wavelet.safetensors --sha256 1a2b...
 nacre models remove wavelet
+nacre models import compressai:mbt2018-mean mbt2018-mean-4.pth.tar -o mbt2018-mean-4.safetensors
 
-Models are added to a folder of the user; the environment variable NACRE_MODELS names another folder.
+Models are added to a folder of the user; the environment variable NACRE_MODELS names another folder. An import
+writes a weights file from a checkpoint of CompressAI: bmshj2018-factorized, bmshj2018-hyperprior, mbt2018-mean.
 """
 
 from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from nacre.entropy.errors import UsageError
 from nacre.models import zoo
+
+MOST_LAMBDA = 1000
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "action",
         nargs="?",
-        choices=("list", "add", "remove"),
+        choices=("list", "add", "remove", "import"),
         default="list",
         help="what to do (default: list)",
     )
@@ -31,8 +36,23 @@ def add_arguments(parser: ArgumentParser) -> None:
         "source",
         nargs="?",
         metavar="FILE_OR_URL",
-        help="weights file to add, or the name of a model to remove",
+        help="weights file to add, the name of a model to remove, or compressai:ARCHITECTURE to import",
     )
+    parser.add_argument(
+        "checkpoint", nargs="?", type=Path, help="to import: a .pth or .pth.tar file"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="of an import: the .safetensors file"
+    )
+    parser.add_argument(
+        "--lambda", dest="lmbda", type=float, metavar="L",
+        help="of an import: bits per pixel for a squared level of error, as trained (default: estimated)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--pictures", type=Path, nargs="+", default=[], metavar="PATH",
+        help="of an import: to calibrate integers on, files or folders (default: a photograph, rendered pages)",
+    )  # fmt: skip
+    parser.add_argument("-f", "--force", action="store_true", help="overwrite outputs that exist")
     parser.add_argument(
         "--families", action="store_true", help="list the architectures that can be trained"
     )
@@ -48,10 +68,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    if (args.action == "list") == bool(args.source):
+    is_import = args.action == "import"
+    has_import_options = args.checkpoint or args.output or args.lmbda is not None or args.pictures
+    if (args.action == "list") == bool(args.source) or (has_import_options and not is_import):
         raise UsageError(
-            "wanted: nacre models, nacre models add FILE_OR_URL or nacre models remove NAME"
+            "wanted: nacre models, nacre models add FILE_OR_URL, nacre models remove NAME or "
+            "nacre models import compressai:ARCHITECTURE CHECKPOINT -o FILE"
         )
+    if is_import:
+        return _import(args)
     if args.families:
         return _families(args.json)
     if args.action == "list":
@@ -64,6 +89,22 @@ def run(args: Namespace) -> int:
     else:
         name = install.add(args.source, args.sha256, args.name)
         print(f"added {name} ({zoo.card(name)['sha256'][:16]})")
+    return 0
+
+
+def _import(args: Namespace) -> int:
+    project, _, architecture = args.source.partition(":")
+    if project != "compressai" or args.checkpoint is None or args.output is None:
+        raise UsageError("wanted: nacre models import compressai:ARCHITECTURE CHECKPOINT -o FILE")
+    if args.lmbda is not None and not 0 < args.lmbda < MOST_LAMBDA:
+        raise UsageError(f"--lambda {args.lmbda:g}: a number over 0 and under {MOST_LAMBDA} wanted")
+    for path in (args.output, args.output.with_suffix(zoo.CARD_SUFFIX)):
+        if path.exists() and not args.force:
+            raise UsageError(f"{path} exists; --force overwrites it")
+    from nacre.tools.importing.convert import import_model
+
+    name = args.name or architecture
+    print(import_model(architecture, args.checkpoint, args.output, name, args.lmbda, args.pictures))
     return 0
 
 

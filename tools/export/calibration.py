@@ -12,12 +12,17 @@ from nacre.models.family import Integers, Network, level
 QUALITIES_SAMPLED = (1, 16, 31, 46, 60, 75, 90, 100)
 
 
+def qualities_of(network: Network) -> tuple[int, ...]:
+    """The qualities that a network is sampled at: one of them where all are alike."""
+    return QUALITIES_SAMPLED[-1:] if network.is_one_rate else QUALITIES_SAMPLED
+
+
 def quantise_on(network: Network, pictures: Sequence[Tensor]) -> Integers:
-    """The integers of a network after pictures (1, 3, H, W) at all QUALITIES_SAMPLED."""
+    """The integers of a network after pictures (1, 3, H, W) at all its `qualities_of`."""
 
     def run() -> None:
         for x in pictures:
-            for quality in QUALITIES_SAMPLED:
+            for quality in qualities_of(network):
                 network(x, level(quality), hard=True)
 
     with torch.inference_mode():

@@ -13,7 +13,7 @@ from torch import Tensor
 from nacre.entropy.coder import SymbolArray, TableRows
 from nacre.entropy.walk import Planes, Step, drive, walk
 from nacre.models.family import Integers, LivePrior, Network, level
-from nacre.tools.export.calibration import QUALITIES_SAMPLED
+from nacre.tools.export.calibration import qualities_of
 
 
 @dataclass(frozen=True)
@@ -71,5 +71,5 @@ def sample(network: Network, integers: Integers, x: Tensor, quality: int) -> Sam
 
 
 def sample_all(network: Network, integers: Integers, pictures: Iterable[Tensor]) -> list[Sample]:
-    """A sample of every picture at each of QUALITIES_SAMPLED."""
-    return [sample(network, integers, x, q) for x in pictures for q in QUALITIES_SAMPLED]
+    """A sample of every picture at each of the network's `qualities_of`."""
+    return [sample(network, integers, x, q) for x in pictures for q in qualities_of(network)]

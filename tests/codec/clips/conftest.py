@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from nacre.models import zoo
+from nacre.models.family import CodingModel
 from nacre.tools.cli import main
 
 PHOTO = Path(__file__).parents[3] / "tools" / "demo" / "beacon-street.png"
@@ -53,8 +54,8 @@ def write_clip(path: Path, frames: list[np.ndarray]) -> None:
 
 
 @pytest.fixture(scope="session")
-def clip_model(tmp_path_factory, tiny) -> Path:
-    """Weights of a tiny model of inter frames; its image model is the tiny one, which is installed."""
+def clip_model(tmp_path_factory, tiny) -> CodingModel:
+    """A tiny model of inter frames; its image model is the tiny one, which was installed while it was made."""
     folder = tmp_path_factory.mktemp("clip")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NACRE_MODELS", str(folder / "models"))
@@ -79,4 +80,4 @@ def clip_model(tmp_path_factory, tiny) -> Path:
         assert main(train) == 0
         export = ["export", "run", "-o", "clip.safetensors", "--name", "clip", "--pictures", "1"]
         assert main(export) == 0
-        yield folder / "clip.safetensors"
+        return zoo.load_model(folder / "clip.safetensors")

@@ -18,7 +18,7 @@ HEIGHT, WIDTH = 90, 101
 
 @pytest.fixture(scope="module")
 def coder(clip_model):
-    return FrameCoder(Run(load_model(clip_model), torch.device("cpu")), HEIGHT, WIDTH)
+    return FrameCoder(Run(clip_model, torch.device("cpu")), HEIGHT, WIDTH)
 
 
 @pytest.fixture(scope="module")

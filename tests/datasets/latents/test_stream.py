@@ -135,6 +135,15 @@ def test_a_loop_that_is_left_begins_anew():
     assert len(list(found)) == 23
 
 
+@pytest.mark.parametrize("workers", [None, 0, 2])
+def test_a_resumed_loop_that_is_left_begins_anew(packed, tiny, workers):
+    found = LatentDataset(packed, model=tiny, dtype="int8").iterable(shuffle=None)
+    found.load_state_dict({**found.state_dict(), "given": 8})
+    loop = found if workers is None else found.loader(workers)
+    assert next(iter(loop)).key == KEYS[8]
+    assert next(iter(loop)).key == KEYS[0]
+
+
 def test_ranks_can_be_made_even():
     for count, size in ((23, 4), (24, 4), (7, 4)):
         counts = {

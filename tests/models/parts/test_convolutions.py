@@ -130,6 +130,22 @@ def test_strides_halve_sides_rounded_up(kernel, height, width):
     assert ConvolutionalAttention(2)(x).shape == x.shape
 
 
+def test_the_way_around_a_strided_block_is_a_strided_convolution():
+    skip = ResidualBlockDown(3, 5).skip
+    x = torch.randn(1, 3, 7, 8)
+    want = torch.nn.functional.conv2d(x, skip.weight, skip.bias, stride=2)
+    assert torch.allclose(skip(x), want, atol=1e-6)
+    assert ResidualBlockDown(3, 5)(x).shape == (1, 5, 4, 4)
+
+
+def test_a_strided_block_learns_in_channels_last_order():
+    """A strided 1x1 convolution of torch 2.13 with 3 channels ends the process here."""
+    block = ResidualBlockDown(3, 8).to(memory_format=torch.channels_last)
+    for _ in range(3):
+        block(torch.rand(2, 3, 64, 64)).square().mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in block.parameters())
+
+
 def test_the_way_around_a_block_is_straight_where_shapes_allow_it():
     """With its own last weights zero, a block gives what came in."""
     x = torch.randn(1, 4, 5, 5)

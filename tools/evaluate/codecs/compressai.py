@@ -1,7 +1,8 @@
-"""Models of CompressAI, run by another Python: CompressAI needs torchvision and numpy below 2.
+"""Models of CompressAI, run in this process where it has CompressAI, else by another Python.
 
-compressai:MODEL@python=PATH or NACRE_COMPRESSAI_PYTHON names that Python. CompressAI downloads the weights,
-or checkpoints=FOLDER or NACRE_COMPRESSAI_CHECKPOINTS names a folder that holds them.
+compressai:MODEL@python=PATH or NACRE_COMPRESSAI_PYTHON names another Python, which is then taken in any case:
+CompressAI needs torchvision and numpy below 2. CompressAI downloads the weights, or checkpoints=FOLDER or
+NACRE_COMPRESSAI_CHECKPOINTS names a folder that holds them.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from PIL import Image
 
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, CodecMissing, Stages, whole
+from nacre.tools.evaluate.codecs.compressai_worker import Session
 from nacre.tools.evaluate.memory import PeakMemory
 
 WORKER = Path(__file__).with_name("compressai_worker.py")
 
 
 class CompressAi(Codec):
-    """One architecture of the zoo, in a worker process that lives as long as the codec."""
+    """One architecture of the zoo, in this process or in a worker process that lives as long as the codec."""
 
     key = "compressai"
     warms_up = True
@@ -41,16 +43,16 @@ class CompressAi(Codec):
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         super().__init__(name, options)
         python = self.chosen["python"] or os.environ.get("NACRE_COMPRESSAI_PYTHON")
-        if not python:
+        if not python and not is_here():
             raise CodecMissing(
-                "name a Python that has compressai and torchvision by compressai:MODEL@python=PATH "
-                "or NACRE_COMPRESSAI_PYTHON (docs/evaluation.md)"
+                'pip install "nacre[compressai]", or name a Python that has compressai by '
+                "compressai:MODEL@python=PATH or NACRE_COMPRESSAI_PYTHON (docs/evaluation.md)"
             )
         if self.chosen["metric"] not in ("mse", "ms-ssim"):
             raise UsageError(f"{name}: metric is mse or ms-ssim")
         folder = self.chosen["checkpoints"] or os.environ.get("NACRE_COMPRESSAI_CHECKPOINTS", "")
         self._stages = Stages()
-        self._process = _start([python, str(WORKER)], name)
+        self._worker = _OtherPython([python, str(WORKER)], name) if python else _ThisPython()
         hello = {key: self.chosen[key] for key in ("model", "metric", "threads")}
         try:
             answer = self._ask({"checkpoints": folder, "quality": self.qualities[0], **hello})
@@ -92,11 +94,46 @@ class CompressAi(Codec):
         return self._stages
 
     def _do(self, what: str, source: Path, target: Path, **more: int) -> None:
-        memory = PeakMemory(self._process.pid)
+        memory = PeakMemory(self._worker.pid)
         answer = self._ask({"do": what, "source": str(source), "target": str(target), **more})
         self._stages = Stages(whole=answer["seconds"], peak_memory_mib=memory.mib())
 
     def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The worker's answer. Raises CodecFailed."""
+        answer = self._worker.ask(request)
+        if "error" in answer:
+            raise CodecFailed(f"{self.name}: {answer['error']}")
+        return answer
+
+
+def is_here() -> bool:
+    """Whether this Python can import CompressAI."""
+    try:
+        import compressai  # noqa: F401
+    except Exception:  # whatever its compiled parts raise with packages that do not fit
+        return False
+    return True
+
+
+class _ThisPython:
+    """CompressAI in this process."""
+
+    def __init__(self) -> None:
+        self._session, self.pid = Session(), os.getpid()
+
+    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return self._session.answer(dict(request))
+
+
+class _OtherPython:
+    """CompressAI in a worker process."""
+
+    def __init__(self, command: list[str], name: str) -> None:
+        self._name = name
+        self._process = _start(command, name)
+        self.pid = self._process.pid
+
+    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Send one JSON line and return the answer, one JSON line. Raises CodecFailed."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
@@ -107,10 +144,8 @@ class CompressAi(Codec):
         except OSError:  # it has ended
             line = ""
         if not line:
-            raise CodecFailed(f"{self.name}: its Python ended with {self._process.wait()}")
+            raise CodecFailed(f"{self._name}: its Python ended with {self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise CodecFailed(f"{self.name}: {answer['error']}")
         return answer
 
     def __del__(self) -> None:

@@ -1,4 +1,4 @@
-"""Worker in the Python that has CompressAI: encodes and decodes on request, one JSON line each way.
+"""Encodes and decodes with CompressAI on request: in this process, or as a worker with one JSON line each way.
 
 Imports nothing of nacre. A file is the quality (1 byte), width and height (2 bytes each), then each string
 after its length (4 bytes), all little-endian: CompressAI itself defines no container.
@@ -97,28 +97,33 @@ class Worker:
         return seconds
 
 
+class Session:
+    """Answers requests; the first one, hello, says which architecture they are for."""
+
+    def __init__(self) -> None:
+        self._worker: Worker | None = None
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What was found, or `error`."""
+        try:
+            if self._worker is None:
+                self._worker = Worker(request)
+                return {"version": self._worker.version, "qualities": qualities(request)}
+            import torch
+
+            with torch.inference_mode():
+                return {"seconds": getattr(self._worker, request.pop("do"))(**request)}
+        except Exception as error:
+            return {"error": f"{type(error).__name__}: {error}"}
+
+
 def main() -> None:
     sys.path.pop(0)  # this folder: its module compressai would hide the package
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # prints of libraries go to stderr
-    worker: Worker | None = None
+    session = Session()
     for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            if worker is None:
-                worker = Worker(request)
-                answer: dict[str, Any] = {
-                    "version": worker.version,
-                    "qualities": qualities(request),
-                }
-            else:
-                import torch
-
-                with torch.inference_mode():
-                    answer = {"seconds": getattr(worker, request.pop("do"))(**request)}
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), file=answers, flush=True)
+        print(json.dumps(session.answer(json.loads(line))), file=answers, flush=True)
 
 
 def qualities(hello: dict[str, Any]) -> int:

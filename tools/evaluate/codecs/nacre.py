@@ -15,14 +15,18 @@ class Nacre(Codec):
     key = "nacre"
     warms_up = True
     options = {"model": "", "device": "cpu", "precision": "float32", "effort": "1"}
-    qualities = (1, 10, 20, 30, 40, 50, 58, 66, 76, 88, 100)
+    qualities: tuple[float, ...] = (1, 10, 20, 30, 40, 50, 58, 66, 76, 88, 100)
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         super().__init__(name, options)
+        from nacre.codec.encoder import DEFAULT_QUALITY
         from nacre.models import zoo
 
         self.model = self.chosen["model"] or zoo.DEFAULT
-        self._id = zoo.load_model(self.model).id.hex()
+        model = zoo.load_model(self.model)
+        self._id = model.id.hex()
+        if model.network.is_one_rate:
+            self.qualities = (DEFAULT_QUALITY,)
         self._entropy_seconds = 0.0
 
     @property

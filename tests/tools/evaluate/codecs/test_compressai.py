@@ -33,6 +33,21 @@ STAND_IN = """
             print(json.dumps({"seconds": 0.25}), flush=True)
 """
 
+MIRROR = """
+    import torch
+
+    class Mirror(torch.nn.Module):
+        def compress(self, x):
+            self.sides = x.shape[2:]
+            return {"strings": [[(x * 255).round().byte().numpy().tobytes()]]}
+
+        def decompress(self, strings, shape):
+            x = torch.frombuffer(bytearray(strings[0][0]), dtype=torch.uint8)
+            return {"x_hat": x.reshape(1, 3, *self.sides) / 255}
+
+    image_models = {"mirror": lambda quality, metric, pretrained: Mirror()}
+"""
+
 
 @pytest.fixture
 def codec(tmp_path, monkeypatch):
@@ -76,7 +91,24 @@ def test_its_memory_is_that_of_its_own_process(codec, photo):
     assert 1 < codec.stages().peak_memory_mib < 100  # a bare Python; this process has torch
 
 
+def test_where_this_python_has_it_no_other_is_needed(tmp_path, photo, monkeypatch):
+    monkeypatch.delenv("NACRE_COMPRESSAI_PYTHON", raising=False)
+    package = tmp_path / "compressai"
+    package.mkdir()
+    (package / "__init__.py").write_text("__version__ = '0'")
+    (package / "zoo").mkdir()
+    (package / "zoo" / "image.py").write_text("cfgs = {'mirror': {1: (), 2: ()}}")
+    (package / "zoo" / "__init__.py").write_text(textwrap.dedent(MIRROR))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    codec = create("compressai:mirror")
+    assert codec.version.startswith("compressai 0, torch ") and codec.qualities == (1, 2)
+    assert codec.decode(codec.encode(photo, 2), photo.size).tobytes() == photo.tobytes()
+    for name in [name for name in sys.modules if name.split(".")[0] == "compressai"]:
+        monkeypatch.delitem(sys.modules, name)
+
+
 def test_without_another_python_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "compressai", None)  # for a Python that has it after all
     monkeypatch.delenv("NACRE_COMPRESSAI_PYTHON", raising=False)
     with pytest.raises(CodecMissing, match="NACRE_COMPRESSAI_PYTHON"):
         create("compressai")

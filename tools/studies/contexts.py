@@ -20,9 +20,9 @@ from nacre.datasets.memory import open_store
 from nacre.models.nacre.network import NacreNetwork
 from nacre.models.parts.rate import code
 from nacre.models.zoo import load_model
+from nacre.tools.contexts.latents import Latents, cache
+from nacre.tools.contexts.variants import VARIANTS, Variant
 from nacre.tools.studies import study
-from nacre.tools.studies.contexts.latents import Latents, cache
-from nacre.tools.studies.contexts.variants import VARIANTS, Variant
 from nacre.tools.studies.study import Figures
 from nacre.tools.train.held_out import middles
 from nacre.tools.train.loss import LEVELS

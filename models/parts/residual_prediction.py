@@ -1,0 +1,36 @@
+"""Latent residual prediction: what is added to decoded elements of y to undo a part of their rounding."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from nacre.models.parts.convolutions import activation, convolution
+
+LARGEST_RESIDUAL = 0.5  # quantisation steps: no more than rounding takes away
+
+
+class ResidualPrediction(nn.Sequential):
+    """0.5 * tanh of three convolutions: what is known (B, I, h, w) to residuals (B, O, h, w), in steps.
+
+    Source: Minnen and Singh, arXiv:2007.08739, for 5x5 kernels and ReLU.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int = 5,
+        activation_name: str = "relu",
+        widths: tuple[int, int] = (224, 128),
+    ) -> None:
+        super().__init__(
+            convolution(channels_in, widths[0], kernel),
+            activation(activation_name),
+            convolution(widths[0], widths[1], kernel),
+            activation(activation_name),
+            convolution(widths[1], channels_out, kernel),
+        )
+
+    def forward(self, known: Tensor) -> Tensor:
+        return LARGEST_RESIDUAL * torch.tanh(super().forward(known))

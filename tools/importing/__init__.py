@@ -1,0 +1,1 @@
+"""Models of other projects to weights files of nacre."""
