@@ -14,7 +14,7 @@ from torch import Tensor, nn
 MOST_CHANNELS, MOST_BLOCKS, MOST_STAGES, MOST_PATCH = 4096, 64, 8, 64
 STEMS = ("patch", "steps")
 GROUP = 8  # channels of a group of the normalisation
-SMALLEST_DEVIATION = 1e-3  # of an input channel; a channel that is nearly constant is not blown up
+SMALLEST_DEVIATION = 1e-3  # of the input; an input that is nearly constant is not blown up
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,14 @@ class TaskClassifier(nn.Module):
 
     @torch.no_grad()
     def standardise(self, x: Tensor) -> None:
-        """Take mean and deviation of each input channel from x (N, inputs, h, w)."""
+        """Take the mean of each channel, and one deviation, from x (N, inputs, h, w).
+
+        Channels keep their worth beside each other: those of a latent that say little stay small.
+        """
         x = x.float()
         self.mean.copy_(x.mean((0, 2, 3), keepdim=True))
-        self.deviation.copy_(x.std((0, 2, 3), keepdim=True).clamp_min(SMALLEST_DEVIATION))
+        deviation = (x - self.mean).square().mean().sqrt()
+        self.deviation.copy_(deviation.clamp_min(SMALLEST_DEVIATION).expand_as(self.deviation))
 
     def features(self, x: Tensor) -> list[Tensor]:
         """What each stage gives, the first one first."""

@@ -46,6 +46,15 @@ def test_scale_and_offset_of_an_input_do_not_matter():
     torch.testing.assert_close(one(x), other(50 * x + 7), rtol=1e-3, atol=1e-3)
 
 
+def test_channels_keep_their_worth_beside_each_other():
+    x = torch.randn(8, 2, 8, 8) * torch.tensor([10.0, 0.1])[None, :, None, None] + 5
+    network = TaskClassifier(ClassifierConfig(2, inputs=2, patch=4, **TINY))
+    network.standardise(x)
+    found = (x - network.mean) / network.deviation
+    assert float(found.square().mean()) == pytest.approx(1, rel=1e-4)
+    assert float(found[:, 0].std() / found[:, 1].std()) == pytest.approx(100, rel=0.2)
+
+
 def test_augmentation_moves_and_mirrors_and_changes_no_value():
     x = torch.arange(2.0 * 36).reshape(2, 1, 6, 6)
     rng = torch.Generator().manual_seed(3)

@@ -50,7 +50,7 @@ def restored(
     rng = torch.Generator().manual_seed(how.seed)
     known = as_input(train[:256])
     mean = known.mean((0, 2, 3), keepdim=True)
-    deviation = known.std((0, 2, 3), keepdim=True).clamp_min(1e-3)
+    deviation = (known - mean).square().mean().sqrt().clamp_min(1e-3)
     inputs, side = train.shape[1:3]
     network = PictureRestorer(
         inputs, side // positions, target.shape[-1] // positions, train.dtype == torch.uint8
