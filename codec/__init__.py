@@ -2,6 +2,7 @@
 
 `codec.read_picture` and `codec.write_picture` are for files of other formats; `codec.shown_region` and
 `codec.roi_weights` for regions of pictures that have an orientation; `codec.latents` is for latents alone.
+`codec.VideoReader` and `codec.VideoWriter` are for clips.
 """
 
 from __future__ import annotations
@@ -9,6 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nacre.codec.clips.facts import ClipFrame as ClipFrame
+    from nacre.codec.clips.facts import ClipWarning as ClipWarning
+    from nacre.codec.clips.facts import VideoFacts as VideoFacts
+    from nacre.codec.clips.reader import VideoReader as VideoReader
+    from nacre.codec.clips.writer import VideoWriter as VideoWriter
     from nacre.codec.decoder import CutFileWarning as CutFileWarning
     from nacre.codec.decoder import Opened as Opened
     from nacre.codec.decoder import decode as decode
@@ -47,11 +53,16 @@ _HOMES = {
     "read_mask": "nacre.codec.pictures.roi",
     "roi_weights": "nacre.codec.pictures.roi",
     "write_picture": "nacre.codec.pictures.writing",
+    "ClipFrame": "nacre.codec.clips.facts",
+    "ClipWarning": "nacre.codec.clips.facts",
+    "VideoFacts": "nacre.codec.clips.facts",
+    "VideoReader": "nacre.codec.clips.reader",
+    "VideoWriter": "nacre.codec.clips.writer",
 }
 __all__ = [
-    "CutFileWarning", "CutPictureError", "GoalError", "ImageWarning", "Info", "Opened", "Picture",
-    "Region", "decode", "encode", "encode_to", "info", "latents", "read_mask", "read_picture", "roi_weights",
-    "shown_region", "write_picture",
+    "ClipFrame", "ClipWarning", "CutFileWarning", "CutPictureError", "GoalError", "ImageWarning", "Info",
+    "Opened", "Picture", "Region", "VideoFacts", "VideoReader", "VideoWriter", "decode", "encode", "encode_to",
+    "info", "latents", "read_mask", "read_picture", "roi_weights", "shown_region", "write_picture",
 ]  # fmt: skip
 
 

@@ -120,26 +120,34 @@ def chunk_to_bytes(kind: bytes, payload: bytes) -> bytes:
 def read_chunks(data: Bytes) -> Iterator[Chunk]:
     """One chunk after the other, each within the file."""
     view = data if isinstance(data, FileBytes) else memoryview(data)
-    _check_signature(bytes(view[: len(SIGNATURE)]))
+    check_signature(bytes(view[: len(SIGNATURE)]))
     at = len(SIGNATURE)
     while at < len(view):
-        kind = bytes(view[at : at + TYPE_BYTES])
-        if len(kind) < TYPE_BYTES:
-            raise TruncatedStream(f"chunk type: {TYPE_BYTES} bytes needed, {len(kind)} left")
-        if not (kind.isascii() and kind.isalpha()):
-            raise CorruptStream(f"chunk type {kind!r} is not four letters")
-        name = kind.decode()
-        size, start = read_varint(view, at + TYPE_BYTES, name, TruncatedStream)
-        end = start + size
-        if end + CRC_BYTES > len(view):
-            raise TruncatedStream(
-                f"{name}: {size + CRC_BYTES} bytes needed, {len(view) - start} left"
-            )
-        yield Chunk(kind, view, at, start, end)
-        at = end + CRC_BYTES
+        chunk = chunk_at(view, at)
+        yield chunk
+        at += chunk.size
 
 
-def _check_signature(start: bytes) -> None:
+def chunk_at(view: memoryview | FileBytes, at: int, *, may_be_cut: bool = False) -> Chunk:
+    """The chunk that begins there. Raises CorruptStream, and TruncatedStream where it is not within the file.
+
+    One that `may_be_cut` may end behind the file.
+    """
+    kind = bytes(view[at : at + TYPE_BYTES])
+    if len(kind) < TYPE_BYTES:
+        raise TruncatedStream(f"chunk type: {TYPE_BYTES} bytes needed, {len(kind)} left")
+    if not (kind.isascii() and kind.isalpha()):
+        raise CorruptStream(f"chunk type {kind!r} is not four letters")
+    name = kind.decode()
+    size, start = read_varint(view, at + TYPE_BYTES, name, TruncatedStream)
+    end = start + size
+    if end + CRC_BYTES > len(view) and not may_be_cut:
+        raise TruncatedStream(f"{name}: {size + CRC_BYTES} bytes needed, {len(view) - start} left")
+    return Chunk(kind, view, at, start, end)
+
+
+def check_signature(start: bytes) -> None:
+    """Raises StreamError for a file that begins otherwise."""
     if start == SIGNATURE:
         return
     if not start:

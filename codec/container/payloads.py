@@ -38,7 +38,7 @@ class Coding(IntEnum):
     """How a file holds its picture."""
 
     LATENT = 0  # tiles of a latent, with or without cells of other modes
-    CLIP = 1  # kept for clips
+    CLIP = 1  # frames of a clip: codec/clips/payloads.py has the rest of the chunks
     FITTED = 2  # kept for networks that are sent along
     CELLS = 3  # cells alone: no latent, no model
 
@@ -91,10 +91,8 @@ class Head:
             raise UnsupportedStream(
                 f"format version {self.version} is {word}; this is version {VERSION}"
             )
-        if self.coding not in (Coding.LATENT, Coding.CELLS):
-            raise UnsupportedStream(
-                f"coding {self.coding} (1 is a clip) is not read by this version"
-            )
+        if self.coding == Coding.FITTED:
+            raise UnsupportedStream(f"coding {self.coding} is not read by this version")
         need(1 <= self.width <= MAX_SIDE, "the width", self.width, f"1..{MAX_SIDE}")
         need(1 <= self.height <= MAX_SIDE, "the height", self.height, f"1..{MAX_SIDE}")
         need(1 <= self.quality <= MAX_QUALITY, "the quality", self.quality, f"1..{MAX_QUALITY}")
@@ -112,7 +110,7 @@ class Head:
             )
         if self.flags:
             raise UnsupportedStream(f"flags {self.flags:#x} are not known to this version")
-        size = MODEL_ID_BYTES if self.coding == Coding.LATENT else 0
+        size = 0 if self.coding == Coding.CELLS else MODEL_ID_BYTES
         need(len(self.model) == size, "the model id", self.model.hex() or "none", f"{size} bytes")
 
     @property

@@ -233,5 +233,7 @@ def _read_head(chunks: Iterator[Chunk], limits: Limits) -> Head:
     if chunk.kind != Head.TYPE:
         raise CorruptStream(f"the first chunk is {chunk.kind.decode()}, not {Head.TYPE.decode()}")
     head = Head.from_bytes(chunk.checked())
+    if head.coding == Coding.CLIP:
+        raise UnsupportedStream("coding 1: the file holds a clip, not a picture")
     limits.check_pixels(head.width, head.height)
     return head

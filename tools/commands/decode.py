@@ -1,10 +1,12 @@
-"""Decode nacre files into pictures: PNG, or any format that Pillow writes.
+"""Decode nacre files into pictures: PNG, or any format that Pillow writes; and clips into videos.
 
 nacre decode photo.ncr -o photo.png
 nacre decode coded/ -o pictures/ --format webp
 nacre decode photo.ncr -o - | display
 nacre decode map.ncr --region 9000,4000,800,600 -o part.png
 nacre decode huge.ncr -o huge.npy      # written row by row
+nacre decode clip.ncv -o clip.mp4      # or .mkv .mov .webm .y4m .gif frames/%05d.png
+nacre decode clip.ncv -o part.mkv --start 12.5 --duration 3
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from nacre.codec import threads
 from nacre.codec.pictures.formats import file_bytes
 from nacre.codec.pictures.writing import ROWS_FORMAT, format_of, write_rows
 from nacre.entropy.errors import ImageError, UsageError
-from nacre.tools import batch, plan, values
+from nacre.tools import batch, clips, plan, values
 from nacre.tools.commands.encode import ROWS_SUFFIX, SUFFIX
 
 if TYPE_CHECKING:
@@ -49,10 +51,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="refuse truncated files, which else decode with a warning",
     )
+    clips.add_decode_arguments(parser)
     batch.add_coding_arguments(parser)
 
 
 def run(args: Namespace) -> int:
+    if clips.is_coded(args.inputs):
+        return clips.decode(args)
     suffix = f".{(args.format or 'png').lower().removeprefix('.')}"
     format = format_of(suffix)
     jobs = batch.plan(args.inputs, args.output, [SUFFIX], suffix)

@@ -1,4 +1,4 @@
-"""Encode pictures into nacre files (.ncr).
+"""Encode pictures into nacre files (.ncr), and clips (.ncv).
 
 nacre encode photo.jpg -q 60 -o photo.ncr
 nacre encode photos/ -o coded/
@@ -6,6 +6,7 @@ cat photo.png | nacre encode - > photo.ncr
 nacre encode photo.jpg --size 100kB --effort 6
 nacre encode drawing.png --lossless
 nacre encode huge.npy -o huge.ncr      # uint8 or uint16, read from disk piece by piece
+nacre encode clip.mp4 -o clip.ncv      # sound and subtitles go along; also frames/%05d.png or a folder
 
 In a folder every picture that can be read here is encoded; pictures are recognised by suffix or by content.
 Pictures that cannot be read are reported, and the exit code is then 3.
@@ -23,7 +24,7 @@ from nacre.codec import threads
 from nacre.codec.pictures import kinds
 from nacre.codec.pictures.kinds import ROWS_SUFFIX as ROWS_SUFFIX
 from nacre.entropy.errors import ImageError, LimitError, UsageError
-from nacre.tools import batch, plan, streams, values
+from nacre.tools import batch, clips, plan, streams, values
 from nacre.tools.watch import watched
 
 if TYPE_CHECKING:
@@ -73,10 +74,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--salvage", action="store_true", help="encode the readable part of truncated pictures"
     )
+    clips.add_encode_arguments(parser)
     batch.add_coding_arguments(parser)
 
 
 def run(args: Namespace) -> int:
+    if clips.is_encoding(args):
+        return clips.encode(args)
     jobs = _jobs(args)
     from nacre import codec
     from nacre.codec.container import read_head

@@ -1,7 +1,9 @@
-"""Describe nacre files: size, quality, model, metadata, chunks. Nothing is decoded.
+"""Describe nacre files: size, quality, model, metadata, chunks. Nothing is decoded but thumbnails of clips.
 
 nacre info photo.ncr
 nacre info photo.ncr --json
+nacre info clip.ncv --frames
+nacre info clip.ncv --thumbnails sheet.png
 """
 
 from __future__ import annotations
@@ -11,16 +13,20 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
 from nacre import codec
-from nacre.tools import batch
+from nacre.tools import batch, clip_reports, clips
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("inputs", nargs="+", metavar="FILE", help="nacre files, or - for stdin")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    clip_reports.add_info_arguments(parser)
     parser.set_defaults(quiet=False, verbose=False)
 
 
 def run(args: Namespace) -> int:
+    if clips.is_coded(args.inputs):
+        return clip_reports.info(args)
+
     def show(job: batch.Job) -> str:
         found = codec.info(batch.read_input(job.source))
         if args.json:

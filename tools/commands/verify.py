@@ -2,6 +2,7 @@
 
 nacre verify photo.ncr
 nacre verify photos/ --json
+nacre verify clip.ncv
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
 from nacre.entropy.errors import NacreError
-from nacre.tools import batch
+from nacre.tools import batch, clip_reports, clips
 from nacre.tools.commands.encode import SUFFIX
 
 
@@ -28,6 +29,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
+    if clips.is_coded(args.inputs):
+        return clip_reports.verify(args)
     from nacre.codec.verify import verify
 
     def check(job: batch.Job) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from nacre.entropy.errors import UsageError
 from nacre.tools import studies
-from nacre.tools.studies import lossless_pictures, odd_pictures, screens, study
+from nacre.tools.studies import counts, lossless_pictures, odd_pictures, screens, study
 
 ROOT = Path(__file__).parents[3]
 NAMES = [module.name for module in pkgutil.iter_modules(studies.__path__)]
@@ -29,6 +29,13 @@ NAMES = [module.name for module in pkgutil.iter_modules(studies.__path__)]
 )
 def test_the_docs_have_the_figures_that_were_measured(module, name, results):
     assert module.table(results(name)) in (ROOT / "docs" / "odd.md").read_text()
+
+
+def test_the_docs_have_the_counts_of_all_families(results):
+    found, page = results("families.json"), (ROOT / "docs" / "published.md").read_text()
+    assert counts.table(found) in page and counts.notes(found) in page
+    folders = {path.parent.name for path in (ROOT / "models").glob("*/config.py")}
+    assert {row["family"] for row in found["families"]} == {f.replace("_", "-") for f in folders}
 
 
 @pytest.mark.parametrize("name", sorted({*NAMES} - {"study", "kodak"}))

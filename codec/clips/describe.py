@@ -1,0 +1,80 @@
+"""What a file of a clip holds, and the state that it is in: no frame is decoded and no model is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nacre.codec.chunks import CRC_BYTES, Bytes
+from nacre.codec.clips.container import ClipFile
+from nacre.codec.clips.facts import StreamFacts, VideoFacts
+from nacre.codec.clips.payloads import FrameRow, Gop, Packets
+from nacre.codec.clips.walking import read_table
+from nacre.codec.container import Limits
+from nacre.entropy.errors import CorruptStream
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What a file of a clip says of itself."""
+
+    facts: VideoFacts
+    streams: tuple[StreamFacts, ...]
+    quality: int
+    bit_depth: int  # bits a sample, as coded
+    model_id: str  # hexadecimal
+    frames: int
+    gops: int
+    seconds: float  # from the first frame to the end of the last
+    file_bytes: int
+    frame_bytes: int  # of coded frames alone
+    packet_bytes: int  # of the chunks with packets of other streams
+    is_whole: bool  # it has its end chunk
+    rows: tuple[FrameRow, ...]  # of every frame, times as stored
+
+    @property
+    def bpp(self) -> float:
+        """Bits a pixel of a frame; every byte of the file but those of other streams counts."""
+        pixels = self.facts.width * self.facts.height * max(1, self.frames)
+        return 8 * (self.file_bytes - self.packet_bytes) / pixels
+
+
+def clip_info(data: Bytes, *, limits: Limits = Limits()) -> ClipInfo:
+    """Describe a file from its heads and tables. Raises StreamError or LimitError."""
+    file = ClipFile(data, limits)
+    rows: list[FrameRow] = []
+    packets = 0
+    for chunk in file.chunks():
+        if chunk.kind == Packets.TYPE:
+            packets += chunk.size
+        elif chunk.kind == Gop.TYPE:
+            try:
+                rows += read_table(chunk)[0]
+            except CorruptStream:
+                continue
+    gops = file.gops
+    ticks = gops[-1].end - gops[0].pts if gops else 0
+    return ClipInfo(
+        file.facts, file.streams, file.head.quality, file.head.bit_depth, file.head.model.hex(),
+        file.frames, len(gops), float(ticks * file.facts.time_base), file.size,
+        sum(row.size for row in rows), packets, file.is_whole, tuple(rows),
+    )  # fmt: skip
+
+
+def damages(data: Bytes, *, limits: Limits = Limits()) -> Iterator[str]:
+    """A line for every chunk that is damaged or cut, and for every gap. Raises StreamError or LimitError."""
+    file = ClipFile(data, limits)
+    at = file.first
+    for chunk in file.chunks():
+        if chunk.at > at:
+            yield f"bytes {at} to {chunk.at} are damaged"
+        at = chunk.at + chunk.size
+        if chunk.end + CRC_BYTES > file.size:
+            yield f"{chunk.kind.decode()} at byte {chunk.at} is cut"
+            continue
+        try:
+            chunk.checked()
+        except CorruptStream:
+            yield f"{chunk.kind.decode()} at byte {chunk.at} is damaged"
+    if at < file.size:
+        yield f"bytes {at} to {file.size} are damaged or cut"

@@ -1,0 +1,104 @@
+"""Fields of variable length: read one after the other, each within its chunk."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Any
+
+from nacre.codec.chunks import read_varint, write_varint
+from nacre.entropy.errors import CorruptStream
+
+SIGNED_MAX_BYTES = 10
+BOUND = 2**62  # of times in ticks, either way
+
+
+class Fields:
+    """Reads fields from the payload of a chunk. Raises CorruptStream."""
+
+    def __init__(self, data: bytes, what: str, at: int = 0) -> None:
+        self._data, self._what, self._at = data, what, at
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._at >= len(self._data)
+
+    @staticmethod
+    def of_signed(value: int) -> bytes:
+        """LEB128 of 64 bits: the sign is the lowest bit."""
+        value, out = value << 1 ^ (-1 if value < 0 else 0), bytearray()
+        while value > 127:
+            out.append(value & 127 | 128)
+            value >>= 7
+        out.append(value)
+        return bytes(out)
+
+    def signed(self) -> int:
+        """Undo `of_signed`; longer spellings, and what no time can be, are refused."""
+        value = 0
+        for i in range(SIGNED_MAX_BYTES):
+            byte = self.byte()
+            value |= (byte & 127) << 7 * i
+            if byte < 128:
+                found = value >> 1 ^ -(value & 1)
+                if (i and not byte) or abs(found) > BOUND:
+                    break
+                return found
+        raise CorruptStream(f"{self._what}: a number is spelled too long or is too large")
+
+    def byte(self) -> int:
+        if self.is_at_end:
+            raise CorruptStream(f"{self._what}: the data end inside a number")
+        self._at += 1
+        return self._data[self._at - 1]
+
+    def varint(self) -> int:
+        value, self._at = read_varint(self._data, self._at, self._what)
+        return value
+
+    def unpacked(self, layout: struct.Struct) -> tuple[Any, ...]:
+        """Fields of fixed size."""
+        if layout.size > len(self._data) - self._at:
+            raise CorruptStream(f"{self._what}: the data end inside a number")
+        self._at += layout.size
+        return layout.unpack_from(self._data, self._at - layout.size)
+
+    def sized(self) -> bytes:
+        """Bytes behind their length."""
+        size = self.varint()
+        if size > len(self._data) - self._at:
+            raise CorruptStream(
+                f"{self._what}: {size} bytes needed, {len(self._data) - self._at} left"
+            )
+        self._at += size
+        return self._data[self._at - size : self._at]
+
+    @staticmethod
+    def of_text(text: str) -> bytes:
+        coded = text.encode()
+        return write_varint(len(coded)) + coded
+
+    def text(self) -> str:
+        """UTF-8 behind its length."""
+        try:
+            return self.sized().decode()
+        except UnicodeDecodeError as error:
+            raise CorruptStream(f"{self._what}: text that is not UTF-8") from error
+
+    def name(self, wanted: re.Pattern[str], what: str) -> str:
+        """A text of that form."""
+        found = self.text()
+        if not wanted.fullmatch(found):
+            raise CorruptStream(f"{self._what}: {found[:40]!r} is not a {what}")
+        return found
+
+    def rest(self) -> bytes:
+        found, self._at = self._data[self._at :], len(self._data)
+        return found
+
+    def finish(self) -> None:
+        """Refuse bytes that are left."""
+        if not self.is_at_end:
+            raise CorruptStream(
+                f"{self._what}: {len(self._data) - self._at} bytes more than expected"
+            )

@@ -1,0 +1,241 @@
+"""Files of clips to frames: by number, by time, one after the other, or in batches of tensors."""
+
+from __future__ import annotations
+
+import bisect
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import overload
+
+import numpy as np
+import torch
+from torch import Tensor
+from typing_extensions import Self, Unpack
+
+from nacre.codec.chunks import Bytes, FileBytes
+from nacre.codec.clips.coding import GopCoder
+from nacre.codec.clips.container import ClipFile
+from nacre.codec.clips.facts import ClipFrame, ClipPacket, ClipWarning, Pixels
+from nacre.codec.clips.payloads import Gop
+from nacre.codec.run import RunOptions, limits_of
+from nacre.entropy.errors import CorruptStream, UsageError
+
+
+@dataclass(frozen=True)
+class FrameBatch:
+    """Frames as tensors."""
+
+    data: Tensor  # (N, 3, H, W) uint8; int32 where samples have 16 bits
+    pts_seconds: Tensor  # (N,) float64
+    duration_seconds: Tensor  # (N,) float64
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @classmethod
+    def of(cls, frames: Sequence[ClipFrame], height: int, width: int, bits: int) -> FrameBatch:
+        kind = np.uint8 if bits == 8 else np.int32
+        data = np.empty((len(frames), 3, height, width), kind)
+        for i, frame in enumerate(frames):
+            data[i] = np.moveaxis(frame.pixels, 2, 0)
+        seconds = [[f.seconds, f.duration_seconds] for f in frames]
+        times = torch.tensor(seconds, dtype=torch.float64).reshape(-1, 2)
+        return cls(torch.from_numpy(data), times[:, 0], times[:, 1])
+
+
+class VideoReader:
+    """A clip, read at any frame.
+
+        with codec.VideoReader("clip.ncv") as clip:
+            first, last = clip[0], clip[-1]
+            batch = clip[10:20].data          # (10, 3, H, W)
+            frame = clip.at(12.5)             # the one that is shown then
+
+    A frame is decoded from the start of its group of pictures; the position behind the last one is kept, so
+    reading in order decodes every frame once. Memory does not grow with the length of the clip.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | Bytes,
+        *,
+        coder: GopCoder | None = None,
+        strict: bool = False,
+        **options: Unpack[RunOptions],
+    ) -> None:
+        """`coder` decodes frames; without one, the installed model that the file names.
+
+        Frames of damaged groups are left out by iteration, with a ClipWarning, unless `strict`.
+        Raises StreamError, LimitError, WeightsError or OSError.
+        """
+        self._opened = open(path, "rb") if isinstance(path, (str, Path)) else None  # noqa: SIM115
+        try:
+            data = FileBytes(self._opened) if self._opened else path
+            assert not isinstance(data, (str, Path))
+            self.file = ClipFile(data, limits_of(options))
+            self.facts, self.streams = self.file.facts, self.file.streams
+            if coder is None:
+                from nacre.codec.clips.network_coder import coder_to_decode
+
+                coder = coder_to_decode(self.file.head, options)
+        except BaseException:
+            self.close()
+            raise
+        self._coder, self._strict = coder, strict
+        self._starts = [0]
+        for place in self.file.gops:
+            self._starts.append(self._starts[-1] + place.frames)
+        self._cursor: tuple[int, Iterator[ClipFrame]] | None = None  # the frame it gives next
+
+    def close(self) -> None:
+        if self._opened:
+            self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """Frames, those of damaged groups included."""
+        return self._starts[-1]
+
+    @property
+    def duration_seconds(self) -> float:
+        """From the first frame to the end of the last."""
+        gops = self.file.gops
+        return float((gops[-1].end - gops[0].pts) * self.facts.time_base) if gops else 0.0
+
+    @overload
+    def __getitem__(self, key: int) -> ClipFrame: ...
+    @overload
+    def __getitem__(self, key: slice) -> FrameBatch: ...
+    def __getitem__(self, key: int | slice) -> ClipFrame | FrameBatch:
+        """A frame, or a batch. Raises IndexError, and CorruptStream where a group is damaged."""
+        if isinstance(key, int):
+            number = key + len(self) if key < 0 else key
+            if not 0 <= number < len(self):
+                raise IndexError(f"frame {key} of a clip of {len(self)}")
+            return self._frame(number)
+        numbers = range(*key.indices(len(self)))
+        found = {number: self._frame(number) for number in sorted(numbers)}
+        return self._batch([found[number] for number in numbers])
+
+    def __iter__(self) -> Iterator[ClipFrame]:
+        """All frames in order."""
+        return self.between()
+
+    def between(self, start: float = -np.inf, end: float = np.inf) -> Iterator[ClipFrame]:
+        """Frames that are shown from `start` seconds up to `end`, in order."""
+        for event in self.events(start, end):
+            if isinstance(event, ClipFrame):
+                yield event
+
+    def events(
+        self, start: float = -np.inf, end: float = np.inf
+    ) -> Iterator[ClipFrame | ClipPacket]:
+        """Frames and packets of the other streams in the order of the file, shown in that time at all.
+
+        A frame or packet is shown from its pts up to the end of its duration.
+        """
+        base, gops = self.facts.time_base, self.file.gops
+        first = sum(place.end * base <= start for place in gops)
+        stop = first + sum(place.pts * base < end for place in gops[first:])
+        for i in range(
+            max(0, first - 1), min(stop + 1, len(gops)) + 1
+        ):  # packets stand near their time
+            for packet in self.file.packets(i):
+                ticks = self.streams[packet.stream].time_base
+                if packet.pts * ticks < end and packet.end * ticks > start:
+                    yield packet
+            if first <= i < stop:
+                yield from self._shown(i, start, end)
+
+    def _shown(self, gop: int, start: float, end: float) -> Iterator[ClipFrame]:
+        """Frames of a group that are shown in that time."""
+        base = self.facts.time_base
+        try:
+            for frame in self.group(gop):
+                if frame.pts * base >= end:
+                    return
+                if (frame.pts + max(1, frame.duration)) * base > start:
+                    yield frame
+        except CorruptStream as error:
+            if self._strict:
+                raise
+            seconds = float(self.file.gops[gop].pts * base)
+            message = f"the frames from {seconds:.3f} s on are left out: {error}"
+            warnings.warn(message, ClipWarning, stacklevel=2)
+
+    def at(self, seconds: float) -> ClipFrame:
+        """The frame that is shown then: the last one that begins no later. Raises IndexError."""
+        base = self.facts.time_base
+        gop = bisect.bisect_right([float(g.pts * base) for g in self.file.gops], seconds) - 1
+        if gop < 0 or seconds >= float(self.file.gops[-1].end * base):
+            raise IndexError(f"{seconds} s is outside of the clip")
+        times = self.file.times(gop)
+        inside = sum(float(pts * base) <= seconds for pts, _ in times) - 1
+        return self[self._starts[gop] + inside]
+
+    def batches(self, size: int) -> Iterator[FrameBatch]:
+        """All frames in order, `size` at a time, fewer in the last batch."""
+        if size < 1:
+            raise UsageError(f"batches of {size} frames")
+        waiting: list[ClipFrame] = []
+        for frame in self:
+            waiting.append(frame)
+            if len(waiting) == size:
+                yield self._batch(waiting)
+                waiting = []
+        if waiting:
+            yield self._batch(waiting)
+
+    def _batch(self, frames: Sequence[ClipFrame]) -> FrameBatch:
+        head = self.file.head
+        return FrameBatch.of(frames, head.height, head.width, head.bit_depth)
+
+    def _frame(self, number: int) -> ClipFrame:
+        gop = bisect.bisect_right(self._starts, number) - 1
+        at, frames = self._cursor or (number + 1, iter(()))
+        if not self._starts[gop] < at <= number:
+            at, frames = self._starts[gop], self.group(gop)
+        self._cursor = None
+        for frame in frames:
+            at += 1
+            if at > number:
+                self._cursor = at, frames
+                return frame
+        raise CorruptStream(f"frame {number} is missing from its group")
+
+    def group(self, index: int) -> Iterator[ClipFrame]:
+        """The frames of a group of pictures. Raises CorruptStream."""
+        gop = self.file.gop(index)
+        pixels = self._coder.decode_gop([frame.payload for frame in gop.frames])
+        for frame in gop.frames:
+            found = next(pixels, None)
+            self._check(found, gop)
+            assert found is not None
+            yield ClipFrame(found, frame.pts, frame.duration, self.facts.time_base)
+
+    def _check(self, found: Pixels | None, gop: Gop) -> None:
+        head = self.file.head
+        if found is None or found.shape != (head.height, head.width, 3):
+            raise CorruptStream(f"a group of {len(gop.frames)} frames decodes to others")
+
+    def parse(self) -> Iterator[str]:
+        """Decode every group; a line for each that is damaged."""
+        for i, place in enumerate(self.file.gops):
+            try:
+                for _ in self.group(i):
+                    pass
+            except CorruptStream as error:
+                yield f"group {i} at byte {place.at}: {error}"

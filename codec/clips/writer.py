@@ -1,0 +1,162 @@
+"""Frames to a file of a clip, group of pictures after group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+import numpy as np
+from typing_extensions import Self
+
+from nacre.codec.clips.coding import FrameKind, GopCoder
+from nacre.codec.clips.container import ClipFileWriter
+from nacre.codec.clips.facts import (
+    ClipFrame,
+    ClipPacket,
+    Pixels,
+    StreamFacts,
+    VideoFacts,
+    to_depth,
+)
+from nacre.codec.clips.payloads import MAX_GOP, TimedPayload
+from nacre.codec.container import Coding, Head
+from nacre.entropy.errors import UsageError
+
+GOP = 32  # frames, at most
+CUT = 40  # levels of luma by which the mean of blocks changes at a cut, at least
+BLOCK = 16  # pixels a side
+
+
+class VideoWriter:
+    """Writes a clip.
+
+        with codec.VideoWriter("clip.ncv", facts, quality=60) as clip:
+            for frame in frames:
+                clip.write(frame)             # a ClipFrame, or pixels (H, W, 3) at the rate of the facts
+
+    Frames must come in the order in which they are shown. A group of at most `gop` frames is kept and coded at
+    once; a cut begins another. An interrupted file plays as far as it was written.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | BinaryIO,
+        facts: VideoFacts,
+        *,
+        streams: Sequence[StreamFacts] = (),
+        coder: GopCoder | None = None,
+        quality: int = 60,
+        effort: int = 0,
+        gop: int = GOP,
+        **options: Any,
+    ) -> None:
+        """`coder` codes frames; without one, the model of the options.
+
+        Raises UsageError, WeightsError, LimitError or OSError.
+        """
+        if not 1 <= gop <= MAX_GOP:
+            raise UsageError(f"a group of {gop} frames: 1..{MAX_GOP} wanted")
+        if coder is None:
+            from nacre.codec.clips.network_coder import coder_to_encode
+
+            coder = coder_to_encode(facts.height, facts.width, quality, effort, options)
+        self.facts, self._streams, self._coder, self._gop = facts, tuple(streams), coder, gop
+        head = Head(
+            facts.width, facts.height, coder.quality, coder.model_id, bit_depth=coder.bits,
+            coding=Coding.CLIP,
+        )  # fmt: skip
+        self._opened = open(path, "wb") if isinstance(path, (str, Path)) else None  # noqa: SIM115
+        file = self._opened or path
+        assert not isinstance(file, (str, Path))
+        self._file = ClipFileWriter(file, head, facts, streams)
+        self._frames: list[ClipFrame] = []
+        self._last: int | None = None  # ticks, when the frame before is shown
+        self.frames = self.size = 0
+
+    def write(self, frame: ClipFrame | Pixels) -> None:
+        """Raises UsageError for a frame of another size, or one that is not behind the one before."""
+        if not isinstance(frame, ClipFrame):
+            frame = self._timed(frame)
+        if frame.time_base != self.facts.time_base:
+            raise UsageError(f"a frame in ticks of {frame.time_base} s, not {self.facts.time_base}")
+        if frame.pixels.shape != (self.facts.height, self.facts.width, 3):
+            size = " x ".join(str(side) for side in frame.pixels.shape)
+            raise UsageError(f"a frame of {size}, not {self.facts.height} x {self.facts.width} x 3")
+        if (self._frames and frame.pts <= self._frames[-1].pts) or frame.duration < 0:
+            raise UsageError(f"a frame at tick {frame.pts} is not behind the one before")
+        frame = replace(frame, pixels=to_depth(frame.pixels, self._coder.bits))
+        if len(self._frames) == self._gop or (
+            self._frames and is_cut(self._frames[-1].pixels, frame.pixels)
+        ):
+            self._put_gop()
+        self._frames.append(frame)
+        self._last = frame.pts
+        self.frames += 1
+
+    def write_packet(self, packet: ClipPacket) -> None:
+        """A packet of another stream; it should come near the frames of its time."""
+        if packet.stream >= len(self._streams):
+            raise UsageError(f"a packet of stream {packet.stream} of {len(self._streams)}")
+        self._file.write_packet(packet)
+
+    def close(self) -> None:
+        """Code what is left, and write the index."""
+        try:
+            self._put_gop()
+            self.size = self._file.finish()
+        finally:
+            self._close_file()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            with suppress(OSError):
+                self._close_file()
+
+    def _close_file(self) -> None:
+        if self._opened:
+            self._opened.close()
+
+    def _timed(self, pixels: Pixels) -> ClipFrame:
+        rate = self.facts.rate
+        ticks = Fraction(1) / (rate * self.facts.time_base) if rate else Fraction(1)
+        pts, end = round(self.frames * ticks), round((self.frames + 1) * ticks)
+        return ClipFrame(pixels, pts, end - pts, self.facts.time_base)
+
+    def _put_gop(self) -> None:
+        if not self._frames:
+            return
+        payloads = self._coder.encode_gop([frame.pixels for frame in self._frames])
+        assert len(payloads) == len(self._frames) and payloads[0].kind == FrameKind.INTRA
+        timed = zip(payloads, self._frames, strict=True)
+        self._file.write_gop([TimedPayload(coded, f.pts, f.duration) for coded, f in timed])
+        self._frames = []
+
+
+def is_cut(before: Pixels, after: Pixels) -> bool:
+    """Whether another scene begins: the means of blocks differ by much on average."""
+    means = [_block_means(pixels) for pixels in (before, after)]
+    return bool(np.abs(means[0] - means[1]).mean() > CUT)
+
+
+def _block_means(pixels: Pixels) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """(h, w) of green, in levels of 8 bits; the edges that make no whole block are left out."""
+    height, width = (max(BLOCK, side // BLOCK * BLOCK) for side in pixels.shape[:2])
+    green = pixels[:height, :width, 1].astype(np.float32)
+    green = np.pad(green, ((0, height - len(green)), (0, width - green.shape[1])), mode="edge")
+    blocks = green.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK)
+    return blocks.mean(axis=(1, 3)) * (255 / np.iinfo(pixels.dtype).max)

@@ -1,0 +1,77 @@
+"""Clips through the networks: files are read back as they were written."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from nacre import codec
+from nacre.codec.clips.coding import FrameKind
+from nacre.codec.clips.facts import to_depth
+from nacre.codec.clips.network_coder import NetworkGopCoder, coder_to_encode
+from nacre.codec.run import Run
+from nacre.entropy.errors import CorruptStream, UsageError
+from tests.codec.clips.conftest import moving
+
+HEIGHT, WIDTH = 50, 61
+FACTS = codec.VideoFacts(WIDTH, HEIGHT, Fraction(1, 25), Fraction(25))
+
+
+def coder_of(model) -> NetworkGopCoder:
+    return NetworkGopCoder(Run(model, torch.device("cpu")), HEIGHT, WIDTH, quality=70)
+
+
+@pytest.fixture(scope="module")
+def written(clip_model) -> tuple[list[np.ndarray], bytes]:
+    frames, file = moving(5, HEIGHT, WIDTH), io.BytesIO()
+    with codec.VideoWriter(file, FACTS, coder=coder_of(clip_model), gop=3) as clip:
+        for pixels in frames:
+            clip.write(pixels)
+    return frames, file.getvalue()
+
+
+def test_files_are_read_back(clip_model, written):
+    _, data = written
+    clip = codec.VideoReader(data, coder=coder_of(clip_model))
+    assert len(clip) == 5 and [f.pts for f in clip] == list(range(5))
+    kinds = [f.payload.kind for i in range(2) for f in clip.file.gop(i).frames]
+    assert kinds == [
+        FrameKind.INTRA,
+        FrameKind.INTER,
+        FrameKind.INTER,
+        FrameKind.INTRA,
+        FrameKind.INTER,
+    ]
+    batch = clip[:]
+    assert batch.data.shape == (5, 3, HEIGHT, WIDTH)
+    for i in (4, 1, 0, 2, -2):
+        assert np.array_equal(clip[i].pixels, np.moveaxis(batch.data[i].numpy(), 0, 2))
+    assert np.array_equal(clip.at(0.13).pixels, clip[3].pixels)
+    assert np.array_equal(
+        clip[3].pixels, next(codec.VideoReader(data, coder=coder_of(clip_model)).group(1)).pixels
+    )
+
+
+def test_a_checksum_that_differs_is_told(clip_model, written):
+    coder = coder_of(clip_model)
+    payloads = coder.encode_gop(written[0][:2])
+    object.__setattr__(payloads[1], "checksum", payloads[1].checksum ^ 1)
+    frames = coder.decode_gop(payloads)
+    next(frames)
+    with pytest.raises(CorruptStream, match="frame 1"):
+        next(frames)
+
+
+def test_deep_frames_are_rounded(clip_model, written):
+    coder = coder_of(clip_model)
+    deep = [to_depth(pixels, 16) for pixels in written[0][:2]]
+    assert coder.encode_gop(deep) == coder.encode_gop(written[0][:2])
+
+
+def test_models_of_pictures_are_refused(tiny):
+    with pytest.raises(UsageError, match="codes pictures"):
+        coder_to_encode(HEIGHT, WIDTH, 70, 0, {"model": tiny})
