@@ -78,7 +78,8 @@ class TaskCheckpoint:
             id = hashlib.sha256(path.read_bytes()).hexdigest()[:ID_DIGITS]
             with safe_open(path, "pt") as file:
                 facts = json.loads((file.metadata() or {})[KEY])
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                # Cloned: kernels round by the alignment of their memory, and files give any.
+                state = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
             if facts["version"] != VERSION:
                 raise WeightsError(f"{path}: version {facts['version']!r} is not {VERSION}")
             with unfilled():
