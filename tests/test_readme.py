@@ -16,6 +16,7 @@ from nacre.tools import layout
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "docs" / "usage.md", ROOT / "docs" / "latents.md"]
+PAGES += [ROOT / "docs" / "learning.md"]
 BLOCKS = [
     (f"{page.stem}-{kind}-{number}", kind, text)
     for page in PAGES

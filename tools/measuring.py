@@ -14,6 +14,7 @@ from nacre.tools.batch import SOME_FAILED, say
 from nacre.tools.evaluate import bench
 from nacre.tools.evaluate.bench import Listener
 from nacre.tools.evaluate.results import Evaluation
+from nacre.tools.evaluate.task import TaskChoice
 
 
 def add_measuring_arguments(parser: ArgumentParser) -> None:
@@ -37,6 +38,14 @@ def add_measuring_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--lpips", action="store_true", help="measure LPIPS; needs the package lpips"
     )
+    parser.add_argument(
+        "--task", type=Path, metavar="CHECKPOINT",
+        help="measure the accuracy of a classifier on the decoded pictures",
+    )  # fmt: skip
+    parser.add_argument(
+        "--labels", type=Path, metavar="FOLDER",
+        help="its sub-folders are the classes of --task (default: DATASET)",
+    )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="print only errors and the table")
 
 
@@ -47,6 +56,9 @@ def measure(
     jobs = (os.cpu_count() or 1) if args.jobs is None else args.jobs
     if jobs < 1 or (args.threads is not None and args.threads < 1):
         raise UsageError("--jobs and --threads: at least 1")
+    if args.labels is not None and args.task is None:
+        raise UsageError("--labels is for --task")
+    task = None if args.task is None else TaskChoice(args.task, args.labels or args.dataset)
     plan = bench.Plan(
         args.dataset,
         codecs,
@@ -56,6 +68,7 @@ def measure(
         args.timing,
         args.lpips,
         args.threads,
+        task,
     )
     with _listener(args.quiet) as listener:
         return bench.run(plan, listener)

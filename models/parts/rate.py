@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,6 +24,7 @@ class Coded:
 
     x_hat: Tensor  # (B, 3, H, W), not clamped
     bits_of: Mapping[str, Tensor]  # (B,) by plane
+    known: Planes = field(default_factory=dict)  # what a decoder knows, in quantisation steps
 
     @property
     def bits(self) -> Tensor:
@@ -68,7 +69,7 @@ def estimate(network: Network, x: Tensor, t: Tensor, hard: bool = False) -> Code
     planes = network.complete(network.analyse(network.prepare(x), t), t)
     prior = network.prior({name: plane.shape for name, plane in planes.items()}, t)
     known, bits_of = code(prior, planes, hard)
-    return Coded(network.synthesise(prior.shown(known), t), bits_of)
+    return Coded(network.synthesise(prior.shown(known), t), bits_of, known)
 
 
 def code(prior: Prior, planes: Planes, hard: bool = False) -> tuple[Planes, dict[str, Tensor]]:

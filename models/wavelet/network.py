@@ -63,6 +63,10 @@ class _LinearEncoder(Network):
         x_hat: Tensor = self.synthesis(shown["y"], t, shown.get("features"))
         return x_hat
 
+    def step_sizes(self, t: Tensor) -> Planes:
+        """Those near zero, where companding bends nothing."""
+        return {**super().step_sizes(t), "y": self.synthesis.ungain(t)[:, :, 0, 0]}
+
     def start(self, x: Tensor) -> None:
         start_principal(self.analysis, self.synthesis, self.config, x)
 

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from nacre.tools.cli import main
+from tests.tools.tasks.coloured import write_pictures
 
 RECIPE = """
 [data]
@@ -143,3 +144,12 @@ def place(training_folder, tmp_path, monkeypatch) -> Path:
     shutil.copytree(training_folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def coloured(tmp_path_factory) -> Path:
+    """Labelled pictures in train/ and test/; the class is the colour of a disc. Not to be changed."""
+    folder = tmp_path_factory.mktemp("coloured")
+    write_pictures(folder / "train", 12, seed=0)
+    write_pictures(folder / "test", 4, seed=1)
+    return folder

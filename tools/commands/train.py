@@ -57,6 +57,7 @@ def run(args: Namespace) -> int:
     import torch
 
     from nacre.tools.train.clip_trainer import ClipTrainer
+    from nacre.tools.train.distil import DistilTrainer
     from nacre.tools.train.distributed import placed
     from nacre.tools.train.trainer import Options, Trainer
 
@@ -71,5 +72,6 @@ def run(args: Namespace) -> int:
         say=lambda line: print(line, flush=True),
     )
     with placed(args.device, args.precision) as place:
-        (ClipTrainer if recipe.data.clips else Trainer)(recipe, options, place).run()
+        kind = DistilTrainer if recipe.objective.distil else Trainer
+        (ClipTrainer if recipe.data.clips else kind)(recipe, options, place).run()
     return 0

@@ -12,6 +12,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from nacre.entropy.errors import ImageError, UsageError
@@ -26,9 +27,11 @@ from nacre.tools.evaluate.results import (
     Machine,
     PictureFacts,
     Row,
+    Seen,
     read_evaluation,
 )
 from nacre.tools.evaluate.store import SUFFIX, Setup, Store
+from nacre.tools.evaluate.task import TaskChoice, take_up_task
 from nacre.tools.evaluate.workers import run_all
 
 SUFFIXES = (".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
@@ -46,6 +49,7 @@ class Plan:
     is_timed: bool = False
     with_lpips: bool = False
     threads: int | None = None  # of each process; None is all with seconds, else 1
+    task: TaskChoice | None = None
 
     @property
     def rows_path(self) -> Path | None:
@@ -77,6 +81,8 @@ def run(plan: Plan, listener: Listener) -> Evaluation:
     if plan.with_lpips:
         metrics.require_lpips()
     found = _begin(plan, listener)
+    if plan.task is not None:
+        take_up_task(plan.task, plan.folder, found, listener.say)
     sweeps = _sweeps(plan, found, listener)
     with Store(plan.rows_path) as store:
         if plan.summary_path is not None and plan.summary_path.exists():
@@ -94,19 +100,21 @@ def _begin(plan: Plan, listener: Listener) -> Evaluation:
     """Return an evaluation of the folder's pictures, without codecs."""
     if not plan.folder.is_dir():
         raise UsageError(f"{plan.folder} is not a folder")
-    paths = sorted(p for p in plan.folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    inside = plan.folder.glob("*" if plan.task is None else "**/*")
+    paths = sorted(p for p in inside if p.suffix.lower() in SUFFIXES and p.is_file())
     if not paths:
         raise UsageError(f"{plan.folder}: no picture in this folder")
     pictures, unreadable = {}, {}
     for path in paths:
+        name = path.relative_to(plan.folder).as_posix()
         try:
             image = open_picture(path)
         except ImageError as error:
-            unreadable[in_utf8(path.name)] = str(error)
+            unreadable[in_utf8(name)] = str(error)
             listener.say(f"{error}: left out")
             continue
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        pictures[path.name] = PictureFacts(image.width, image.height, digest)
+        pictures[name] = PictureFacts(image.width, image.height, digest)
     if not pictures:
         raise UsageError(f"{plan.folder}: none of {len(paths)} pictures can be read")
     dataset = plan.folder.resolve().name
@@ -194,10 +202,21 @@ class _Measuring:
         row = self.store.find(self._setup, self.found.pictures[picture].sha256, quality)
         if row is None or (self.plan.with_lpips and row.lpips is None):
             return None
-        return replace(row, picture=picture)
+        return self._judged(replace(row, picture=picture))
+
+    def _judged(self, row: Row) -> Row | None:
+        """Return the row with its accuracy; None where this run's classifier has not seen the picture."""
+        task = self.found.task
+        if task is None:
+            return replace(row, seen=UNSET)
+        if not isinstance(row.seen, Seen) or row.seen.task != task.id:
+            return None
+        is_right = row.seen.prediction == self.found.pictures[row.picture].label
+        return replace(row, seen=replace(row.seen, is_right=is_right))
 
     def _tasks(self, qualities: Sequence[float]) -> list[Task]:
         """Return a task for each picture that lacks a row; of equal pictures, the first alone."""
+        checkpoint = None if self.plan.task is None else self.plan.task.checkpoint
         different = {facts.sha256: name for name, facts in reversed(self.found.pictures.items())}
         tasks = []
         for name in sorted(different.values()):
@@ -205,15 +224,26 @@ class _Measuring:
             if left:
                 path, threads = self.plan.folder / name, self.found.machine.threads
                 is_timed, with_lpips = self.plan.is_timed, self.plan.with_lpips
-                tasks.append(Task(self.result.codec, path, left, is_timed, with_lpips, threads))
+                tasks.append(
+                    Task(
+                        self.result.codec,
+                        path,
+                        left,
+                        is_timed,
+                        with_lpips,
+                        threads,
+                        name,
+                        checkpoint,
+                    )
+                )
         return tasks
 
     def _measure(self, tasks: Sequence[Task]) -> None:
         """Run the tasks and store each result as it comes."""
         codec, done = self.result.codec, 0
-        left = {task.picture.name: len(task.qualities) for task in tasks}
+        left = {task.label: len(task.qualities) for task in tasks}
         for task, row in run_all(tasks, self.plan.jobs):
-            name = task.picture.name
+            name = task.label
             self.store.add(self._setup, self.found.dataset, self.found.pictures[name].sha256, row)
             if isinstance(row, Failure):
                 self.result.failures.append(row)

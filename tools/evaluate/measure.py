@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import numpy as np
+from msgspec import UNSET
 from PIL import Image
 
 from nacre.entropy.errors import ImageError, NacreError
@@ -21,7 +22,10 @@ from nacre.tools.evaluate import metrics
 from nacre.tools.evaluate.codecs.base import Codec, CodecFailed, Stages, pixels_alone
 from nacre.tools.evaluate.codecs.registry import create
 from nacre.tools.evaluate.memory import PeakMemory, largest
-from nacre.tools.evaluate.results import Failure, Row
+from nacre.tools.evaluate.results import Failure, Row, Seen
+
+if TYPE_CHECKING:
+    from nacre.tools.tasks.checkpoint import TaskCheckpoint
 
 DIGEST = 16  # hexadecimal digits that are kept of a file's SHA-256
 T = TypeVar("T")
@@ -37,6 +41,12 @@ class Task:
     is_timed: bool  # alone on the machine, so that seconds mean something
     with_lpips: bool = False
     threads: int | None = None  # of the process; None leaves them as they are
+    name: str = ""  # of the picture in the results; empty for that of its file
+    checkpoint: Path | None = None  # of a classifier that sees the decoded picture
+
+    @property
+    def label(self) -> str:
+        return self.name or self.picture.name
 
 
 def run_task(task: Task) -> Iterator[Row | Failure]:
@@ -47,7 +57,7 @@ def run_task(task: Task) -> Iterator[Row | Failure]:
         codec, image = codec_named(task.codec), open_picture(task.picture)
     except Exception as error:
         for quality in task.qualities:
-            yield Failure(task.picture.name, quality, _reason(error))
+            yield Failure(task.label, quality, _reason(error))
         return
     if task.threads is not None and "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(task.threads)
@@ -57,7 +67,7 @@ def run_task(task: Task) -> Iterator[Row | Failure]:
         try:
             yield measure(codec, image, task, quality)
         except Exception as error:  # a codec's library may raise anything
-            yield Failure(task.picture.name, quality, _reason(error))
+            yield Failure(task.label, quality, _reason(error))
 
 
 def _warm_up(codec: Codec, image: Image.Image, quality: float) -> None:
@@ -75,6 +85,14 @@ def _reason(error: Exception) -> str:
 def codec_named(name: str) -> Codec:
     """Return the codec of a name; a process keeps two, with their networks loaded."""
     return create(name)
+
+
+@lru_cache(maxsize=1)
+def classifier_in(path: Path) -> TaskCheckpoint:
+    """Return the classifier in a file. Raises UsageError or WeightsError."""
+    from nacre.tools.tasks.checkpoint import TaskCheckpoint
+
+    return TaskCheckpoint.load(path)
 
 
 def open_picture(path: Path) -> Image.Image:
@@ -106,9 +124,10 @@ def measure(codec: Codec, image: Image.Image, task: Task, quality: float) -> Row
     x, x_hat = np.asarray(image), np.asarray(decoded)
     y, cb, cr = metrics.plane_psnr_db(x, x_hat)
     timed = task.is_timed
+    classifier = None if task.checkpoint is None else classifier_in(task.checkpoint)
 
     return Row(
-        picture=task.picture.name,
+        picture=task.label,
         quality=quality,
         bytes=len(data),
         bpp=rounded(8 * len(data) / (image.width * image.height)),
@@ -124,6 +143,7 @@ def measure(codec: Codec, image: Image.Image, task: Task, quality: float) -> Row
         decode_entropy_seconds=rounded(decode.entropy) if timed else None,
         peak_memory_mib=None if peak is None or not timed else round(peak, 1),
         sha256=hashlib.sha256(data).hexdigest()[:DIGEST],
+        seen=Seen(classifier.id, classifier.recognise(decoded)) if classifier else UNSET,
     )
 
 

@@ -6,6 +6,7 @@ The page is page/page.html, a Jinja2 template that escapes every value; this mod
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from msgspec.structs import asdict
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.bdrate import Delta
 from nacre.tools.evaluate.plot import Axes, Series, draw, sample
-from nacre.tools.evaluate.results import Evaluation, Row
+from nacre.tools.evaluate.results import Evaluation, Row, Seen
 from nacre.tools.evaluate.side_by_side import SideBySide, compare
 from nacre.tools.evaluate.summary import Line, lines, matrix, spreads
 from nacre.tools.streams import write_output
@@ -34,6 +35,7 @@ TEXT_COLUMNS = {
     "version",
     "worst pictures",
 }  # the others are numbers
+ORIGINALS = "originals"  # the line of the accuracy on pictures that are not coded
 NOTICEABLE = 0.05  # per cent; a smaller BD-rate has no colour
 
 
@@ -55,7 +57,7 @@ def write_report(
 ) -> None:
     """Write the page. `folder` holds the pictures; those of `names` are shown side by side."""
     chosen = names or _middle_names(found)
-    shown = [compare(found, folder / name) for name in chosen]
+    shown = [compare(found, folder / name, name) for name in chosen]
     text = page(found, anchors, [c for c in shown if c.sides])
     write_output(str(path), text.encode(), force=True)
 
@@ -75,6 +77,9 @@ def page(found: Evaluation, anchors: Sequence[str], shown: Sequence[SideBySide] 
         }
         for line in all_lines
     ]
+    if found.task is not None:
+        drawn = Markup(sample(styles[ORIGINALS], True))
+        legend.append({"key": ORIGINALS, "label": ORIGINALS, "sample": drawn})
     plots = [
         {
             "label": label,
@@ -108,7 +113,9 @@ def paper_plot(found: Evaluation, anchors: Sequence[str], is_log: bool = False) 
 
 
 def _styles(found: Evaluation, anchors: Sequence[str]) -> dict[str, int]:
-    return {key: i for i, key in enumerate([*(c.codec for c in found.codecs), *anchors])}
+    keys = [*(c.codec for c in found.codecs), *anchors]
+    keys += [ORIGINALS] if found.task is not None else []
+    return {key: i for i, key in enumerate(keys)}
 
 
 def _plots(found: Evaluation, anchors: Sequence[str]) -> list[tuple[str, list[Series], bool]]:
@@ -119,7 +126,21 @@ def _plots(found: Evaluation, anchors: Sequence[str]) -> list[tuple[str, list[Se
         if lines(found, (), metric)
     ]
     seconds = [(label, _time_series(found, column), True) for column, label in TIMES.items()]
-    return curves + [plot for plot in seconds if plot[1]]
+    return curves + _task_plots(found) + [plot for plot in seconds if plot[1]]
+
+
+def _task_plots(found: Evaluation) -> list[tuple[str, list[Series], bool]]:
+    """Return accuracy over rate, with that on the originals as a dashed line."""
+    if found.task is None:
+        return []
+    measured = _time_series(found, "accuracy")
+    series = [replace(one, y=[100 * y for y in one.y]) for one in measured]
+    rates = [x for one in series for x in one.x]
+    if not rates:
+        return []
+    level = [100 * found.task.accuracy] * 2
+    originals = Series(ORIGINALS, ORIGINALS, [min(rates), max(rates)], level, True)
+    return [(f"accuracy of {found.task.name}, %", [*series, originals], False)]
 
 
 def _series(rows: Sequence[Line]) -> list[Series]:
@@ -196,22 +217,35 @@ def _rows(found: Evaluation) -> dict[str, Any]:
     timed = any(row.encode_seconds is not None for codec in found.codecs for row in codec.rows)
     head = ["codec", "picture", "quality", "bytes", RATE, "PSNR", "Y", "Cb", "Cr", "MS-SSIM"]
     head += ["encode, s", "decode, s", "MiB"] if timed else []
+    head += ["recognised as"] if found.task is not None else []
     body = [
-        {"codec": codec.name, "picture": row.picture, "cells": _cells(row, timed)}
+        {
+            "codec": codec.name,
+            "picture": row.picture,
+            "cells": _cells(row, timed, found.task is not None),
+        }
         for codec in found.codecs
         for row in codec.rows
     ]
     return {"head": head, "rows": body}
 
 
-def _cells(row: Row, timed: bool) -> list[str]:
+def _cells(row: Row, timed: bool, has_task: bool) -> list[str]:
     cells = [f"{row.quality:g}", f"{row.bytes:,}", f"{row.bpp:.4f}", f"{row.psnr_rgb:.3f}"]
     cells += [f"{value:.2f}" for value in (row.psnr_y, row.psnr_cb, row.psnr_cr)]
     cells.append(_number(row.ms_ssim, ".5f"))
     if timed:
         cells += [_number(value, ".3f") for value in (row.encode_seconds, row.decode_seconds)]
         cells.append(_number(row.peak_memory_mib, ".0f"))
+    if has_task:
+        cells.append(_recognised(row))
     return cells
+
+
+def _recognised(row: Row) -> str:
+    if not isinstance(row.seen, Seen):
+        return ""
+    return row.seen.prediction if row.seen.is_right else f"{row.seen.prediction} (wrong)"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from nacre.entropy.errors import UsageError
 from nacre.tools.streams import write_output
@@ -17,10 +17,19 @@ FORMAT: Final = "nacre evaluation 1"
 MEANS = (  # columns of a row whose means make the curves
     "bpp", "psnr_rgb", "psnr_y", "psnr_cb", "psnr_cr", "ms_ssim", "lpips",
     "encode_seconds", "decode_seconds", "encode_entropy_seconds", "decode_entropy_seconds",
+    "accuracy",
 )  # fmt: skip
 
 AboveZero = Annotated[float, Meta(gt=0)]
 Seconds = Annotated[float, Meta(ge=0)]
+
+
+class Seen(Struct, frozen=True):
+    """What a classifier makes of a decoded picture."""
+
+    task: str  # id of the task checkpoint
+    prediction: str  # the class that it named
+    is_right: bool | None = None  # whether that is the label; None before labels are known
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -42,6 +51,13 @@ class Row(Struct, frozen=True, kw_only=True):
     decode_entropy_seconds: Seconds | None = None
     peak_memory_mib: AboveZero | None = None  # largest resident size of a process that took part
     sha256: str = ""  # of the file, the first 16 hexadecimal digits
+    seen: Seen | UnsetType = UNSET  # not there without --task
+
+    @property
+    def accuracy(self) -> float | None:
+        """1 where the classifier named the label of the picture, else 0; None without --task."""
+        is_right = self.seen.is_right if isinstance(self.seen, Seen) else None
+        return None if is_right is None else float(is_right)
 
 
 class Failure(Struct, frozen=True):
@@ -95,6 +111,15 @@ class PictureFacts(Struct, frozen=True):
     width: int  # pixels
     height: int
     sha256: str  # of the picture's file
+    label: str = ""  # its class, with --task
+
+
+class TaskFacts(Struct, frozen=True):
+    """A classifier, and what it makes of the pictures before they are coded."""
+
+    name: str  # of its file
+    id: str  # start of the SHA-256 of its file
+    accuracy: float  # on the originals, 0 to 1
 
 
 class Machine(Struct, frozen=True):
@@ -120,6 +145,7 @@ class Evaluation(Struct):
     codecs: list[CodecResult] = []
     skipped: dict[str, str] = {}  # codec: why it did not run, and how to get it
     unreadable: dict[str, str] = {}  # picture: why
+    task: TaskFacts | None = None  # without --task none
     format: Literal["nacre evaluation 1"] = FORMAT
 
     def codec(self, name: str) -> CodecResult | None:
@@ -149,11 +175,17 @@ def read_evaluation(path: Path) -> Evaluation:
 
 def table(codecs: Sequence[CodecResult]) -> str:
     """Return the mean curves as a Markdown table."""
-    lines = ["| codec | quality | bits per pixel | PSNR, dB | MS-SSIM |", "|---|---|---|---|---|"]
-    for codec in codecs:
-        means = codec.means()
+    all_means = [codec.means() for codec in codecs]
+    has_task = any("accuracy" in means for means in all_means)
+    head = ["codec", "quality", "bits per pixel", "PSNR, dB", "MS-SSIM"]
+    head += ["accuracy, %"] if has_task else []
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for codec, means in zip(codecs, all_means, strict=True):
         for i, quality in enumerate(means["quality"]):
             ssim = f"{means['ms_ssim'][i]:.4f}" if "ms_ssim" in means else ""
             psnr, bpp = means["psnr_rgb"][i], means["bpp"][i]
-            lines.append(f"| {codec.name} | {quality:g} | {bpp:.3f} | {psnr:.2f} | {ssim} |")
+            line = f"| {codec.name} | {quality:g} | {bpp:.3f} | {psnr:.2f} | {ssim} |"
+            if has_task:
+                line += f" {100 * means['accuracy'][i]:.1f} |" if "accuracy" in means else " |"
+            lines.append(line)
     return "\n".join(lines)

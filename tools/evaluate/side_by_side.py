@@ -44,22 +44,23 @@ class SideBySide:
         return {"picture": self.picture, "width": self.width, "height": self.height, "sides": sides}
 
 
-def compare(found: Evaluation, path: Path) -> SideBySide:
+def compare(found: Evaluation, path: Path, name: str = "") -> SideBySide:
     """Encode a picture with each codec, near 0.3 bits per pixel or the least that all have reached.
 
-    The first codec sets the size in bytes that the others come near to. Codecs without rows of the picture
+    The first codec sets the size in bytes that the others come near to. `name` is that of the picture in
+    the evaluation, that of the file by default. Codecs without rows of the picture
     and codecs that fail are left out; `sides` is empty when none is left.
     """
-    image = open_picture(path)
+    name, image = name or path.name, open_picture(path)
     sides = [Side("original", f"{image.width}x{image.height}", _url(image))]
-    rows = {c.codec: [row for row in c.rows if row.picture == path.name] for c in found.codecs}
+    rows = {c.codec: [row for row in c.rows if row.picture == name] for c in found.codecs}
     smallest = [min(row.bytes for row in own) for own in rows.values() if own]
     wanted = max([TARGET_BPP * image.width * image.height / 8, *smallest])
     for result in found.codecs:
         if not rows[result.codec]:
             continue
         try:
-            data, decoded = _nearest(result, path.name, image, wanted)
+            data, decoded = _nearest(result, name, image, wanted)
         except Exception:  # a codec's library may raise anything; the page has its other sides
             continue
         if len(sides) == 1:
@@ -69,7 +70,7 @@ def compare(found: Evaluation, path: Path) -> SideBySide:
         said = f"{len(data):,} bytes, {bpp:.3f} bits per pixel, {psnr:.2f} dB"
         sides.append(Side(result.name, said, _url(decoded)))
     width, height = _crop(image).size
-    return SideBySide(path.name, width, height, tuple(sides) if len(sides) > 1 else ())
+    return SideBySide(name, width, height, tuple(sides) if len(sides) > 1 else ())
 
 
 def _nearest(

@@ -39,7 +39,7 @@ class _Job:
         if self.deaths < ATTEMPTS:
             return None
         self.deaths = 0
-        return Failure(self.task.picture.name, self.left.popleft(), "the process died")
+        return Failure(self.task.label, self.left.popleft(), "the process died")
 
 
 class _Worker:

@@ -39,6 +39,8 @@ class Checkpoint:
     start: str = "linear"  # origin of the first weights
     warm_from: int = 0  # step at which the warm-up began
     fall: dict[str, int] | None = None
+    objective: State = field(default_factory=dict)  # what is trained beside the model
+    objective_ema: State = field(default_factory=dict)
     history: list[dict[str, float]] = field(
         default_factory=list
     )  # evaluations on held-out pictures
@@ -60,6 +62,11 @@ class Checkpoint:
             ) from error
         except Exception as error:  # torch raises UnpicklingError of several modules
             raise WeightsError(f"{path} is no checkpoint of nacre") from error
+
+
+def objective_state(path: Path) -> State:
+    """The averaged weights of what was trained beside the model; none in a weights file."""
+    return {} if path.suffix == ".safetensors" else Checkpoint.load(path).objective_ema
 
 
 def network_state(path: Path) -> State:

@@ -25,6 +25,8 @@ class ClipTrainer(Trainer):
         network = self.model
         if not isinstance(network, InterNetwork):
             raise UsageError(f"family {self.recipe.model.family} is trained on pictures, not clips")
+        if self.objective.trained is not None:
+            raise UsageError("a student is trained on pictures, not clips")
         data, side = self.recipe.data, self.recipe.steps.crop
         model = untrained(network)
         seed = self.recipe.steps.seed

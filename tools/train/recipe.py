@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -57,6 +57,26 @@ class Steps(Section, frozen=True):
     seed: Count = 0
 
 
+class ObjectiveChoice(Section, frozen=True):
+    """What is added to the distortion, or stands in its place; without `features` and `teacher` nothing."""
+
+    features: str = ""  # task checkpoint of pixels, whose features the decoded picture is to keep
+    teacher: str = ""  # task checkpoint of pixels: features are predicted from the latent
+    feature_weight: Annotated[float, Meta(ge=0)] = (
+        200.0  # MSE on 0..255 that a distance of 1 counts as
+    )
+    distance: Literal["cosine", "mse"] = "cosine"  # of `features`
+    pixel_weight: Share = 0.1  # of the MSE beside `teacher`; 0 leaves the synthesis untrained
+    distil: bool = False  # encoder and prior stay as they are, and the student learns from answers
+    labels: str = ""  # for `distil`: a folder with a sub-folder of pictures for each class
+
+    def __post_init__(self) -> None:
+        if self.features and self.teacher:
+            raise ValueError("features or teacher: one of them")
+        if self.distil and not (self.teacher and self.labels):
+            raise ValueError("distil wants teacher and labels")
+
+
 class Routine(Section, frozen=True):
     """Intervals of checkpoints, evaluations and log lines."""
 
@@ -70,6 +90,7 @@ class Recipe(Section, frozen=True):
     data: Data
     model: ModelChoice = msgspec.field(default_factory=lambda: model_section.read_model({}, ""))
     steps: Steps = Steps()
+    objective: ObjectiveChoice = ObjectiveChoice()
     routine: Routine = Routine()
 
     def to_json(self) -> str:

@@ -24,10 +24,11 @@ from nacre.datasets.memory import open_store, store_of
 from nacre.datasets.pairs import Pairs
 from nacre.datasets.synthetic import SIDE, render
 from nacre.entropy.errors import UsageError, WeightsError
-from nacre.tools.train.checkpoint import FILE, Checkpoint, Fall, network_state
+from nacre.tools.train.checkpoint import FILE, Checkpoint, Fall, network_state, objective_state
 from nacre.tools.train.held_out import EVALUATED_SIDE, evaluated, middles, summary
 from nacre.tools.train.loss import rate_and_error, relative_loss, weighted_loss
 from nacre.tools.train.noise import noise_seed
+from nacre.tools.train.objective import load_trained, objective_of, trained_state
 from nacre.tools.train.recipe import Recipe
 
 START_CROPS = 64  # crops whose principal components start the transforms
@@ -72,6 +73,9 @@ class Trainer:
         options.folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(recipe.steps.seed)
         self.model = recipe.model.build()
+        self.objective = objective_of(recipe.objective, self.model)
+        if self.objective.trained is not None and place.processes > 1:
+            raise UsageError("a student is trained by one process")
         self._check_crop()
         self._open_data()
         self.step, self.seconds, self.start = 0, 0.0, "linear"
@@ -79,11 +83,14 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         found = self._resume()
         self.model = self.model.to(place.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self.objective.to(place.device)
         self.ema = copy.deepcopy(self.model)
+        self.objective_ema = copy.deepcopy(self.objective)
         if found is not None:
             self.ema.load_state_dict(found.ema)
+            load_trained(self.objective_ema, found.objective_ema, options.folder / FILE)
         self.optimiser = torch.optim.AdamW(
-            self.model.parameters(),
+            self.learned,
             recipe.steps.learning_rate,
             betas=(0.9, 0.99),
             weight_decay=0.0,
@@ -131,6 +138,7 @@ class Trainer:
         if path.exists():
             found = Checkpoint.load(path)
             self._load(found.model, path)
+            load_trained(self.objective, found.objective, path)
             self.step, self.seconds, self.start = found.step, found.seconds, found.start
             self.fall = Fall(**found.fall) if found.fall else None
             self.history = found.history
@@ -138,15 +146,30 @@ class Trainer:
             self._say(f"resumed at step {self.step} after {self.seconds / 3600:.2f} hours")
             return found
         if self.options.init is not None:
-            self._load(network_state(self.options.init), self.options.init)
-            self.start = f"weights of {self.options.init.name}"
+            init = self.options.init
+            self._load(network_state(init), init)
+            self.start = f"weights of {init.name}"
+            if state := objective_state(init):
+                load_trained(self.objective, state, init)
+                return None
         elif self.recipe.steps.linear_start:
             self._start()
+        if self.objective.trained is not None:
+            self.objective.start(self.model, self._first_crops())
         return None
 
     def _start(self) -> None:
+        self.model.start(self._first_crops())
+
+    def _first_crops(self) -> Tensor:
         side = self.recipe.steps.crop
-        self.model.start(self.crops.cut(self.crops.draw(START_CROPS, side), side).cpu())
+        return self.crops.cut(self.crops.draw(START_CROPS, side), side).cpu()
+
+    @property
+    def learned(self) -> list[nn.Parameter]:
+        """What the optimiser changes."""
+        beside = self.objective.trained
+        return [*self.model.parameters(), *(beside.parameters() if beside is not None else ())]
 
     @property
     def _source(self) -> Crops | Pairs:
@@ -190,10 +213,14 @@ class Trainer:
         share = steps.batch // place.processes
         mine = slice(place.rank * share, (place.rank + 1) * share)
         x = self.crops.cut(self.crops.draw(steps.batch, steps.crop).part(mine), steps.crop)
-        # Stratified: every batch spans all qualities, so that every gradient is for all of them.
-        even = torch.arange(steps.batch) + torch.rand(steps.batch, generator=self.crops.rng)
-        t = ((even / steps.batch) ** steps.quality_power)[mine].to(place.device)
+        t = self._qualities(self.crops.rng)[mine].to(place.device)
         return x, t, self._parallel
+
+    def _qualities(self, rng: torch.Generator) -> Tensor:
+        """(batch,) stratified: every batch spans all qualities, so that every gradient is for all of them."""
+        steps = self.recipe.steps
+        even = torch.arange(steps.batch) + torch.rand(steps.batch, generator=rng)
+        return (even / steps.batch) ** steps.quality_power
 
     def train_step(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Do one step; return loss, bpp, MSE and gradient norm, detached. Skip it if the norm is not finite."""
@@ -204,11 +231,18 @@ class Trainer:
         )  # the GPU's generators, too
         with place.autocast():
             coded = network(x, t)
-        bpp, mse = rate_and_error(coded, x)
-        loss = weighted_loss(bpp, mse, self.model.lmbda(t))
+            bpp, mse = rate_and_error(coded, x)
+            distortion = self.objective(self.model, coded, x, t, mse)
+        loss = weighted_loss(bpp, distortion, self.model.lmbda(t))
+        norm = self._learn(relative_loss(loss).mean())
+        return loss.detach().mean(), bpp.detach().mean(), mse.detach().mean(), norm
+
+    def _learn(self, loss: Tensor) -> Tensor:
+        """Do one step of the optimiser and of the averages; return the norm of the gradient."""
+        steps = self.recipe.steps
         self.optimiser.zero_grad(set_to_none=True)
-        relative_loss(loss).mean().backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), steps.clip_norm)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.learned, steps.clip_norm)
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
         if bool(torch.isfinite(norm)):
@@ -216,9 +250,12 @@ class Trainer:
         self.step += 1
         decay = min(steps.ema, self.step / (self.step + 20))
         with torch.no_grad():
-            ours, average = tuple(self.model.parameters()), tuple(self.ema.parameters())
-            torch._foreach_lerp_(average, ours, 1 - decay)
-        return loss.detach().mean(), bpp.detach().mean(), mse.detach().mean(), norm
+            torch._foreach_lerp_(
+                (*self.ema.parameters(), *self.objective_ema.parameters()),
+                (*self.model.parameters(), *self.objective.parameters()),
+                1 - decay,
+            )
+        return norm
 
     def run(self) -> None:
         """Train until a limit, the end of a fall, or a signal; save a checkpoint."""
@@ -312,7 +349,10 @@ class Trainer:
             warm_from=self._warm_from,
             fall=asdict(self.fall) if self.fall else None,
             history=self.history,
+            objective=trained_state(self.objective),
+            objective_ema=trained_state(self.objective_ema),
         ).save(self.options.folder / FILE)
+        self.objective_ema.save_student(self.options.folder)
 
 
 class _Stop:

@@ -48,7 +48,7 @@ def test_what_is_not_given_has_its_default(read):
     [
         (("[steps]", "[steps]\ncrops = 3"), "steps.crops is not known; there is batch, crop, lea"),
         (("width8 = 16", "widths = 16"), "model.widths is not known; there is width8, width16"),
-        (("[data]", "[date]"), "date is not known; there is name, data, model, steps, routine"),
+        (("[data]", "[date]"), "date is not known; there is name, data, model, steps, objective"),
         (("batch = 4", 'batch = "4"'), "steps.batch is '4': expected int, got str"),
         (("batch = 4", "batch = true"), "steps.batch is True: expected int, got bool"),
         (("batch = 4", "batch = 4.0"), "steps.batch is 4.0: expected int, got float"),

@@ -1,0 +1,1 @@
+"""Learning from latents beside learning from pixels, on the same labelled pictures: docs/learning.md."""

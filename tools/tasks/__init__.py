@@ -1,0 +1,7 @@
+"""Tasks on pictures and on latents: small classifiers, their files, and how they are trained."""
+
+from nacre.tools.tasks.checkpoint import TaskCheckpoint
+from nacre.tools.tasks.classifier import ClassifierConfig, TaskClassifier
+from nacre.tools.tasks.fitting import Fitting, accuracy, fit
+
+__all__ = ["ClassifierConfig", "Fitting", "TaskCheckpoint", "TaskClassifier", "accuracy", "fit"]
