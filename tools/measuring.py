@@ -13,23 +13,33 @@ from nacre.entropy.errors import UsageError
 from nacre.tools.batch import SOME_FAILED, say
 from nacre.tools.evaluate import bench
 from nacre.tools.evaluate.bench import Listener
+from nacre.tools.evaluate.clips.codec import GOP
+from nacre.tools.evaluate.clips.inputs import ClipSet, clip_paths
+from nacre.tools.evaluate.clips.reading import ClipInput
 from nacre.tools.evaluate.results import Evaluation
 from nacre.tools.evaluate.task import TaskChoice
 
 
 def add_measuring_arguments(parser: ArgumentParser) -> None:
     """Add the arguments that eval and bench share."""
-    parser.add_argument("dataset", type=Path, metavar="DATASET", help="a folder of pictures")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="INPUT",
+        help="a folder of pictures, or clips: files, folders of them, patterns such as frames/%%05d.png",
+    )  # fmt: skip
     parser.add_argument(
         "--json", type=Path, metavar="OUT",
         help="write the summary there, and each row to OUT with the suffix .jsonl",
     )  # fmt: skip
     parser.add_argument(
         "--timing", action="store_true",
-        help="measure seconds and peak memory, one picture at a time",
+        help="measure seconds and peak memory, one picture or clip at a time",
     )  # fmt: skip
     parser.add_argument(
-        "-j", "--jobs", type=int, metavar="N", help="pictures in parallel (default: all cores)"
+        "-j",
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="pictures or clips in parallel (default: all cores)",
     )
     parser.add_argument(
         "--threads", type=int, metavar="N",
@@ -44,9 +54,42 @@ def add_measuring_arguments(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--labels", type=Path, metavar="FOLDER",
-        help="its sub-folders are the classes of --task (default: DATASET)",
+        help="its sub-folders are the classes of --task (default: INPUT)",
+    )  # fmt: skip
+    clips = parser.add_argument_group("clips")
+    clips.add_argument(
+        "--frames", type=int, metavar="N", help="measure the first N frames (default: all)"
+    )
+    clips.add_argument(
+        "--gop", type=int, metavar="N",
+        help=f"frames from one intra frame up to the next, at most (default: {GOP})",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="print only errors and the table")
+
+
+def clips_of(args: Namespace) -> ClipSet | None:
+    """The clips of a command line; None where it is one of pictures. Raises UsageError."""
+    paths = clip_paths(args.inputs)
+    for option, is_of_clips in (
+        ("frames", True), ("gop", True), ("lpips", False), ("task", False), ("labels", False)
+    ):  # fmt: skip
+        if getattr(args, option) and is_of_clips != bool(paths):
+            raise UsageError(f"--{option} is for {'clips' if is_of_clips else 'pictures'}")
+    for option in ("frames", "gop"):
+        if (value := getattr(args, option)) is not None and value < 1:
+            raise UsageError(f"--{option} {value}: at least 1")
+    if not paths:
+        return None
+    return ClipSet(tuple(ClipInput(path, args.frames) for path in paths), args.gop or GOP)
+
+
+def folder_of(args: Namespace, clips: ClipSet | None) -> Path:
+    """The folder of the pictures, or of the first clip. Raises UsageError for several of pictures."""
+    if clips is not None:
+        return clips.folder
+    if len(args.inputs) > 1:
+        raise UsageError(f"one folder of pictures is wanted, not {len(args.inputs)}")
+    return Path(args.inputs[0])
 
 
 def measure(
@@ -58,9 +101,10 @@ def measure(
         raise UsageError("--jobs and --threads: at least 1")
     if args.labels is not None and args.task is None:
         raise UsageError("--labels is for --task")
-    task = None if args.task is None else TaskChoice(args.task, args.labels or args.dataset)
+    clips = clips_of(args)
+    folder = folder_of(args, clips)
     plan = bench.Plan(
-        args.dataset,
+        folder,
         codecs,
         qualities,
         args.json,
@@ -68,7 +112,8 @@ def measure(
         args.timing,
         args.lpips,
         args.threads,
-        task,
+        None if args.task is None else TaskChoice(args.task, args.labels or folder),
+        clips,
     )
     with _listener(args.quiet) as listener:
         return bench.run(plan, listener)

@@ -74,14 +74,19 @@ class PlaneFormat:
         )  # fmt: skip
 
 
-def pixels_of(frame: av.VideoFrame, form: PlaneFormat, facts: VideoFacts) -> Pixels:
-    """(H, W, 3) of 8 bits, or of 16 where the frame has more."""
+def planes_of(frame: av.VideoFrame, form: PlaneFormat) -> tuple[ycbcr.Plane, ...]:
+    """One plane (h, w) where it is grey, else three; transparency is left out."""
     if frame.format.name.replace("yuvj", "yuv") != form.name:
         frame = frame.reformat(format=form.name)
-    planes = tuple(
+    return tuple(
         _samples(plane, form.bits)[: plane.height, : plane.width].copy()
         for plane in frame.planes[:3]
     )
+
+
+def pixels_of(frame: av.VideoFrame, form: PlaneFormat, facts: VideoFacts) -> Pixels:
+    """(H, W, 3) of 8 bits, or of 16 where the frame has more."""
+    planes = planes_of(frame, form)
     if not form.is_rgb:
         return ycbcr.to_rgb(planes, form.layout(facts))
     pixels = np.stack([planes[2], planes[0], planes[1]], axis=2)
@@ -93,13 +98,15 @@ def pixels_of(frame: av.VideoFrame, form: PlaneFormat, facts: VideoFacts) -> Pix
 
 def frame_of(pixels: Pixels, form: PlaneFormat, facts: VideoFacts) -> av.VideoFrame:
     """Undo `pixels_of`."""
-    height, width = pixels.shape[:2]
+    if form.is_rgb:
+        return frame_of_planes(_rgb_planes(pixels, form.bits), form)
+    return frame_of_planes(ycbcr.from_rgb(pixels, form.layout(facts)), form)
+
+
+def frame_of_planes(planes: tuple[ycbcr.Plane, ...], form: PlaneFormat) -> av.VideoFrame:
+    """Undo `planes_of`."""
+    height, width = planes[0].shape
     frame = av.VideoFrame(width, height, form.name)
-    planes = (
-        _rgb_planes(pixels, form.bits)
-        if form.is_rgb
-        else ycbcr.from_rgb(pixels, form.layout(facts))
-    )
     for plane, samples in zip(frame.planes, planes, strict=True):
         target = _samples(plane, form.bits)
         target[: len(samples), : samples.shape[1]] = samples

@@ -1,8 +1,9 @@
-"""Measure a model on a folder of pictures: encode, decode, compare with the original.
+"""Measure a model on a folder of pictures, or on clips: encode, decode, compare with the original.
 
 nacre eval kodak/ --json ours.json
 nacre eval kodak/ --model my.safetensors --qualities 10,30,50 --timing
 nacre bdrate kodak:vtm-18.0 ours.json
+nacre eval clips/*.mkv --model clip.safetensors --frames 32 --json clips.json
 
 With --json ours.json each row is also appended to ours.jsonl as it is measured. A second run measures only
 the rows that are missing there, so that a run can be stopped and resumed.
@@ -20,7 +21,10 @@ from nacre.tools.measuring import add_measuring_arguments, exit_code, measure
 def add_arguments(parser: ArgumentParser) -> None:
     add_measuring_arguments(parser)
     parser.add_argument(
-        "--model", default="", metavar="M", help="name or weights file (default: nacre)"
+        "--model",
+        default="",
+        metavar="M",
+        help="name or weights file (default: nacre; clip for clips)",
     )
     parser.add_argument(
         "--qualities", metavar="Q,Q,...", help="of the files, 1 to 100 (default: a sweep over all)"

@@ -1,4 +1,4 @@
-"""Codecs over a folder of pictures: resumable, and a failure does not stop the run."""
+"""Codecs over a folder of pictures or over clips: resumable, and a failure does not stop the run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from msgspec.structs import replace
 
 from nacre.entropy.errors import ImageError, UsageError
 from nacre.tools.evaluate import metrics
-from nacre.tools.evaluate.codecs.base import CodecMissing
+from nacre.tools.evaluate.clips.codec import Conditions
+from nacre.tools.evaluate.clips.inputs import ClipSet
+from nacre.tools.evaluate.clips.measure import ClipTask
+from nacre.tools.evaluate.clips.registry import create as create_for_clips
+from nacre.tools.evaluate.codecs.base import CodecMissing, Described
 from nacre.tools.evaluate.codecs.registry import create
 from nacre.tools.evaluate.measure import Task, in_utf8, open_picture
 from nacre.tools.evaluate.results import (
@@ -32,7 +36,7 @@ from nacre.tools.evaluate.results import (
 )
 from nacre.tools.evaluate.store import SUFFIX, Setup, Store
 from nacre.tools.evaluate.task import TaskChoice, take_up_task
-from nacre.tools.evaluate.workers import run_all
+from nacre.tools.evaluate.workers import WorkerTask, run_all
 
 SUFFIXES = (".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
 
@@ -50,6 +54,13 @@ class Plan:
     with_lpips: bool = False
     threads: int | None = None  # of each process; None is all with seconds, else 1
     task: TaskChoice | None = None
+    clips: ClipSet | None = None  # in place of the pictures of the folder
+
+    def create(self, name: str, threads: int) -> Described:
+        """Make a codec. Raises UsageError and CodecMissing."""
+        if self.clips is None:
+            return create(name)
+        return create_for_clips(name, Conditions(self.clips.gop, threads))
 
     @property
     def rows_path(self) -> Path | None:
@@ -97,7 +108,11 @@ def run(plan: Plan, listener: Listener) -> Evaluation:
 
 
 def _begin(plan: Plan, listener: Listener) -> Evaluation:
-    """Return an evaluation of the folder's pictures, without codecs."""
+    """Return an evaluation of the pictures or clips, without codecs."""
+    dataset = plan.folder.resolve().name
+    if plan.clips is not None:
+        readable, unreadable = plan.clips.facts(listener.say)
+        return Evaluation(dataset, machine(plan), readable, unreadable=unreadable)
     if not plan.folder.is_dir():
         raise UsageError(f"{plan.folder} is not a folder")
     inside = plan.folder.glob("*" if plan.task is None else "**/*")
@@ -117,7 +132,6 @@ def _begin(plan: Plan, listener: Listener) -> Evaluation:
         pictures[name] = PictureFacts(image.width, image.height, digest)
     if not pictures:
         raise UsageError(f"{plan.folder}: none of {len(paths)} pictures can be read")
-    dataset = plan.folder.resolve().name
     return Evaluation(dataset, machine(plan), pictures, unreadable=unreadable)
 
 
@@ -129,7 +143,7 @@ def _sweeps(plan: Plan, found: Evaluation, listener: Listener) -> dict[str, tupl
     sweeps = {}
     for name in plan.codecs:
         try:
-            codec = create(name)
+            codec = plan.create(name, found.machine.threads)
         except CodecMissing as error:
             found.skipped[name] = str(error)
             listener.say(f"{name}: skipped: {error}")
@@ -190,7 +204,7 @@ class _Measuring:
         if result.rows and len(result.complete()) < len(pictures):
             self.listener.say(
                 f"{result.codec}: warning: the curve is a mean over {len(result.complete())} of "
-                f"{len(pictures)} pictures"
+                f"{len(pictures)} {self.found.noun}s"
             )
 
     @cached_property
@@ -214,31 +228,25 @@ class _Measuring:
         is_right = row.seen.prediction == self.found.pictures[row.picture].label
         return replace(row, seen=replace(row.seen, is_right=is_right))
 
-    def _tasks(self, qualities: Sequence[float]) -> list[Task]:
-        """Return a task for each picture that lacks a row; of equal pictures, the first alone."""
-        checkpoint = None if self.plan.task is None else self.plan.task.checkpoint
+    def _tasks(self, qualities: Sequence[float]) -> list[WorkerTask]:
+        """Return a task for each picture or clip that lacks a row; of equal ones, the first alone."""
         different = {facts.sha256: name for name, facts in reversed(self.found.pictures.items())}
-        tasks = []
-        for name in sorted(different.values()):
-            left = tuple(q for q in qualities if self._stored(name, q) is None)
-            if left:
-                path, threads = self.plan.folder / name, self.found.machine.threads
-                is_timed, with_lpips = self.plan.is_timed, self.plan.with_lpips
-                tasks.append(
-                    Task(
-                        self.result.codec,
-                        path,
-                        left,
-                        is_timed,
-                        with_lpips,
-                        threads,
-                        name,
-                        checkpoint,
-                    )
-                )
-        return tasks
+        left = {
+            name: tuple(q for q in qualities if self._stored(name, q) is None)
+            for name in sorted(different.values())
+        }
+        return [self._task(name, own) for name, own in left.items() if own]
 
-    def _measure(self, tasks: Sequence[Task]) -> None:
+    def _task(self, name: str, qualities: tuple[float, ...]) -> WorkerTask:
+        plan, codec, threads = self.plan, self.result.codec, self.found.machine.threads
+        if plan.clips is not None:
+            conditions = Conditions(plan.clips.gop, threads)
+            return ClipTask(codec, plan.clips.named(name), qualities, conditions, plan.is_timed)
+        checkpoint = None if plan.task is None else plan.task.checkpoint
+        path, is_timed, with_lpips = plan.folder / name, plan.is_timed, plan.with_lpips
+        return Task(codec, path, qualities, is_timed, with_lpips, threads, name, checkpoint)
+
+    def _measure(self, tasks: Sequence[WorkerTask]) -> None:
         """Run the tasks and store each result as it comes."""
         codec, done = self.result.codec, 0
         left = {task.label: len(task.qualities) for task in tasks}

@@ -101,6 +101,12 @@ def has_metric(name: str, metric: str) -> bool:
     return True
 
 
+def check_name(name: str) -> None:
+    """Raise UsageError where there is no such curve, by any metric."""
+    if not any(has_metric(name, metric) for metric in METRICS):
+        raise NoMetric(f"{name}: none of {', '.join(METRICS)} in it")
+
+
 def curves_of(codec: CodecResult, metric: str = "psnr_rgb") -> Measured | None:
     """Return mean and picture curves of rows; None while there are too few points, or without the metric."""
     table = _table_of(codec)

@@ -48,26 +48,35 @@ class Task:
     def label(self) -> str:
         return self.name or self.picture.name
 
+    def rows(self) -> Iterator[Row | Failure]:
+        return run_task(self)
+
+
+def use_threads(threads: int | None) -> None:
+    """Of torch, and of programs that are started from here."""
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(threads)
+
 
 def run_task(task: Task) -> Iterator[Row | Failure]:
     """Yield a row or a failure for each quality, in order. Exceptions of codecs become failures."""
-    if task.threads is not None:  # programs that the codec starts, and torch when it is imported
-        os.environ["OMP_NUM_THREADS"] = str(task.threads)
+    use_threads(task.threads)
     try:
         codec, image = codec_named(task.codec), open_picture(task.picture)
     except Exception as error:
         for quality in task.qualities:
-            yield Failure(task.label, quality, _reason(error))
+            yield Failure(task.label, quality, reason_of(error))
         return
-    if task.threads is not None and "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(task.threads)
+    use_threads(task.threads)  # of torch, which the codec may have imported
     if task.is_timed and codec.warms_up:
         _warm_up(codec, image, task.qualities[0])
     for quality in task.qualities:
         try:
             yield measure(codec, image, task, quality)
         except Exception as error:  # a codec's library may raise anything
-            yield Failure(task.label, quality, _reason(error))
+            yield Failure(task.label, quality, reason_of(error))
 
 
 def _warm_up(codec: Codec, image: Image.Image, quality: float) -> None:
@@ -76,7 +85,8 @@ def _warm_up(codec: Codec, image: Image.Image, quality: float) -> None:
         codec.decode(codec.encode(image, quality), image.size)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return what the results say of it."""
     text = str(error) if isinstance(error, NacreError) else f"{type(error).__name__}: {error}"
     return in_utf8(text)
 

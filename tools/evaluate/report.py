@@ -14,10 +14,11 @@ from msgspec.structs import asdict
 
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.bdrate import Delta
+from nacre.tools.evaluate.clips.player import frame_plots
 from nacre.tools.evaluate.plot import Axes, Series, draw, sample
 from nacre.tools.evaluate.results import Evaluation, Row, Seen
-from nacre.tools.evaluate.side_by_side import SideBySide, compare
-from nacre.tools.evaluate.summary import Line, lines, matrix, spreads
+from nacre.tools.evaluate.side_by_side import SideBySide
+from nacre.tools.evaluate.summary import Line, lines, matrix, metrics_of, spreads
 from nacre.tools.streams import write_output
 
 if TYPE_CHECKING:
@@ -25,15 +26,20 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).with_name("page")
 RATE = "bits per pixel"
-SHOWN = 2  # pictures side by side unless names are given
-METRICS = {"psnr_rgb": "PSNR (RGB), dB", "ms_ssim": "MS-SSIM, dB"}
+METRICS = {
+    "psnr_yuv": "PSNR (YUV 6:1:1), dB",
+    "psnr_rgb": "PSNR (RGB), dB",
+    "ms_ssim": "MS-SSIM, dB",
+}
 TIMES = {"encode_seconds": "seconds to encode", "decode_seconds": "seconds to decode"}
 TEXT_COLUMNS = {
     "codec",
     "picture",
+    "clip",
     "settings",
     "version",
     "worst pictures",
+    "worst clips",
 }  # the others are numbers
 ORIGINALS = "originals"  # the line of the accuracy on pictures that are not coded
 NOTICEABLE = 0.05  # per cent; a smaller BD-rate has no colour
@@ -49,17 +55,10 @@ def environment() -> Environment:
 
 
 def write_report(
-    path: Path,
-    found: Evaluation,
-    anchors: Sequence[str],
-    folder: Path,
-    names: Sequence[str] = (),
+    path: Path, found: Evaluation, anchors: Sequence[str], shown: Sequence[SideBySide] = ()
 ) -> None:
-    """Write the page. `folder` holds the pictures; those of `names` are shown side by side."""
-    chosen = names or _middle_names(found)
-    shown = [compare(found, folder / name, name) for name in chosen]
-    text = page(found, anchors, [c for c in shown if c.sides])
-    write_output(str(path), text.encode(), force=True)
+    """Write the page. `shown` is shown side by side."""
+    write_output(str(path), page(found, anchors, shown).encode(), force=True)
 
 
 def page(found: Evaluation, anchors: Sequence[str], shown: Sequence[SideBySide] = ()) -> str:
@@ -67,7 +66,7 @@ def page(found: Evaluation, anchors: Sequence[str], shown: Sequence[SideBySide] 
     templates = environment()
     from markupsafe import Markup  # a part of Jinja2
 
-    all_lines = lines(found, anchors)
+    all_lines = _all_lines(found, anchors)
     styles = _styles(found, anchors)
     legend = [
         {
@@ -88,18 +87,29 @@ def page(found: Evaluation, anchors: Sequence[str], shown: Sequence[SideBySide] 
         }
         for label, series, is_y_log in _plots(found, anchors)
     ]
+    clips = [c.picture for c in shown] or list(found.pictures)[:1] if found.noun == "clip" else []
+    frame_figures = [
+        {"label": label, "drawn": Markup(draw(series, axes, styles))}
+        for clip in clips
+        for label, series, axes in frame_plots(found, clip)
+    ]
     return templates.get_template("page.html").render(
         found=found,
+        frame_figures=frame_figures,
         machine=asdict(found.machine),
         css=Markup((PAGE / "page.css").read_text("utf-8")),
         js=Markup((PAGE / "page.js").read_text("utf-8")),
         text_columns=TEXT_COLUMNS,
         legend=legend,
         plots=plots,
-        matrix=_matrix(all_lines),
+        matrices=[
+            (label, _matrix(lines(found, anchors, metric)))
+            for metric, label in metrics_of(found).items()
+        ],
         spread=_spread(found),
         rows=_rows(found),
         published=[line for line in all_lines if line.is_published],
+        has_frames=any(comparison.rate for comparison in shown),
         shown=shown,
         data=[comparison.to_json() for comparison in shown],
     )
@@ -107,9 +117,17 @@ def page(found: Evaluation, anchors: Sequence[str], shown: Sequence[SideBySide] 
 
 def paper_plot(found: Evaluation, anchors: Sequence[str], is_log: bool = False) -> str:
     """Return the PSNR plot alone, as an SVG file."""
-    series = _series(lines(found, anchors))
-    axes = Axes(RATE, METRICS["psnr_rgb"], is_log)
+    metric = next(iter(metrics_of(found)))
+    series = _series(lines(found, anchors, metric))
+    axes = Axes(RATE, METRICS[metric], is_log)
     return draw(series, axes, _styles(found, anchors), has_legend=True) + "\n"
+
+
+def _all_lines(found: Evaluation, anchors: Sequence[str]) -> list[Line]:
+    """The lines that have any of the metrics of the plots, each once."""
+    known = {line.key: line for metric in METRICS for line in lines(found, anchors, metric)}
+    order = [*(codec.codec for codec in found.codecs), *anchors]
+    return [known[key] for key in order if key in known]
 
 
 def _styles(found: Evaluation, anchors: Sequence[str]) -> dict[str, int]:
@@ -191,7 +209,7 @@ def _spread(found: Evaluation) -> dict[str, Any] | None:
             "lower quartile",
             "median",
             "upper quartile",
-            "worst pictures",
+            f"worst {found.noun}s",
         ],
         "rows": [
             {
@@ -215,7 +233,7 @@ def _spread(found: Evaluation) -> dict[str, Any] | None:
 def _rows(found: Evaluation) -> dict[str, Any]:
     """Return every row that was measured."""
     timed = any(row.encode_seconds is not None for codec in found.codecs for row in codec.rows)
-    head = ["codec", "picture", "quality", "bytes", RATE, "PSNR", "Y", "Cb", "Cr", "MS-SSIM"]
+    head = ["codec", found.noun, "quality", "bytes", RATE, "PSNR", "Y", "Cb", "Cr", "MS-SSIM"]
     head += ["encode, s", "decode, s", "MiB"] if timed else []
     head += ["recognised as"] if found.task is not None else []
     body = [
@@ -250,9 +268,3 @@ def _recognised(row: Row) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
-
-
-def _middle_names(found: Evaluation) -> list[str]:
-    """Return names of pictures that lie evenly in the set."""
-    names = sorted(found.pictures)
-    return [names[(2 * i + 1) * len(names) // (2 * SHOWN)] for i in range(min(SHOWN, len(names)))]

@@ -15,9 +15,9 @@ from nacre.tools.streams import write_output
 
 FORMAT: Final = "nacre evaluation 1"
 MEANS = (  # columns of a row whose means make the curves
-    "bpp", "psnr_rgb", "psnr_y", "psnr_cb", "psnr_cr", "ms_ssim", "lpips",
+    "bpp", "psnr_rgb", "psnr_y", "psnr_cb", "psnr_cr", "psnr_yuv", "ms_ssim", "lpips",
     "encode_seconds", "decode_seconds", "encode_entropy_seconds", "decode_entropy_seconds",
-    "accuracy",
+    "encode_fps", "decode_fps", "accuracy",
 )  # fmt: skip
 
 AboveZero = Annotated[float, Meta(gt=0)]
@@ -32,15 +32,34 @@ class Seen(Struct, frozen=True):
     is_right: bool | None = None  # whether that is the label; None before labels are known
 
 
+class FrameFigures(Struct, frozen=True, kw_only=True):
+    """One frame of a clip, in the order in which frames are shown."""
+
+    bytes: int  # of its packets; the rest of the file belongs to no frame
+    psnr_rgb: float  # dB, over R, G and B together, 8 bits
+    psnr_y: float  # dB, of planes of 4:2:0; so are the next two
+    psnr_cb: float
+    psnr_cr: float
+    ms_ssim: float | None = None  # over RGB; None for small frames
+
+    @property
+    def psnr_yuv(self) -> float:
+        """(6 Y + U + V) / 8, dB."""
+        return (6 * self.psnr_y + self.psnr_cb + self.psnr_cr) / 8
+
+
 class Row(Struct, frozen=True, kw_only=True):
-    """One picture at one quality, measured on a file that was written and read again."""
+    """One picture or clip at one quality, measured on a file that was written and read again.
+
+    Figures of a clip are means over its frames; its seconds are those of the whole clip.
+    """
 
     picture: str  # file name
     quality: float  # on the codec's own scale
     bytes: Annotated[int, Meta(gt=0)]  # of the whole file
     bpp: AboveZero  # bits per pixel
     psnr_rgb: float  # dB, over R, G and B together, 8 bits
-    psnr_y: float  # dB, BT.709, full range; so are the next two
+    psnr_y: float  # dB, BT.709, full range; of a clip, the planes of 4:2:0; so are the next two
     psnr_cb: float
     psnr_cr: float
     ms_ssim: float | None = None  # over RGB, at most 1; None for small pictures
@@ -52,6 +71,30 @@ class Row(Struct, frozen=True, kw_only=True):
     peak_memory_mib: AboveZero | None = None  # largest resident size of a process that took part
     sha256: str = ""  # of the file, the first 16 hexadecimal digits
     seen: Seen | UnsetType = UNSET  # not there without --task
+    frames: tuple[FrameFigures, ...] | UnsetType = UNSET  # of a clip
+
+    @property
+    def psnr_yuv(self) -> float | None:
+        """(6 Y + U + V) / 8 of a clip, dB; None for a picture, whose planes are no 4:2:0."""
+        if isinstance(self.frames, UnsetType):
+            return None
+        return (6 * self.psnr_y + self.psnr_cb + self.psnr_cr) / 8
+
+    @property
+    def encode_fps(self) -> float | None:
+        """Frames a second; None for a picture or without --timing."""
+        return self._fps(self.encode_seconds)
+
+    @property
+    def decode_fps(self) -> float | None:
+        return self._fps(self.decode_seconds)
+
+    def _fps(self, seconds: float | None) -> float | None:
+        return (
+            len(self.frames) / seconds
+            if seconds and not isinstance(self.frames, UnsetType)
+            else None
+        )
 
     @property
     def accuracy(self) -> float | None:
@@ -105,13 +148,21 @@ class CodecResult(Struct):
         return columns
 
 
+class ClipFacts(Struct, frozen=True):
+    """What a clip has beside a picture."""
+
+    frames: int  # that were measured
+    rate: float  # frames a second, as encoders are told
+
+
 class PictureFacts(Struct, frozen=True):
-    """A picture of the data set."""
+    """A picture of the data set, or a clip."""
 
     width: int  # pixels
     height: int
-    sha256: str  # of the picture's file
+    sha256: str  # of the picture's file; of the samples of a clip
     label: str = ""  # its class, with --task
+    clip: ClipFacts | UnsetType = UNSET
 
 
 class TaskFacts(Struct, frozen=True):
@@ -148,6 +199,12 @@ class Evaluation(Struct):
     task: TaskFacts | None = None  # without --task none
     format: Literal["nacre evaluation 1"] = FORMAT
 
+    @property
+    def noun(self) -> str:
+        """What the set is of: "picture" or "clip"."""
+        is_clip = any(isinstance(facts.clip, ClipFacts) for facts in self.pictures.values())
+        return "clip" if is_clip else "picture"
+
     def codec(self, name: str) -> CodecResult | None:
         return next((c for c in self.codecs if c.codec == name), None)
 
@@ -173,19 +230,33 @@ def read_evaluation(path: Path) -> Evaluation:
         raise UsageError(f"{path} is no evaluation of nacre: {error}") from error
 
 
+COLUMNS = {  # of the table: title and form of each column of the means
+    "bpp": ("bits per pixel", ".3f"),
+    "psnr_rgb": ("PSNR, dB", ".2f"),
+    "psnr_yuv": ("PSNR YUV, dB", ".2f"),
+    "ms_ssim": ("MS-SSIM", ".4f"),
+    "accuracy": ("accuracy, %", ".1f"),
+    "encode_fps": ("encode, frames/s", ".2f"),
+    "decode_fps": ("decode, frames/s", ".2f"),
+}
+ALWAYS = ("bpp", "psnr_rgb", "ms_ssim")  # columns that stand there when no codec has them
+
+
 def table(codecs: Sequence[CodecResult]) -> str:
     """Return the mean curves as a Markdown table."""
     all_means = [codec.means() for codec in codecs]
-    has_task = any("accuracy" in means for means in all_means)
-    head = ["codec", "quality", "bits per pixel", "PSNR, dB", "MS-SSIM"]
-    head += ["accuracy, %"] if has_task else []
+    chosen = [c for c in COLUMNS if c in ALWAYS or any(c in means for means in all_means)]
+    head = ["codec", "quality", *(COLUMNS[column][0] for column in chosen)]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for codec, means in zip(codecs, all_means, strict=True):
         for i, quality in enumerate(means["quality"]):
-            ssim = f"{means['ms_ssim'][i]:.4f}" if "ms_ssim" in means else ""
-            psnr, bpp = means["psnr_rgb"][i], means["bpp"][i]
-            line = f"| {codec.name} | {quality:g} | {bpp:.3f} | {psnr:.2f} | {ssim} |"
-            if has_task:
-                line += f" {100 * means['accuracy'][i]:.1f} |" if "accuracy" in means else " |"
-            lines.append(line)
+            cells = [_cell(means, column, i) for column in chosen]
+            lines.append(f"| {' | '.join([codec.name, f'{quality:g}', *cells])} |")
     return "\n".join(lines)
+
+
+def _cell(means: dict[str, list[float]], column: str, i: int) -> str:
+    if column not in means:
+        return ""
+    value = means[column][i] * (100 if column == "accuracy" else 1)
+    return format(value, COLUMNS[column][1])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from nacre.tools.evaluate.results import CodecResult, Evaluation
 
 LARGEST = 384  # pixels; side of the crop that is shown, as lossless data in the page
 TARGET_BPP = 0.3  # bits per pixel at which differences are visible
+SHOWN = 2  # pictures, unless names are given
 PROBES = 7  # encodings per codec in the search for a size
 
 
@@ -26,22 +28,23 @@ class Side:
     """The crop as one codec shows it."""
 
     label: str
-    said: str  # bytes, bits per pixel, PSNR of the whole picture
-    url: str  # data URL, lossless WebP
+    said: str  # bytes, bits per pixel, PSNR of the whole picture or clip
+    urls: tuple[str, ...]  # data URLs, WebP: one, or one for each frame
+    frames: tuple[str, ...] = ()  # what is said of each frame of a clip
 
 
 @dataclass(frozen=True)
 class SideBySide:
-    """The middle of a picture: the original first, then each codec."""
+    """The middle of a picture or clip: the original first, then each codec."""
 
     picture: str
     width: int
     height: int
     sides: tuple[Side, ...]
+    rate: float = 0.0  # frames a second of a clip
 
     def to_json(self) -> dict[str, Any]:
-        sides = [{"label": s.label, "said": s.said, "url": s.url} for s in self.sides]
-        return {"picture": self.picture, "width": self.width, "height": self.height, "sides": sides}
+        return asdict(self)
 
 
 def compare(found: Evaluation, path: Path, name: str = "") -> SideBySide:
@@ -52,7 +55,7 @@ def compare(found: Evaluation, path: Path, name: str = "") -> SideBySide:
     and codecs that fail are left out; `sides` is empty when none is left.
     """
     name, image = name or path.name, open_picture(path)
-    sides = [Side("original", f"{image.width}x{image.height}", _url(image))]
+    sides = [Side("original", f"{image.width}x{image.height}", _urls(image))]
     rows = {c.codec: [row for row in c.rows if row.picture == name] for c in found.codecs}
     smallest = [min(row.bytes for row in own) for own in rows.values() if own]
     wanted = max([TARGET_BPP * image.width * image.height / 8, *smallest])
@@ -68,7 +71,7 @@ def compare(found: Evaluation, path: Path, name: str = "") -> SideBySide:
         bpp = 8 * len(data) / (image.width * image.height)
         psnr = psnr_db(np.asarray(image), np.asarray(decoded))
         said = f"{len(data):,} bytes, {bpp:.3f} bits per pixel, {psnr:.2f} dB"
-        sides.append(Side(result.name, said, _url(decoded)))
+        sides.append(Side(result.name, said, _urls(decoded)))
     width, height = _crop(image).size
     return SideBySide(name, width, height, tuple(sides) if len(sides) > 1 else ())
 
@@ -112,14 +115,35 @@ def _bisect(
             large = middle
 
 
-def _crop(image: Image.Image) -> Image.Image:
-    left, top = (max(0, (side - LARGEST) // 2) for side in image.size)
-    return image.crop(
-        (left, top, min(image.width, left + LARGEST), min(image.height, top + LARGEST))
-    )
+def shown_pictures(found: Evaluation, folder: Path, names: Sequence[str] = ()) -> list[SideBySide]:
+    """The pictures of the names, or some that lie evenly in the set; those without sides are left out."""
+    shown = [compare(found, folder / name, name) for name in names or _middle_names(found)]
+    return [comparison for comparison in shown if comparison.sides]
 
 
-def _url(image: Image.Image) -> str:
+def _middle_names(found: Evaluation) -> list[str]:
+    names = sorted(found.pictures)
+    return [names[(2 * i + 1) * len(names) // (2 * SHOWN)] for i in range(min(SHOWN, len(names)))]
+
+
+def crop(image: Image.Image, largest: tuple[int, int]) -> Image.Image:
+    """The middle, at most so wide and high."""
+    sides = zip(image.size, largest, strict=True)
+    left, top = (max(0, (side - most) // 2) for side, most in sides)
+    right, bottom = min(image.width, left + largest[0]), min(image.height, top + largest[1])
+    return image.crop((left, top, right, bottom))
+
+
+def data_url(image: Image.Image, **options: Any) -> str:
+    """As WebP, with options of Pillow's save."""
     file = io.BytesIO()
-    _crop(image).save(file, "WEBP", lossless=True, exact=True)
+    image.save(file, "WEBP", **options)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _crop(image: Image.Image) -> Image.Image:
+    return crop(image, (LARGEST, LARGEST))
+
+
+def _urls(image: Image.Image) -> tuple[str, ...]:
+    return (data_url(_crop(image), lossless=True, exact=True),)

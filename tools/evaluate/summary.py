@@ -45,10 +45,18 @@ def matrix(rows: list[Line]) -> list[list[Delta | None]]:
     return [[cell(anchor, test) for anchor in rows] for test in rows]
 
 
-def matrix_table(found: Evaluation, anchors: Sequence[str]) -> str:
+def metrics_of(found: Evaluation) -> dict[str, str]:
+    """Return the metrics that codecs are compared by, the usual one first, and their names in tables."""
+    names = {"psnr_rgb": "PSNR (RGB)"}
+    return {"psnr_yuv": "PSNR (YUV 6:1:1)", **names} if found.noun == "clip" else names
+
+
+def matrix_table(found: Evaluation, anchors: Sequence[str], metric: str = "psnr_rgb") -> str:
     """Return the matrix as Markdown; negative: the row needs fewer bits than the column."""
-    rows = lines(found, anchors)
-    head = "| BD-rate, % of | against " + " | ".join(line.label for line in rows) + " |"
+    rows = lines(found, anchors, metric)
+    names = metrics_of(found)
+    what = "" if len(names) == 1 else f" by {names[metric]}"
+    head = f"| BD-rate{what}, % of | against " + " | ".join(line.label for line in rows) + " |"
     out = [head, "|---" * (len(rows) + 1) + "|"]
     for line, cells in zip(rows, matrix(rows), strict=True):
         texts = (
@@ -70,7 +78,7 @@ def remarks(rows: Sequence[Line]) -> list[str]:
 
 def spreads(found: Evaluation) -> list[tuple[str, str, Spread]]:
     """Return key, label and spread of each measured codec against the first one."""
-    measured = lines(found)
+    measured = lines(found, metric=next(iter(metrics_of(found))))
     pairs = [(m, spread(measured[0].measured, m.measured)) for m in measured[1:]]
     return [(m.key, m.label, found) for m, found in pairs if found is not None]
 
@@ -80,9 +88,9 @@ def spread_table(found: Evaluation) -> str:
     rows = spreads(found)
     if not rows:
         return ""
-    first = lines(found)[0].label
+    against = f"against {lines(found)[0].label}, {found.noun} by {found.noun}"
     out = [
-        f"\n| against {first}, picture by picture | lower quartile | median | upper quartile | worst |",
+        f"\n| {against} | lower quartile | median | upper quartile | worst |",
         "|---|---|---|---|---|",
     ]
     for _, label, s in rows:

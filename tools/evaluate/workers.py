@@ -12,10 +12,9 @@ from dataclasses import replace
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from types import FrameType
-from typing import cast
+from typing import Any, Protocol, cast
 
 from nacre.entropy.errors import NacreError
-from nacre.tools.evaluate.measure import Task, run_task
 from nacre.tools.evaluate.results import Failure, Row
 
 ATTEMPTS = 2  # at a quality whose process dies
@@ -25,10 +24,24 @@ READY = "ready"  # the first message of a worker
 DEAD = "dead"  # stands for the end of its pipe
 
 
+class WorkerTask(Protocol):
+    """One picture or clip, one codec and some qualities: a dataclass that can be sent to a process."""
+
+    @property
+    def label(self) -> str:
+        """Name in the results."""
+
+    @property
+    def qualities(self) -> tuple[float, ...]: ...
+
+    def rows(self) -> Iterator[Row | Failure]:
+        """One for each quality, in order."""
+
+
 class _Job:
     """A task and its qualities that have no result yet."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: WorkerTask) -> None:
         self.task = task
         self.left = deque(task.qualities)
         self.deaths = 0  # of processes, at the first quality that is left
@@ -55,7 +68,7 @@ class _Worker:
     def give(self, job: _Job) -> None:
         self.job = job
         with contextlib.suppress(OSError):  # it has died, and `receive` returns DEAD
-            self.pipe.send(replace(job.task, qualities=tuple(job.left)))
+            self.pipe.send(replace(cast("Any", job.task), qualities=tuple(job.left)))
 
     def receive(self) -> Row | Failure | str:
         try:
@@ -83,7 +96,7 @@ class _Worker:
         return self.process.exitcode
 
 
-def run_all(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[Task, Row | Failure]]:
+def run_all(tasks: Sequence[WorkerTask], jobs: int) -> Iterator[tuple[WorkerTask, Row | Failure]]:
     """Run tasks in `jobs` processes and yield each result as it is measured.
 
     When a process dies, another one takes its place and tries the quality once more; a second death makes it
@@ -130,7 +143,7 @@ def _serve(pipe: Connection) -> None:
     try:
         pipe.send(READY)
         while True:
-            for found in run_task(pipe.recv()):
+            for found in pipe.recv().rows():
                 pipe.send(found)
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         return

@@ -97,7 +97,7 @@ def test_any_text_is_shown_as_it_is(found, hostile):
             found, dataset=text, codecs=[first, *others], skipped={text: text}, unreadable={text: text},
             machine=replace(found.machine, processor=text),
         )  # fmt: skip
-        side = Side(text, text, "data:,")
+        side = Side(text, text, ("data:,",))
         return report.page(bad, [], [SideBySide(text, 1, 1, (side, side))])
 
     plain, seen = Elements(named("plain")), Elements(named(hostile))
@@ -148,9 +148,9 @@ def test_sides_are_pictures_of_about_one_size(found, folder):
     sizes = [int(side.said.split()[0].replace(",", "")) for side in shown.sides[1:]]
     assert max(sizes) < 1.25 * min(sizes)
     for side in shown.sides:
-        data = base64.b64decode(side.url.partition(",")[2])
+        data = base64.b64decode(side.urls[0].partition(",")[2])
         assert Image.open(io.BytesIO(data)).size == (shown.width, shown.height) == (112, 96)
-    original = base64.b64decode(shown.sides[0].url.partition(",")[2])
+    original = base64.b64decode(shown.sides[0].urls[0].partition(",")[2])
     assert (
         Image.open(io.BytesIO(original)).convert("RGB").tobytes()
         == Image.open(folder / "<0>.png").tobytes()

@@ -21,6 +21,26 @@ from nacre.tools.evaluate.planes import Planes, to_even_sides, to_planes, to_rgb
 H264_INFORMATION = 6  # nal_unit_type of supplemental enhancement information: H.264, table 7-1
 
 
+def require(encoder: str, decoder: str) -> None:
+    """Raise CodecMissing where PyAV or one of FFmpeg's codecs is not there."""
+    try:
+        import av
+    except ImportError as error:
+        raise CodecMissing(f"pip install av ({error})") from error
+    missing = {encoder, decoder} - av.codecs_available
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise CodecMissing(f"this PyAV was built without {names}; its wheels on PyPI may have it")
+
+
+def version() -> str:
+    """Return the versions of PyAV and FFmpeg's codecs."""
+    import av
+
+    numbers = ".".join(str(n) for n in av.library_versions["libavcodec"])
+    return f"PyAV {av.__version__}, libavcodec {numbers}"
+
+
 class AvCodec(Codec):
     """An encoder of FFmpeg at a constant quantiser."""
 
@@ -30,15 +50,7 @@ class AvCodec(Codec):
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         super().__init__(name, options)
-        try:
-            import av
-        except ImportError as error:
-            raise CodecMissing(f"pip install av ({error})") from error
-        missing = {self.encoder, self.decoder} - av.codecs_available
-        if missing:
-            raise CodecMissing(
-                f"this PyAV was built without {', '.join(sorted(missing))}; its wheels on PyPI have it"
-            )
+        require(self.encoder, self.decoder)
         self.depth = self.chosen_int("depth")
 
     @property
@@ -59,10 +71,7 @@ class AvCodec(Codec):
 
     @property
     def version(self) -> str:
-        import av
-
-        numbers = ".".join(str(n) for n in av.library_versions["libavcodec"])
-        return f"PyAV {av.__version__}, libavcodec {numbers}"
+        return version()
 
     @property
     def _is_half(self) -> bool:

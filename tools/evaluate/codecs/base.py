@@ -39,12 +39,11 @@ class Stages:
     peak_memory_mib: float | None = None  # resident size of the process that ran the codec
 
 
-class Codec(ABC):
-    """A codec with all settings fixed but the quality.
+class Described(ABC):
+    """A codec with all settings fixed but the quality, and how tables name it.
 
-    `registry.create` makes one from a name such as "avif" or "avif@tune=ssim,speed=4". An instance belongs to
-    one process. The constructor raises CodecMissing where the codec is not installed, UsageError for options
-    that do not exist.
+    An instance belongs to one process. The constructor raises CodecMissing where the codec is not installed,
+    UsageError for options that do not exist.
     """
 
     key: ClassVar[str]
@@ -75,6 +74,27 @@ class Codec(ABC):
     def version(self) -> str:
         """The version of the program or library that codes; with `settings` it decides every file."""
 
+    def chosen_int(self, option: str) -> int:
+        """Return an option as a whole number. Raises UsageError when it is none."""
+        try:
+            return int(self.chosen[option])
+        except ValueError:
+            raise UsageError(
+                f"{self.name}: {option} is {self.chosen[option]!r}, not a whole number"
+            ) from None
+
+    def chosen_among(self, option: str, allowed: tuple[str, ...]) -> str:
+        """Return an option. Raises UsageError when it is not one of `allowed`."""
+        if self.chosen[option] not in allowed:
+            raise UsageError(
+                f"{self.name}: {option} is {self.chosen[option]!r}, not one of {', '.join(allowed)}"
+            )
+        return self.chosen[option]
+
+
+class Codec(Described):
+    """A codec of pictures. `registry.create` makes one from a name such as "avif@tune=ssim,speed=4"."""
+
     def encode(self, image: Image.Image, quality: float) -> bytes:
         """Encode an RGB picture into a whole file. Metadata of the picture does not reach the file."""
         return self._encode(pixels_alone(image), quality)
@@ -93,23 +113,6 @@ class Codec(ABC):
     def stages(self) -> Stages:
         """Return what the codec measured in the last call of `encode` or `decode`."""
         return Stages()
-
-    def chosen_int(self, option: str) -> int:
-        """Return an option as a whole number. Raises UsageError when it is none."""
-        try:
-            return int(self.chosen[option])
-        except ValueError:
-            raise UsageError(
-                f"{self.name}: {option} is {self.chosen[option]!r}, not a whole number"
-            ) from None
-
-    def chosen_among(self, option: str, allowed: tuple[str, ...]) -> str:
-        """Return an option. Raises UsageError when it is not one of `allowed`."""
-        if self.chosen[option] not in allowed:
-            raise UsageError(
-                f"{self.name}: {option} is {self.chosen[option]!r}, not one of {', '.join(allowed)}"
-            )
-        return self.chosen[option]
 
 
 def whole(quality: float) -> int:

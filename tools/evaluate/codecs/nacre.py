@@ -9,6 +9,7 @@ from PIL import Image
 
 from nacre.entropy.clock import measured
 from nacre.tools.evaluate.codecs.base import Codec, Stages, whole
+from nacre.tools.evaluate.codecs.sources import nacre_version
 
 
 class Nacre(Codec):
@@ -44,14 +45,7 @@ class Nacre(Codec):
 
     @property
     def version(self) -> str:
-        from importlib.metadata import version
-
-        import torch
-
-        from nacre.tools.evaluate.codecs.sources import code_digest
-
-        release = f"nacre {version('nacre')}, code {code_digest()}"
-        return f"{release}, weights {self._id}, torch {torch.__version__}"
+        return nacre_version(self._id)
 
     def _encode(self, image: Image.Image, quality: float) -> bytes:
         from nacre import codec

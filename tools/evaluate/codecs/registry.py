@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container
+
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.codecs.av import X264, X265, SvtAv1
 from nacre.tools.evaluate.codecs.base import Codec
@@ -24,24 +27,30 @@ def create(name: str) -> Codec:
     The part after the colon is the option "model". Raises UsageError for a wrong name or option and
     CodecMissing where the codec is not installed.
     """
-    head, _, tail = name.partition("@")
-    key, colon, model = head.partition(":")
+    key, options = parse(name)
     if key not in CODECS:
         raise UsageError(f"codec {key!r}: one of {', '.join(CODECS)} wanted")
+    return CODECS[key](name, options)
+
+
+def parse(name: str) -> tuple[str, dict[str, str]]:
+    """Return what stands before colon and @, and the options. Raises UsageError."""
+    head, _, tail = name.partition("@")
+    key, colon, model = head.partition(":")
     options = {"model": model} if colon else {}
     for part in filter(None, tail.split(",")):
         option, equals, value = part.partition("=")
         if not equals:
             raise UsageError(f"{name}: {part!r} is not OPTION=VALUE")
         options[option] = value
-    return CODECS[key](name, options)
+    return key, options
 
 
-def split_names(text: str) -> tuple[str, ...]:
+def split_names(text: str, known: Container[str] = CODECS) -> tuple[str, ...]:
     """Split names at commas. A part that starts no codec and has a = is an option of the codec before it."""
     found: list[str] = []
     for part in filter(None, text.split(",")):
-        is_codec = part.partition("@")[0].partition(":")[0] in CODECS
+        is_codec = re.split("[@:-]", part)[0] in known
         if found and not is_codec and "=" in part and "@" in found[-1]:
             found[-1] += "," + part
         else:

@@ -1,10 +1,10 @@
-"""Digest of the sources of nacre that decide its files."""
+"""The version of nacre that decides its files: release, sources, weights, torch."""
 
 from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 
 FOLDERS = ("codec", "entropy", "models")
@@ -20,3 +20,11 @@ def code_digest() -> str:
         for path in sorted(root.rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:DIGITS]
+
+
+def nacre_version(weights_id: str) -> str:
+    """Describe what decides the files of a model."""
+    import torch
+
+    release = f"nacre {metadata.version('nacre')}, code {code_digest()}"
+    return f"{release}, weights {weights_id}, torch {torch.__version__}"

@@ -33,7 +33,9 @@
     hide();
     if (!best || best.far > NEAR * factor) return;
     best.group.classList.add("near");
-    tip.textContent = `${best.group.dataset.label}: ${best.value.toPrecision(4)} at ${best.rate.toPrecision(3)} bpp`;
+    const { before = "", unit = "" } = svg.closest(".plot").dataset;
+    const at = before ? `${before}${best.rate}` : `${best.rate.toPrecision(3)}${unit}`;
+    tip.textContent = `${best.group.dataset.label}: ${best.value.toPrecision(4)} at ${at}`;
     tip.hidden = false;
     const width = tip.offsetWidth;
     tip.style.left = `${Math.min(event.clientX + 12, innerWidth - width - 4)}px`;
@@ -54,13 +56,17 @@
     over.style.clipPath = `inset(0 ${100 - part}% 0 0)`;
     one("bar").style.left = `${part}%`;
   }
+  const player = one("player"), frame = one("frame");
   function show() {
     const chosen = shown[picture.value], a = chosen.sides[left.value], b = chosen.sides[right.value];
+    const at = player ? Number(frame.value) : 0;
     wipe.style.aspectRatio = `${chosen.width} / ${chosen.height}`;
     wipe.style.width = `${chosen.width * 1.5}px`;
-    over.src = a.url; one("under").src = b.url;
+    over.src = a.urls[at]; one("under").src = b.urls[at];
     over.alt = a.label; one("under").alt = b.label;
-    one("said").textContent = `Left: ${a.label}, ${a.said}. Right: ${b.label}, ${b.said}.`;
+    const said = (side) => [side.label, side.said, side.frames[at]].filter(Boolean).join(", ");
+    one("said").textContent = `Left: ${said(a)}. Right: ${said(b)}.`;
+    if (player) one("number").textContent = `${at + 1} of ${a.urls.length}`;
   }
   function fill() {
     const sides = shown[picture.value].sides;
@@ -69,6 +75,7 @@
       select.replaceChildren(...sides.map((side, i) => new Option(side.label, i)));
       select.selectedIndex = kept >= 0 && kept < sides.length ? kept : at;
     }
+    if (player) { frame.max = sides[0].urls.length - 1; frame.value = 0; }
     show();
   }
   picture.addEventListener("change", fill);
@@ -77,4 +84,30 @@
   slider.addEventListener("input", move);
   fill();
   move();
+
+  if (!player) return;
+  let timer = null;
+  function step(by) {
+    const count = Number(frame.max) + 1;
+    frame.value = (Number(frame.value) + by + count) % count;
+    show();
+  }
+  function play(on) {
+    clearInterval(timer);
+    timer = on ? setInterval(() => step(1), 1000 / shown[picture.value].rate) : null;
+    one("play").textContent = on ? "Pause" : "Play";
+  }
+  one("play").addEventListener("click", () => play(!timer));
+  frame.addEventListener("input", () => { play(false); show(); });
+  picture.addEventListener("change", () => play(false));
+  const keys = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), " ": null };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey || !(event.key in keys)) return;
+    if (["SELECT", "BUTTON", "SUMMARY"].includes(event.target.tagName) || event.target === slider) return;
+    event.preventDefault();
+    const go = keys[event.key];
+    const was = timer;
+    play(go ? false : !was);
+    if (go) go();
+  });
 })();
