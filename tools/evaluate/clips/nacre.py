@@ -56,7 +56,7 @@ class NacreClip(ClipCodec):
 
     @property
     def label(self) -> str:
-        return Path(self.model).stem + (", all intra" if self.is_intra else "")
+        return f"nacre {Path(self.model).stem}" + (", all intra" if self.is_intra else "")
 
     @property
     def _gop(self) -> int:

@@ -28,34 +28,27 @@ def matched(found: Evaluation, clip: str) -> dict[str, Row]:
     The first codec sets the size: the one to which the others come nearest, the larger of equals.
     """
     rows = {
-        codec.codec: sorted((r for r in codec.rows if r.picture == clip), key=lambda r: r.bytes)
+        codec.codec: sorted((r for r in codec.rows if r.picture == clip), key=lambda r: -r.bytes)
         for codec in found.codecs
     }
     rows = {codec: own for codec, own in rows.items() if own}
-    if not rows:
-        return {}
 
     def distance(a: Row, b: Row) -> float:
         return abs(math.log(a.bytes / b.bytes))
 
     def nearest(target: Row) -> dict[str, Row]:
-        return {
-            codec: min(own, key=lambda row: distance(target, row)) for codec, own in rows.items()
-        }
+        return {key: min(own, key=lambda row: distance(target, row)) for key, own in rows.items()}
 
-    first = next(iter(rows.values()))
-    choices = [nearest(target) for target in reversed(first)]
-    targets = list(reversed(first))
-    worst = [
-        round(max(distance(target, row) for row in choice.values()), 3)
-        for target, choice in zip(targets, choices, strict=True)
-    ]
-    return choices[worst.index(min(worst))]
+    def furthest(target: Row) -> float:
+        return max(distance(target, row) for row in nearest(target).values())
+
+    return nearest(min(next(iter(rows.values())), key=furthest)) if rows else {}
 
 
 def shown_clips(found: Evaluation, clips: ClipSet, names: Sequence[str] = ()) -> list[SideBySide]:
     """The clips of the names, or the first one, for the player; those that no codec can show are left out."""
-    shown = [play(found, clips, name) for name in names or list(found.pictures)[:1]]
+    readable = [name for name in names or list(found.pictures)[:1] if name in found.pictures]
+    shown = [play(found, clips, name) for name in readable]
     return [comparison for comparison in shown if comparison.sides]
 
 
@@ -130,4 +123,4 @@ def _said(row: Row) -> str:
 
 
 def _said_of_frame(frame: FrameFigures) -> str:
-    return f"{frame.bytes:,} bytes, {frame.psnr_yuv:.2f} dB"
+    return f"this frame {frame.bytes:,} bytes, {frame.psnr_yuv:.2f} dB"

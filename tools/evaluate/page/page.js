@@ -100,14 +100,12 @@
   one("play").addEventListener("click", () => play(!timer));
   frame.addEventListener("input", () => { play(false); show(); });
   picture.addEventListener("change", () => play(false));
-  const keys = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), " ": null };
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || !(event.key in keys)) return;
-    if (["SELECT", "BUTTON", "SUMMARY"].includes(event.target.tagName) || event.target === slider) return;
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.target.tagName === "SELECT" || event.target === slider) return;
     event.preventDefault();
-    const go = keys[event.key];
-    const was = timer;
-    play(go ? false : !was);
-    if (go) go();
+    play(false);
+    step(by);
   });
 })();
