@@ -24,7 +24,7 @@ lint: .venv/ready
 # Beside the suite: these need a Chromium on the PATH, and two gigabytes of other people's packages.
 test-browser: .venv/ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright
-	@$(BIN)/python -m pytest tests/tools/evaluate/test_page.py
+	@$(BIN)/python -m pytest tests/tools/evaluate/test_page.py tests/tools/evaluate/clips/test_player_page.py
 
 test-compressai: .venv/ready .venv-compressai/ready
 	@NACRE_COMPRESSAI_PYTHON=.venv-compressai/bin/python $(BIN)/python -m pytest \

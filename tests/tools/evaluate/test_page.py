@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
 
 from nacre.tools.evaluate import bench, report
 from nacre.tools.evaluate.bench import Listener, Plan
 from nacre.tools.evaluate.side_by_side import compare
+from tests.tools.evaluate.browser import opened
 
-playwright = pytest.importorskip("playwright.sync_api", reason="make test-browser runs it")
-CHROMIUM = (
-    os.environ.get("NACRE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-)
-if CHROMIUM is None:
-    pytest.skip("no Chromium on the PATH", allow_module_level=True)
+SCREENS = [(1280, 900), (390, 844)]
 
 
 @pytest.fixture(scope="module")
@@ -33,26 +26,10 @@ def path(tmp_path_factory, photo):
     return path
 
 
-@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desk", "phone"])
+@pytest.fixture(params=SCREENS, ids=["desk", "phone"])
 def page(request, path):
-    """An open page; the test fails on console errors and on requests to anything else."""
-    width, height = request.param
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(viewport={"width": width, "height": height})
-        wrong, asked = [], []
-        page.on(
-            "console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None
-        )
-        page.on("pageerror", lambda e: wrong.append(str(e)))
-        page.on("request", lambda r: asked.append(r.url))
-        page.goto(path.as_uri())
+    with opened(path, request.param) as page:
         yield page
-        assert wrong == []
-        assert [u for u in asked if not u.startswith("data:")] == [path.as_uri()]
-        browser.close()
 
 
 def test_plots_are_seen_and_fit_the_screen(page):

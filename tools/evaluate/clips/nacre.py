@@ -1,25 +1,24 @@
-"""Our own codec of clips, with inter frames or with intra frames alone."""
+"""Our own codec of clips, with inter frames or with intra frames alone.
+
+Networks are imported when the codec is made: a process that measures others starts without torch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nacre.codec.chunks import FileBytes
-from nacre.codec.clips.container import ClipFile
-from nacre.codec.clips.network_coder import DEFAULT_MODEL
-from nacre.codec.clips.reader import VideoReader
-from nacre.codec.clips.writer import VideoWriter
 from nacre.entropy.errors import UsageError, WeightsError
-from nacre.models import zoo
-from nacre.models.parts.condition import InterNetwork
 from nacre.tools.evaluate.clips.codec import ClipCodec, CodedClip, Conditions, Stopwatch
 from nacre.tools.evaluate.clips.reading import ClipInput, Samples
 from nacre.tools.evaluate.codecs.base import CodecMissing, whole
 from nacre.tools.evaluate.codecs.sources import nacre_version
+
+if TYPE_CHECKING:
+    from nacre.codec.clips.container import ClipFile
 
 INTRA = "intra"
 
@@ -28,9 +27,7 @@ class NacreClip(ClipCodec):
     key, suffix = "nacre", ".ncv"
     parts_known = INTRA
     warms_up = True
-    options = {
-        "model": "", "device": "cpu", "precision": "float32", "effort": "0"
-    }  # fmt: skip
+    options = {"model": "", "device": "cpu", "precision": "float32", "effort": "0"}
     qualities = (15, 35, 55, 75)
     is_intra = False
 
@@ -38,6 +35,10 @@ class NacreClip(ClipCodec):
         self, name: str, options: Mapping[str, str], parts: Sequence[str], conditions: Conditions
     ) -> None:
         super().__init__(name, options, parts, conditions)
+        from nacre.codec.clips.network_coder import DEFAULT_MODEL
+        from nacre.models import zoo
+        from nacre.models.parts.condition import InterNetwork
+
         self.model = self.chosen["model"] or DEFAULT_MODEL
         self._effort = self.chosen_int("effort")
         try:
@@ -78,6 +79,10 @@ class NacreClip(ClipCodec):
         return {"device": self.chosen["device"], "precision": self.chosen["precision"]}
 
     def encode(self, clip: ClipInput, quality: float, path: Path) -> CodedClip:
+        from nacre.codec.chunks import FileBytes
+        from nacre.codec.clips.container import ClipFile
+        from nacre.codec.clips.writer import VideoWriter
+
         watch = Stopwatch()
         with path.open("wb") as file:
             with watch:
@@ -94,6 +99,8 @@ class NacreClip(ClipCodec):
             return CodedClip(list(_frame_bytes(ClipFile(FileBytes(file)))), watch.seconds)
 
     def decode(self, path: Path, clip: ClipInput) -> Iterator[Samples]:
+        from nacre.codec.clips.reader import VideoReader
+
         model = self.model if Path(self.model).suffix else None
         with VideoReader(path, model=model, strict=True, **self._where) as reader:
             for frame in reader:
