@@ -27,6 +27,16 @@ def test_every_published_curve_says_where_it_is_from():
         assert facts["conventions"] and (facts["source"].get("repo") or facts["measured"]), path
 
 
+def test_luma_weighs_six_eighths_in_published_curves_of_planes():
+    """Sources publish other weights too; curves by one metric must compare."""
+    found = [json.loads(path.read_text()) for path in ANCHORS.glob("*/*.json")]
+    with_planes = [facts for facts in found if "psnr_u" in facts]
+    assert len(with_planes) >= 10
+    for facts in with_planes:
+        y, u, v = (np.array(facts[name]) for name in ("psnr_y", "psnr_u", "psnr_v"))
+        np.testing.assert_allclose(facts["psnr_yuv"], (6 * y + u + v) / 8, atol=2e-3)
+
+
 def written(tmp_path, kind):
     path = tmp_path / f"curve.{'csv' if 'csv' in kind else 'json'}"
     if kind == "plain":

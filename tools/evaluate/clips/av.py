@@ -222,7 +222,9 @@ class AomClip(_AomFamily):
 
 
 class Vp9Clip(_AomFamily):
-    """VP9 by libvpx."""
+    """VP9 by libvpx in one pass, in which it uses no later frame even where it may: it is low delay always."""
+
+    is_low_delay = True
 
     key, standard, suffix, preset = "vp9", "VP9", ".ivf", "2"
     encoder, decoder, muxer = "libvpx-vp9", "vp9", "ivf"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 
 import av
-import numpy as np
 import pytest
 from av.video.frame import PictureType
 
@@ -44,16 +43,15 @@ def test_frames_come_back_in_order(name, clip_file, tmp_path):
     assert (tmp_path / "a").stat().st_size == sum(found.frame_bytes) + heads
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("lowdelay")])
-def test_with_low_delay_no_frame_waits_for_a_later_one(name, clip_file, tmp_path):
-    """The file, cut behind any frame, has the frames up to there."""
-    codec, found, whole = coded(name, ClipInput(str(clip_file)), tmp_path / "a")
-    heads = IVF_HEADS if codec.suffix == ".ivf" else (0, 0)
-    for count in (1, 4, 7):
-        size = heads[0] + sum(found.frame_bytes[:count]) + count * heads[1]
-        (tmp_path / "cut").write_bytes((tmp_path / "a").read_bytes()[:size])
-        part = [planes[0] for planes in codec.decode(tmp_path / "cut", ClipInput(str(clip_file)))]
-        assert np.array_equal(part, whole[:count])
+@pytest.mark.parametrize("name", NAMES)
+def test_with_low_delay_later_frames_change_nothing(name, clip_file, tmp_path):
+    """The file of the first frames is that of all, cut behind them; with random access it is another."""
+    codec, whole, _ = coded(name, ClipInput(str(clip_file)), tmp_path / "whole")
+    coded(name, ClipInput(str(clip_file), 5), tmp_path / "part")
+    head, frame_head = IVF_HEADS if codec.suffix == ".ivf" else (0, 0)
+    end = head + sum(whole.frame_bytes[:5]) + 5 * frame_head
+    part = (tmp_path / "part").read_bytes()[head:]  # IVF counts the frames in its head
+    assert (part == (tmp_path / "whole").read_bytes()[head:end]) is codec.is_low_delay
 
 
 @pytest.mark.parametrize("name", ["x264", "x265"])
