@@ -75,6 +75,17 @@ class FrameCoder:
     ) -> CodedFrame:
         """A frame (H, W, 3) that the reference is the one before of."""
         field = self.motion(pixels, reference, quality, effort)
+        return self.encode_moved(pixels, reference, field, quality, effort)
+
+    def encode_moved(
+        self,
+        pixels: Pixels,
+        reference: Reference,
+        field: MotionField,
+        quality: int,
+        effort: int = 0,
+    ) -> CodedFrame:
+        """The same, with motion that is known."""
         encoder = SymbolEncoder()
         write_field(field, encoder, self.run.model.tables)
         motion = encoder.finish()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -25,6 +25,12 @@ from nacre.models.parts.motion_tables import MODES, VECTORS
 
 SUFFIXES = {".mkv", ".mp4", ".mov", ".webm", ".y4m"}
 MOTION = "motion.npz"
+Frames = Sequence[NDArray[np.uint8]]
+# For each pair: the number of its frame, its quality, the reference and the motion.
+References = Callable[
+    [FrameCoder, Frames, int, np.random.Generator],
+    Iterator[tuple[int, int, Reference, MotionField]],
+]
 Symbols = dict[str, tuple[NDArray[np.uint8], NDArray[np.int32]]]  # by tables: rows and symbols
 
 
@@ -73,22 +79,51 @@ def open_pairs(
     model: CodingModel,
     draws: int = 3,
     seed: int = 0,
+    is_chained: bool = False,
 ) -> Pairs:
     """Pairs of crops of `side` pixels, from the folder of a run or made now.
 
-    Each frame is drawn `draws` times at random qualities. The frame before is coded by itself.
+    Each frame is drawn `draws` times at random qualities. The frame before is coded by itself; with
+    `is_chained`, which needs a trained model, all frames of a clip are coded one after the other.
     """
     files = clip_files(sources)
-    key = json.dumps(
-        [[f.name, f.stat().st_size] for f in files] + [side, draws, seed, model.id.hex()]
-    )
+    made_by = [side, draws, seed, model.id.hex(), *(["chained"] if is_chained else [])]
+    key = json.dumps([[f.name, f.stat().st_size] for f in files] + made_by)
     place = folder / f"pairs-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if not (place / "t.npy").exists():
-        _make(files, side, place, Run(model, torch.device("cpu")), draws, seed)
+        references = _chained if is_chained else _by_themselves
+        _make(files, side, place, Run(model, torch.device("cpu")), draws, seed, references)
     return Pairs(place, seed)
 
 
-def _make(files: Sequence[Path], side: int, place: Path, run: Run, draws: int, seed: int) -> None:
+def _by_themselves(
+    coder: FrameCoder, frames: Frames, draws: int, rng: np.random.Generator
+) -> Iterator[tuple[int, int, Reference, MotionField]]:
+    """Every frame but the first, `draws` times, after the frame before as a first frame of a group."""
+    for last in range(1, len(frames)):
+        for _ in range(draws):
+            quality = int(rng.integers(1, 101))
+            reference = coder.encode_intra(frames[last - 1], quality).reference
+            yield last, quality, reference, coder.motion(frames[last], reference, quality)
+
+
+def _chained(
+    coder: FrameCoder, frames: Frames, draws: int, rng: np.random.Generator
+) -> Iterator[tuple[int, int, Reference, MotionField]]:
+    """The same where the frame before is an inter frame of its group, but for the second frame."""
+    for _ in range(draws):
+        quality = int(rng.integers(1, 101))
+        reference = coder.encode_intra(frames[0], quality).reference
+        for last in range(1, len(frames)):
+            field = coder.motion(frames[last], reference, quality)
+            yield last, quality, reference, field
+            reference = coder.encode_moved(frames[last], reference, field, quality).reference
+
+
+def _make(
+    files: Sequence[Path], side: int, place: Path, run: Run, draws: int, seed: int,
+    references: References,
+) -> None:  # fmt: skip
     rng, writer = np.random.default_rng(seed), PairWriter(place)
     motion: dict[str, list[tuple[NDArray[np.uint8], NDArray[np.int32]]]] = {MODES: [], VECTORS: []}
     for path in files:
@@ -98,12 +133,8 @@ def _make(files: Sequence[Path], side: int, place: Path, run: Run, draws: int, s
             continue
         frames = [frame[:height, :width] for frame in frames]
         coder = FrameCoder(run, height, width)
-        for last in range(1, len(frames)):
-            for _ in range(draws):
-                quality = int(rng.integers(1, 101))
-                with torch.inference_mode(False), torch.no_grad():
-                    reference = coder.encode_intra(frames[last - 1], quality).reference
-                field = coder.motion(frames[last], reference, quality)
+        with torch.inference_mode(False), torch.no_grad():
+            for last, quality, reference, field in references(coder, frames, draws, rng):
                 for name, part in symbols_of(field).items():
                     motion[name].append(part)
                 _add(writer, frames[last], reference, field, quality, side, rng)
