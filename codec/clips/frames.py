@@ -42,6 +42,7 @@ class Reference:
     picture: Tensor  # (3, H, W) uint8
     y_hat: Tensor  # (1, M, h, w) settled
     symbols: Tensor  # (1, M, h, w) whole numbers
+    t: Tensor  # (1,) the quality of both, in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,8 @@ class FrameCoder:
         rows, columns = self.size
         mask = torch.from_numpy(field.is_predicted[:rows, :columns]).to(latent)[None, None]
         previous, symbols = (fetched(p, field) for p in (reference.y_hat, reference.symbols))
+        if not torch.equal(t, reference.t):
+            previous = self.network.in_steps_of(t, previous, reference.t)
         return Condition.of(latent, features.float(), mask, previous, symbols)
 
     def _samples(self, pixels: Pixels) -> Tensor:
@@ -172,7 +175,7 @@ class FrameCoder:
         x_hat = tiles.finite(x_hat[0, :, : self.height, : self.width]).float()
         picture = (x_hat.clamp(0, 1) * 255).round().to(torch.uint8).cpu()
         reference = Reference(
-            picture.contiguous(), settled(tile.shown["y"].float()), tile.symbols["y"].float()
+            picture.contiguous(), settled(tile.shown["y"].float()), tile.symbols["y"].float(), t
         )
         return CodedFrame(data, tile.checksum, reference)
 
