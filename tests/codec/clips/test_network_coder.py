@@ -15,7 +15,7 @@ from nacre.codec.clips.facts import to_depth
 from nacre.codec.clips.network_coder import NetworkGopCoder, coder_to_encode
 from nacre.codec.run import Run
 from nacre.entropy.errors import CorruptStream, UsageError
-from tests.codec.clips.conftest import moving
+from tests.clip_models import moving
 
 HEIGHT, WIDTH = 50, 61
 FACTS = codec.VideoFacts(WIDTH, HEIGHT, Fraction(1, 25), Fraction(25))
