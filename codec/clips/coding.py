@@ -23,7 +23,7 @@ class FramePayload:
 
     kind: FrameKind
     quality: int  # 1..100
-    checksum: int  # u32, of its symbols
+    checksum: int  # u32, of what it and the frames before it are made of
     data: bytes
 
 
