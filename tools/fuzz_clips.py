@@ -54,9 +54,10 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
                 return b""
     out = SIGNATURE + b"".join(chunk_to_bytes(kind, bytes(payload)) for kind, payload in parts)
     if rng.random() < 0.3:
-        out = bytearray(out)
-        out[rng.randrange(len(out))] ^= 1 << rng.randrange(8)
-    return bytes(out)
+        changed = bytearray(out)
+        changed[rng.randrange(len(out))] ^= 1 << rng.randrange(8)
+        return bytes(changed)
+    return out
 
 
 def frames_of(data: bytes, model: str | Path | None) -> list[bytes]:
