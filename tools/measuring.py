@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nacre.codec.clips.writer import GOP
 from nacre.entropy.errors import UsageError
 from nacre.tools.batch import SOME_FAILED, say
 from nacre.tools.evaluate import bench
 from nacre.tools.evaluate.bench import Listener
-from nacre.tools.evaluate.clips.codec import GOP
 from nacre.tools.evaluate.clips.inputs import ClipSet, clip_paths
 from nacre.tools.evaluate.clips.reading import ClipInput
 from nacre.tools.evaluate.results import Evaluation

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from nacre.codec.clips.writer import GOP
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.clips.reading import ClipInput, Planes, Samples
 from nacre.tools.evaluate.codecs.base import Described
-
-GOP = 32  # frames
 
 
 @dataclass(frozen=True)

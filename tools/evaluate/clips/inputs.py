@@ -9,9 +9,9 @@ from pathlib import Path
 
 from nacre.codec.clips.sequences import SUFFIXES as PICTURES
 from nacre.codec.clips.sequences import is_pattern
+from nacre.codec.clips.writer import GOP
 from nacre.entropy.errors import NacreError, UsageError
 from nacre.tools.clips import SOURCES
-from nacre.tools.evaluate.clips.codec import GOP
 from nacre.tools.evaluate.clips.reading import ClipInput
 from nacre.tools.evaluate.results import PictureFacts
 
