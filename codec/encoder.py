@@ -49,7 +49,7 @@ HIGHEST_EFFORT = max(EFFORTS)
 CAREFUL_EFFORT = 2  # from here on more time goes into lossless cells, and from twice that the most
 LOSSLESS = "lossless"  # as a quality
 LOSSLESS_TILE_LOG2 = 12
-LIGHT_TILE_BYTES = 64.0  # of a pixel: tiles of networks that take more are coded one by one
+LIGHT_TILE_BYTES = 50.0  # of a pixel: tiles of networks that take more are coded one by one
 
 
 def encode(
@@ -162,7 +162,7 @@ class Encoder:
             areas = list(tiles_of(self.width, self.height, head.tile, self._stride))
             side = head.tile // self._stride
             for band in self._analysis.bands(t, side):
-                tasks = []
+                tasks: list[tuple[_Task, Planes]] = []
                 for left in range(0, strips.size_of(band)[1], side):
                     number = len(coded) + len(tasks)
                     own = whole.section(number / len(areas), (number + 1) / len(areas))
@@ -176,9 +176,7 @@ class Encoder:
 
     def _row(self, tasks: list[tuple[_Task, Planes]]) -> Iterator[CodedTile]:
         """The tiles of a row of tiles: side by side where that is quick and takes little memory."""
-        reach = self._run.network.reach
-        is_light = reach.tile_bytes <= LIGHT_TILE_BYTES and self._run.device.type == "cpu"
-        if tasks[0][0].effort == 0 and is_light:
+        if self._is_light and tasks[0][0].effort == 0:
             yield from threads.side_by_side(self._coded, tasks)
             memory.give_back_freed()
             return
@@ -186,6 +184,11 @@ class Encoder:
             yield self._coded(task, analysed)
             if not task.is_alone:
                 memory.give_back_freed()
+
+    @property
+    def _is_light(self) -> bool:
+        is_small = self._run.network.reach.tile_bytes <= LIGHT_TILE_BYTES
+        return is_small and self._run.device.type == "cpu"
 
     def _file(self, head: Head, coded: list[CodedTile]) -> bytes:
         """The file of all tiles; without a latent where no tile has one."""
@@ -198,8 +201,8 @@ class Encoder:
         is_search = task.effort > 0 and not task.progress.budget.is_over
         if not is_search and not self.is_adaptive:
             try:
-                planes = tiles.complete(self._run, analysed, task.t)
-                return CodedTile(tiles.encode_tile(self._run, planes, task.quality), None)
+                whole = tiles.complete(self._run, analysed, task.t)
+                return CodedTile(tiles.encode_tile(self._run, whole, task.quality), None)
             except tiles.NotNumbers:
                 pass  # below no latent is tried
         target = self._target(task.area, task.t, task.trade)
@@ -213,7 +216,6 @@ class Encoder:
             min(task.effort // CAREFUL_EFFORT, MOST_CARE),
         )
         suspects = chooser.suspects() if self.is_adaptive else chooser.nothing()
-        is_search = task.effort > 0 and not task.progress.budget.is_over
         way: modes.Way | None = None
         planes: Planes | None = None
         try:
@@ -252,7 +254,8 @@ class Encoder:
         network = self._run.network
         height, width = (positions(side, self._stride) for side in (self.height, self.width))
         searched = searched_positions(height, width, network) if effort else 0
-        check_limits(self._head(1), network.reach, self._run.limits, searched)
+        count = threads.MOST_SIDE_BY_SIDE if self._is_light and not effort else 1
+        check_limits(self._head(1), network.reach, self._run.limits, searched, count)
 
     def _head(self, quality: int) -> Head:
         return _head(self._picture, quality, self._run.model.id)

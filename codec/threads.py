@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 # Up to here a second thread wins next to nothing, encoding at efforts 0 and 1 and decoding.
 SMALL_PIXELS = 1 << 16
+MOST_SIDE_BY_SIDE = 4  # pieces of work, each with memory of its own
 WAITING = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}  # what says how threads wait
 
 
@@ -55,12 +56,12 @@ def suited(pixels: int, chosen: int | None = None) -> Iterator[None]:
 def side_by_side(work: Callable[..., T], arguments: Sequence[tuple[Any, ...]]) -> list[T]:
     """The results of `work` for each of the arguments, in order.
 
-    As many at a time as torch has threads, each with one thread: so they are those of one thread. What work
-    adds to a clock (`entropy.clock`) counts, and the first error is raised.
+    As many at a time as torch has threads, four at most, each with one thread: so they are those of one thread.
+    What work adds to a clock (`entropy.clock`) counts, and the first error is raised.
     """
     import torch
 
-    count = min(torch.get_num_threads(), len(arguments))
+    count = min(torch.get_num_threads(), len(arguments), MOST_SIDE_BY_SIDE)
     if count < 2:
         return [work(*own) for own in arguments]
 
