@@ -14,6 +14,7 @@ wait_asleep()  # before torch: the machine may be busy with other things
 
 from nacre.codec.search import modes  # noqa: E402
 from nacre.models.zoo import load_model  # noqa: E402
+from tests.clip_models import clip_folder, clip_model  # noqa: E402, F401
 
 HERE = Path(__file__).parent
 TINY = HERE / "vectors" / "tiny.safetensors"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,18 @@ if TYPE_CHECKING:
     from nacre.codec.clips.facts import ClipFrame, ClipPacket
     from nacre.codec.clips.reader import VideoReader
     from nacre.codec.clips.sink import ClipSink
+    from nacre.codec.clips.source import ClipSource
+    from nacre.codec.clips.writer import VideoWriter
 
 SUFFIX = ".ncv"
+SIZE_AIM = 0.98  # of the bytes asked for: a clip may end a little above its aim
+FRAME_BYTES = 24  # of a frame beside its payload: its head, its entry in the index
+NEAR = 0.05  # of the bit rate asked for
 SOURCES = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".y4m", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".h264",
     ".hevc", ".ivf", ".flv", ".wmv", ".ogv", ".3gp", ".nut",
 }  # fmt: skip
-ONLY_PICTURES = ("bpp", "size", "psnr", "ssim", "time_budget", "roi")  # options of encode
+ONLY_PICTURES = ("bpp", "psnr", "ssim", "time_budget", "roi")  # options of encode
 
 
 def add_encode_arguments(parser: ArgumentParser) -> None:
@@ -36,6 +42,11 @@ def add_encode_arguments(parser: ArgumentParser) -> None:
     )
     clips.add_argument(
         "--gop", type=int, default=32, metavar="N", help="frames in a group, at most (default: 32)"
+    )
+    clips.add_argument(
+        "--bitrate",
+        metavar="800k",
+        help="bits per second of the frames; --size sets it by the file's bytes",
     )
     _add_stream_arguments(clips)
 
@@ -88,6 +99,7 @@ def encode(args: Namespace) -> int:
     quality = DEFAULT_QUALITY if args.quality is None else args.quality
     effort = 0 if args.effort is None else args.effort
     check(quality, effort)
+    aim = RateAim.of(args)
     jobs = _jobs(args, SUFFIX)
     batch.prepare_torch(args)
     from nacre.codec.clips.source import SourceOptions, open_source
@@ -102,10 +114,11 @@ def encode(args: Namespace) -> int:
         start = time.perf_counter()
         source = open_source(job.source, options)
         try:
+            bitrate = aim.bitrate(source)
             with batch.partial_output(job.target, args.force) as partial:
                 clip = VideoWriter(
                     partial, source.facts, streams=source.streams, quality=quality, effort=effort,
-                    gop=args.gop, model=model, device=args.device, precision=args.precision,
+                    gop=args.gop, bitrate=bitrate, model=model, device=args.device, precision=args.precision,
                     limits=options.limits,
                 )  # fmt: skip
                 with clip:
@@ -117,9 +130,59 @@ def encode(args: Namespace) -> int:
         done = (
             f"{job.source} -> {job.target}: {clip.frames} frames, {clip.size} bytes, {bpp:.4f} bpp"
         )
+        if clip.seconds:
+            done += f", {8 * clip.frame_bytes / clip.seconds / 1000:.1f} kbit/s"
+        aim.check(clip)
         return f"{done}, {clip.frames / seconds:.1f} frames/s"
 
     return batch.run_batch(batch.left_to_do(jobs, args), work, args)
+
+
+@dataclass(frozen=True)
+class RateAim:
+    """The bits that a clip may take, from the options of encode."""
+
+    bits_per_second: float | None = None
+    size: float | None = None  # bytes of the whole file
+
+    @classmethod
+    def of(cls, args: Namespace) -> RateAim:
+        """Raises UsageError."""
+        if args.bitrate is not None and (args.size is not None or args.quality is not None):
+            raise UsageError("--bitrate, --size and --quality exclude each other")
+        return cls(
+            None if args.bitrate is None else values.bits_per_second(args.bitrate, "--bitrate"),
+            None if args.size is None else values.size_bytes(args.size, "--size"),
+        )
+
+    def bitrate(self, source: ClipSource) -> float | None:
+        """Bits per second of the frames. Raises UsageError or ImageError."""
+        if self.size is None:
+            return self.bits_per_second
+        length = source.length()
+        left = SIZE_AIM * self.size - length.carried_bytes - FRAME_BYTES * length.frames
+        if left <= 0:
+            raise UsageError(
+                f"--size {self.size:g}: the other streams and the index take "
+                f"{length.carried_bytes + FRAME_BYTES * length.frames} bytes"
+            )
+        return 8 * left / length.seconds
+
+    def check(self, clip: VideoWriter) -> None:
+        """Warn of a clip that is not as it was asked for."""
+        if self.size is not None and clip.size > self.size:
+            _warn(f"{clip.size} bytes are more than the {self.size:.0f} asked for")
+        elif self.bits_per_second is not None and clip.seconds:
+            found = 8 * clip.frame_bytes / clip.seconds
+            if abs(found / self.bits_per_second - 1) > NEAR:
+                asked = self.bits_per_second / 1000
+                _warn(f"{found / 1000:.1f} kbit/s, where {asked:.1f} kbit/s were asked for")
+
+
+def _warn(message: str) -> None:
+    from nacre.codec.clips.facts import ClipWarning
+
+    warnings.warn(message, ClipWarning, stacklevel=3)
 
 
 def decode(args: Namespace) -> int:

@@ -11,12 +11,18 @@ if TYPE_CHECKING:
     from nacre.codec.pictures.turned import Box
 
 BYTES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
+BITS = {"": 1, "k": 10**3, "m": 10**6}
 SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
 
 
 def size_bytes(text: str, option: str) -> float:
     """Bytes of "50000", "100kB" or "64KiB". Raises UsageError that names the option."""
     return _with_unit(text, BYTES, option, "50000, 100kB or 64KiB")
+
+
+def bits_per_second(text: str, option: str) -> float:
+    """Bits per second of "800000", "800k" or "1.5M". Raises UsageError that names the option."""
+    return _with_unit(text, BITS, option, "800000, 800k or 1.5M")
 
 
 def seconds(text: str, option: str) -> float:

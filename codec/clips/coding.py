@@ -23,7 +23,7 @@ class FramePayload:
 
     kind: FrameKind
     quality: int  # 1..100
-    checksum: int  # u32, of its symbols
+    checksum: int  # u32, of what it and the frames before it are made of
     data: bytes
 
 
@@ -45,8 +45,10 @@ class GopCoder(Protocol):
     def bits(self) -> int:
         """Of the samples that it takes and gives: 8 or 16."""
 
-    def encode_gop(self, frames: Sequence[Pixels]) -> list[FramePayload]:
-        """A payload for every frame (H, W, 3), the first INTRA."""
+    def encode_gop(
+        self, frames: Sequence[Pixels], budget: float | None = None
+    ) -> list[FramePayload]:
+        """A payload for every frame (H, W, 3), the first INTRA; in about so many bits."""
 
     def decode_gop(self, payloads: Sequence[FramePayload]) -> Iterator[Pixels]:
         """The frames (H, W, 3), one after the other. Raises CorruptStream."""

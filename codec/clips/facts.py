@@ -153,6 +153,15 @@ class ClipFrame:
         return float(self.duration * self.time_base)
 
 
+@dataclass(frozen=True)
+class ClipLength:
+    """How much there is of a clip."""
+
+    seconds: float  # from the first frame to the end of the last
+    frames: int
+    carried_bytes: int  # of the packets of all other streams
+
+
 class ClipWarning(UserWarning):
     """Something of a clip is not kept, or had to be guessed."""
 

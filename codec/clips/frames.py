@@ -7,6 +7,8 @@ and the picture is rounded at every frame.
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +34,7 @@ from nacre.models.parts.condition import Condition, InterNetwork, settled
 
 Pixels = NDArray[np.uint8]
 LUMA = (77, 150, 29)  # 256ths of red, green, blue
+CHECKED = struct.Struct("<BI")  # quality, checksum of symbols; motion follows
 PRICE = 0.9  # of a bit in absolute differences, by the root of the price in squared ones
 
 
@@ -42,11 +45,17 @@ class Reference:
     picture: Tensor  # (3, H, W) uint8
     y_hat: Tensor  # (1, M, h, w) settled
     symbols: Tensor  # (1, M, h, w) whole numbers
+    t: Tensor  # (1,) the quality of both, in [0, 1]
+    checksum: int  # of the frame
 
 
 @dataclass(frozen=True)
 class CodedFrame:
-    """The bytes of a frame, its checksum of symbols, and what the next frame refers to."""
+    """The bytes of a frame, and what the next frame refers to.
+
+    The checksum is of everything that the pictures up to this one are made of: quality, motion and symbols, of
+    the frames before in the group too.
+    """
 
     data: bytes
     checksum: int
@@ -68,18 +77,29 @@ class FrameCoder:
 
     def encode_intra(self, pixels: Pixels, quality: int, effort: int = 0) -> CodedFrame:
         """A frame (H, W, 3) by itself."""
-        return self._encoded(self.base, b"", pixels, quality, effort)
+        return self._encoded(self.base, None, b"", pixels, quality, effort)
 
     def encode_inter(
         self, pixels: Pixels, reference: Reference, quality: int, effort: int = 0
     ) -> CodedFrame:
         """A frame (H, W, 3) that the reference is the one before of."""
         field = self.motion(pixels, reference, quality, effort)
+        return self.encode_moved(pixels, reference, field, quality, effort)
+
+    def encode_moved(
+        self,
+        pixels: Pixels,
+        reference: Reference,
+        field: MotionField,
+        quality: int,
+        effort: int = 0,
+    ) -> CodedFrame:
+        """The same, with motion that is known."""
         encoder = SymbolEncoder()
         write_field(field, encoder, self.run.model.tables)
         motion = encoder.finish()
         run = self._given(reference, field, quality)
-        return self._encoded(run, write_varint(len(motion)) + motion, pixels, quality, effort)
+        return self._encoded(run, reference, motion, pixels, quality, effort)
 
     def motion(
         self, pixels: Pixels, reference: Reference, quality: int, effort: int = 0
@@ -94,17 +114,19 @@ class FrameCoder:
 
     def decode_intra(self, data: bytes, quality: int) -> CodedFrame:
         """Undo `encode_intra`. Raises CorruptStream."""
-        return self._decoded(self.base, data, 0, quality)
+        return self._decoded(self.base, None, b"", data, quality)
 
     def decode_inter(self, data: bytes, reference: Reference, quality: int) -> CodedFrame:
         """Undo `encode_inter`. Raises CorruptStream."""
         size, at = read_varint(data, 0, "frame")
         if size > len(data) - at:
             raise CorruptStream(f"frame: {size} bytes of motion, {len(data) - at} left")
-        decoder = SymbolDecoder(data[at : at + size])
+        motion, code = data[at : at + size], data[at + size :]
+        decoder = SymbolDecoder(motion)
         field = read_field(decoder, self.run.model.tables, self.height, self.width)
         decoder.finish()
-        return self._decoded(self._given(reference, field, quality), data, at + size, quality)
+        run = self._given(reference, field, quality)
+        return self._decoded(run, reference, motion, code, quality)
 
     def _given(self, reference: Reference, field: MotionField, quality: int) -> Run:
         """The run for a frame that is predicted so."""
@@ -122,6 +144,8 @@ class FrameCoder:
         rows, columns = self.size
         mask = torch.from_numpy(field.is_predicted[:rows, :columns]).to(latent)[None, None]
         previous, symbols = (fetched(p, field) for p in (reference.y_hat, reference.symbols))
+        if not torch.equal(t, reference.t):
+            previous = self.network.in_steps_of(t, previous, reference.t)
         return Condition.of(latent, features.float(), mask, previous, symbols)
 
     def _samples(self, pixels: Pixels) -> Tensor:
@@ -132,8 +156,9 @@ class FrameCoder:
         return F.pad(x, padding, mode="replicate").contiguous(memory_format=torch.channels_last)
 
     def _encoded(
-        self, run: Run, start: bytes, pixels: Pixels, quality: int, effort: int
-    ) -> CodedFrame:
+        self, run: Run, before: Reference | None, motion: bytes, pixels: Pixels, quality: int,
+        effort: int,
+    ) -> CodedFrame:  # fmt: skip
         t = run.level(quality)
         with run.computing():
             planes = run.network.analyse(run.network.prepare(self._samples(pixels)), t)
@@ -147,23 +172,33 @@ class FrameCoder:
             cost = target.cost(tile)
             how = EFFORTS[effort]
             tile = refine_tile(target, planes, quality, how, progress, tile, cost, is_one_part=True)
-        data = b"".join(part.data for part in tile.parts)
-        return self._shown(run, start + data, tile.decoded, t)
+        code = b"".join(part.data for part in tile.parts)
+        return self._shown(run, before, motion, code, tile.decoded, quality)
 
-    def _decoded(self, run: Run, data: bytes, at: int, quality: int) -> CodedFrame:
+    def _decoded(
+        self, run: Run, before: Reference | None, motion: bytes, code: bytes, quality: int
+    ) -> CodedFrame:
         layers = run.network.schedule[-1].layer
-        tile = tiles.decode_tile(run, [TilePart(0, layers, data[at:])], *self.size, quality)
-        return self._shown(run, data, tile, run.level(quality))
+        tile = tiles.decode_tile(run, [TilePart(0, layers, code)], *self.size, quality)
+        return self._shown(run, before, motion, code, tile, quality)
 
-    def _shown(self, run: Run, data: bytes, tile: DecodedTile, t: Tensor) -> CodedFrame:
+    def _shown(
+        self, run: Run, before: Reference | None, motion: bytes, code: bytes, tile: DecodedTile,
+        quality: int,
+    ) -> CodedFrame:  # fmt: skip
+        t = run.level(quality)
         with run.computing():
             x_hat = run.network.synthesise(tile.shown, t)
         x_hat = tiles.finite(x_hat[0, :, : self.height, : self.width]).float()
         picture = (x_hat.clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+        known = CHECKED.pack(quality, tile.checksum) + motion
+        checksum = zlib.crc32(known, 0 if before is None else before.checksum)
         reference = Reference(
-            picture.contiguous(), settled(tile.shown["y"].float()), tile.symbols["y"].float()
-        )
-        return CodedFrame(data, tile.checksum, reference)
+            picture.contiguous(), settled(tile.shown["y"].float()), tile.symbols["y"].float(), t,
+            checksum,
+        )  # fmt: skip
+        data = code if before is None else write_varint(len(motion)) + motion + code
+        return CodedFrame(data, checksum, reference)
 
 
 def luma(picture: Tensor) -> Tensor:

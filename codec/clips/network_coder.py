@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from nacre.codec.clips.coding import FrameKind, FramePayload, GopCoder
 from nacre.codec.clips.facts import Pixels, to_8_bits
-from nacre.codec.clips.frames import CodedFrame, FrameCoder, Reference
+from nacre.codec.clips.frames import FrameCoder, Reference
+from nacre.codec.clips.rate import LARGEST_STEP, RateModel
 from nacre.codec.container import Head
 from nacre.codec.run import Run, memory_errors_named
 from nacre.entropy.errors import CorruptStream
 
 DEFAULT_MODEL = "clip"
+TRIALS = 4  # of the first frame of a group
+CLOSE = 2  # qualities: a first frame stays that is as near to what its budget asks for
 
 
 class NetworkGopCoder:
@@ -33,17 +34,45 @@ class NetworkGopCoder:
         """
         self._frames = FrameCoder(run, height, width)
         self.model_id, self.quality, self._effort = run.model.id, quality, effort
+        self._rate = RateModel()
 
-    def encode_gop(self, frames: Sequence[Pixels]) -> list[FramePayload]:
-        payloads: list[FramePayload] = []
-        reference: Reference | None = None
-        for pixels in frames:
-            # Not in inference mode: searches follow gradients.
-            with torch.inference_mode(False), torch.no_grad(), memory_errors_named():
-                kind, coded = self._encoded(to_8_bits(pixels), reference)
-            payloads.append(FramePayload(kind, self.quality, coded.checksum, coded.data))
-            reference = coded.reference
+    def encode_gop(
+        self, frames: Sequence[Pixels], budget: float | None = None
+    ) -> list[FramePayload]:
+        # Not in inference mode: searches follow gradients.
+        with torch.inference_mode(False), torch.no_grad(), memory_errors_named():
+            first = self._first(frames, budget)
+            payloads, reference = [first[0]], first[1]
+            for k in range(1, len(frames)):
+                quality = self.quality
+                if budget is not None:
+                    spent = 8 * sum(len(payload.data) for payload in payloads)
+                    wanted = self._rate.quality(budget - spent, 0, len(frames) - k)
+                    last = payloads[-1].quality
+                    quality = min(max(wanted, last - LARGEST_STEP), last + LARGEST_STEP)
+                payload, reference = self._encoded(frames[k], reference, quality)
+                payloads.append(payload)
         return payloads
+
+    def _first(
+        self, frames: Sequence[Pixels], budget: float | None
+    ) -> tuple[FramePayload, Reference]:
+        """The first frame of a group; with a budget, at a quality that leaves enough for the others."""
+        if budget is None:
+            return self._encoded(frames[0], None, self.quality)
+        inter = len(frames) - 1
+        quality = self.quality
+        if self._rate.knows(FrameKind.INTRA):
+            quality = self._rate.quality(budget, 1, inter)
+        for _ in range(TRIALS):
+            first = self._encoded(frames[0], None, quality)
+            if inter and not self._rate.knows(FrameKind.INTER):
+                self._encoded(frames[1], first[1], quality)  # to know what inter frames take
+            wanted = self._rate.quality(budget, 1, inter)
+            if abs(wanted - quality) <= CLOSE:
+                break
+            quality = wanted
+        return first
 
     def decode_gop(self, payloads: Sequence[FramePayload]) -> Iterator[Pixels]:
         """Raises CorruptStream, where a checksum differs too."""
@@ -64,12 +93,16 @@ class NetworkGopCoder:
             yield reference.picture.permute(1, 2, 0).contiguous().numpy()
 
     def _encoded(
-        self, pixels: NDArray[np.uint8], reference: Reference | None
-    ) -> tuple[FrameKind, CodedFrame]:
+        self, pixels: Pixels, reference: Reference | None, quality: int
+    ) -> tuple[FramePayload, Reference]:
+        frame = to_8_bits(pixels)
         if reference is None:
-            return FrameKind.INTRA, self._frames.encode_intra(pixels, self.quality, self._effort)
-        coded = self._frames.encode_inter(pixels, reference, self.quality, self._effort)
-        return FrameKind.INTER, coded
+            kind, coded = FrameKind.INTRA, self._frames.encode_intra(frame, quality, self._effort)
+        else:
+            kind = FrameKind.INTER
+            coded = self._frames.encode_inter(frame, reference, quality, self._effort)
+        self._rate.learn(kind, quality, 8 * len(coded.data))
+        return FramePayload(kind, quality, coded.checksum, coded.data), coded.reference
 
 
 def coder_to_encode(

@@ -10,7 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from nacre.codec.clips.facts import ClipFrame, ClipPacket, Pixels, Range, StreamFacts, VideoFacts
+from nacre.codec.clips.facts import (
+    ClipFrame,
+    ClipLength,
+    ClipPacket,
+    Pixels,
+    Range,
+    StreamFacts,
+    VideoFacts,
+)
 from nacre.codec.container import Limits
 from nacre.codec.pictures.colour import Picture
 from nacre.codec.pictures.reading import read_picture
@@ -79,6 +87,9 @@ class PictureSequence:
                     f"{self.facts.width}x{self.facts.height}"
                 )
             yield ClipFrame(pixels, i, 1, self.facts.time_base)
+
+    def length(self) -> ClipLength:
+        return ClipLength(float(len(self._names) / self._rate), len(self._names), 0)
 
     def _read(self, name: str) -> Pixels:
         """(H, W, 3), turned as it is shown, without transparency."""

@@ -23,6 +23,7 @@ from nacre.codec.clips.facts import (
     UPRIGHT,
     ChromaSite,
     ClipFrame,
+    ClipLength,
     ClipPacket,
     ClipWarning,
     Range,
@@ -35,6 +36,7 @@ from nacre.codec.clips.stream_heads import facts_of_stream
 from nacre.codec.container import Limits
 from nacre.entropy.errors import ImageError
 
+DEFAULT_RATE = Fraction(25)  # frames a second, of files that name none
 OWN_KEYS = {"major_brand", "minor_version", "compatible_brands", "encoder", "ENCODER", "DURATION"}
 
 
@@ -46,6 +48,9 @@ class ClipSource(Protocol):
 
     def events(self) -> Iterator[ClipFrame | ClipPacket]:
         """Once. Raises ImageError."""
+
+    def length(self) -> ClipLength:
+        """Reads the whole clip once without decoding it. Raises ImageError."""
 
     def close(self) -> None: ...
 
@@ -135,6 +140,21 @@ class FileSource:
         while self._waiting:
             yield self._waiting.pop(0)
         yield from self._events
+
+    def length(self) -> ClipLength:
+        carried, times = 0, []
+        with self._errors_named(), av.open(self._path, metadata_errors="replace") as container:
+            for packet in container.demux():
+                if packet.stream_index in self._numbers:
+                    carried += packet.size
+                elif packet.stream_index == self._video.index and packet.size:
+                    times.append((packet.pts, packet.duration or 0))
+        step = 1 / float(self.facts.rate or DEFAULT_RATE)
+        shown = [(pts, pts + duration) for pts, duration in times if pts is not None]
+        if not shown:
+            return ClipLength(len(times) * step, len(times), carried)
+        ticks = max(end for _, end in shown) - min(pts for pts, _ in shown)
+        return ClipLength(max(step, float(ticks * self.facts.time_base)), len(times), carried)
 
     def _read(self) -> Iterator[ClipFrame | ClipPacket]:
         timing = _Timing(self._video)
@@ -247,7 +267,7 @@ class _Timing:
     """Times of frames: those of the file, and guessed ones where it has none."""
 
     def __init__(self, stream: Any) -> None:
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        rate = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
         self._tick, self._step = stream.time_base, Fraction(1) / (rate * stream.time_base)
         self._last: int | None = None
         self._exact = Fraction(0)  # where frames without a time of their own are due

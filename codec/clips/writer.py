@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +25,7 @@ from nacre.codec.clips.facts import (
     to_depth,
 )
 from nacre.codec.clips.payloads import MAX_GOP, TimedPayload
+from nacre.codec.clips.rate import GroupBudgets
 from nacre.codec.container import Coding, Head
 from nacre.entropy.errors import UsageError
 
@@ -53,12 +55,16 @@ class VideoWriter:
         quality: int = 60,
         effort: int = 0,
         gop: int = GOP,
+        bitrate: float | None = None,
         **options: Any,
     ) -> None:
-        """`coder` codes frames; without one, the model of the options.
+        """`coder` codes frames; without one, the model of the options. With `bitrate`, bits per second of the
+        frames, the quality is that of the first trial and then follows.
 
         Raises UsageError, WeightsError, LimitError or OSError.
         """
+        if bitrate is not None and not 0 < bitrate < math.inf:
+            raise UsageError(f"{bitrate:g} bits per second: a positive number wanted")
         if not 1 <= gop <= MAX_GOP:
             raise UsageError(f"a group of {gop} frames: 1..{MAX_GOP} wanted")
         if coder is None:
@@ -74,9 +80,11 @@ class VideoWriter:
         file = self._opened or path
         assert not isinstance(file, (str, Path))
         self._file = ClipFileWriter(file, head, facts, streams)
+        self._budgets = None if bitrate is None else GroupBudgets(bitrate)
         self._frames: list[ClipFrame] = []
         self._last: int | None = None  # ticks, when the frame before is shown
         self.frames = self.size = 0
+        self.frame_bytes, self.seconds = 0, 0.0  # of the frames that are written
 
     def write(self, frame: ClipFrame | Pixels) -> None:
         """Raises UsageError for a frame of another size, or one that is not behind the one before."""
@@ -93,7 +101,7 @@ class VideoWriter:
         if len(self._frames) == self._gop or (
             self._frames and is_cut(self._frames[-1].pixels, frame.pixels)
         ):
-            self._put_gop()
+            self._put_gop(frame.pts)
         self._frames.append(frame)
         self._last = frame.pts
         self.frames += 1
@@ -137,11 +145,20 @@ class VideoWriter:
         pts, end = round(self.frames * ticks), round((self.frames + 1) * ticks)
         return ClipFrame(pixels, pts, end - pts, self.facts.time_base)
 
-    def _put_gop(self) -> None:
+    def _put_gop(self, end: int | None = None) -> None:
+        """Code the frames at hand; the next one is shown at tick `end`."""
         if not self._frames:
             return
-        payloads = self._coder.encode_gop([frame.pixels for frame in self._frames])
+        first, last = self._frames[0], self._frames[-1]
+        ticks = (last.pts + last.duration if end is None else end) - first.pts
+        seconds = max(1, ticks) * float(self.facts.time_base)
+        budget = None if self._budgets is None else self._budgets.of(seconds)
+        payloads = self._coder.encode_gop([frame.pixels for frame in self._frames], budget)
         assert len(payloads) == len(self._frames) and payloads[0].kind == FrameKind.INTRA
+        if self._budgets is not None:
+            self._budgets.add(seconds, 8 * sum(len(payload.data) for payload in payloads))
+        self.frame_bytes += sum(len(payload.data) for payload in payloads)
+        self.seconds += seconds
         timed = zip(payloads, self._frames, strict=True)
         self._file.write_gop([TimedPayload(coded, f.pts, f.duration) for coded, f in timed])
         self._frames = []

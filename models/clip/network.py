@@ -129,6 +129,10 @@ class ClipNetwork(HyperpriorNetwork, InterNetwork):
     def image_model(self) -> CodingModel:
         return self._base.model
 
+    def in_steps_of(self, t: Tensor, y_hat: Tensor, before: Tensor) -> Tensor:
+        ungain = self.base.synthesis.ungain
+        return y_hat * (ungain(before) / ungain(t))
+
     def networks(self) -> tuple[nn.Module, ...]:
         return (self, self.base)
 

@@ -72,5 +72,9 @@ class InterNetwork(Network):
         """The same network for one frame."""
 
     @abstractmethod
+    def in_steps_of(self, t: Tensor, y_hat: Tensor, before: Tensor) -> Tensor:
+        """A latent (B, M, h, w) in quantisation steps of quality `before`, in those of `t`."""
+
+    @abstractmethod
     def image_model(self) -> CodingModel:
         """The model that codes the first frame, and that analyses compensated pictures. Raises WeightsError."""

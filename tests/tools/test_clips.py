@@ -148,6 +148,16 @@ def test_one_line_says_what_is_wrong(clip, capsys, code, word, arguments):
     assert not Path("a.ncv").exists() and not Path("a.mp4").exists()
 
 
+def test_sizes_and_rates_that_are_missed_are_told(clip, capsys):
+    """The stand-in takes what it takes; sound and subtitles of the clip count as well."""
+    again = ["encode", "clip.mp4", "-o", "again.ncv", "-f"]
+    assert "more than the 66000 asked for" in said(capsys, 0, *again, "--size", "66kB")
+    assert "warning" not in said(capsys, 0, *again, "--size", "9MB")
+    assert "the other streams" in said(capsys, 2, *again, "--size", "1kB")
+    assert "2.0 kbit/s were asked for" in said(capsys, 0, *again, "--bitrate", "2k")
+    assert "exclude" in said(capsys, 2, *again, "--bitrate", "2k", "--size", "1MB")
+
+
 def test_without_a_model_for_clips(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     make(Path("clip.mp4"))

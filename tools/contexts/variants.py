@@ -16,6 +16,7 @@ from nacre.models.parts.blocks import STEP_LIMIT, Block, Precise
 from nacre.models.parts.context import Context, Memory
 from nacre.models.parts.residual_prediction import LARGEST_RESIDUAL
 from nacre.models.parts.scales import ScaleNet, ScaleShape
+from nacre.tools.contexts.attentions import Dictionary, Global, Local
 
 NOTHING: Pattern = ("..", "..")
 
@@ -235,4 +236,7 @@ VARIANTS: dict[str, Variant] = {
     "carried": Variant("state carried from turn to turn", width=192, carries=True),
     "scales": Variant("scale network of 256 channels in place of 128", scale_width=256),
     "residual": Variant("latent residual prediction", corrects=128),
+    "local": Variant("attention to 5x5 positions", width=192, attention=Local),
+    "global": Variant("attention to all positions", width=192, attention=Global),
+    "dictionary": Variant("attention to 128 learned entries", width=192, attention=Dictionary),
 }

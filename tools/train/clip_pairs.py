@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nacre.codec.clips.facts import to_8_bits
 from nacre.codec.clips.frames import FrameCoder, Reference
+from nacre.codec.clips.source import SourceOptions, frames_of_source, open_source
 from nacre.codec.motion import MotionField, compensate
 from nacre.codec.motion.code import walk_field
 from nacre.codec.motion.fetching import fetched
 from nacre.codec.run import Run
 from nacre.datasets.pairs import POSITION_PIXELS, PairBatch, Pairs, PairWriter
-from nacre.entropy.errors import UsageError
+from nacre.entropy.errors import ImageError, UsageError
 from nacre.models.family import CodingModel, level
 from nacre.models.parts.condition import InterNetwork
 from nacre.models.parts.motion_tables import MODES, VECTORS
 
 SUFFIXES = {".mkv", ".mp4", ".mov", ".webm", ".y4m"}
 MOTION = "motion.npz"
+AROUND = 128  # pixels of the part of a clip that is coded, beyond the side of a pair
+Frames = Sequence[NDArray[np.uint8]]
+Known = tuple[int, int, Reference, MotionField]  # number of a frame, quality, reference, motion
+References = Callable[[FrameCoder, Frames, np.random.Generator], Iterator[Known]]
 Symbols = dict[str, tuple[NDArray[np.uint8], NDArray[np.int32]]]  # by tables: rows and symbols
 
 
@@ -55,14 +60,14 @@ def clip_files(sources: Sequence[str]) -> list[Path]:
 
 
 def frames_of(path: Path) -> list[NDArray[np.uint8]]:
-    """(H, W, 3) each. Raises UsageError."""
+    """(H, W, 3) each, as the encoder reads them. Raises UsageError."""
     try:
-        with av.open(str(path)) as container:
-            return [
-                np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-                for frame in container.decode(video=0)
-            ]
-    except (av.error.FFmpegError, IndexError, OSError) as error:
+        source = open_source(path, SourceOptions(with_audio=False, with_subtitles=False))
+        try:
+            return [to_8_bits(frame.pixels) for frame in frames_of_source(source)]
+        finally:
+            source.close()
+    except (ImageError, OSError) as error:
         raise UsageError(f"{path}: {error}") from error
 
 
@@ -73,40 +78,59 @@ def open_pairs(
     model: CodingModel,
     draws: int = 3,
     seed: int = 0,
+    is_chained: bool = False,
 ) -> Pairs:
     """Pairs of crops of `side` pixels, from the folder of a run or made now.
 
-    Each frame is drawn `draws` times at random qualities. The frame before is coded by itself.
+    Each frame is drawn `draws` times at random qualities. The frame before is coded by itself; with
+    `is_chained`, which needs a trained model, all frames of a clip are coded one after the other.
     """
     files = clip_files(sources)
-    key = json.dumps(
-        [[f.name, f.stat().st_size] for f in files] + [side, draws, seed, model.id.hex()]
-    )
+    made_by = [side, draws, seed, model.id.hex(), *(["chained"] if is_chained else [])]
+    key = json.dumps([[f.name, f.stat().st_size] for f in files] + made_by)
     place = folder / f"pairs-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if not (place / "t.npy").exists():
-        _make(files, side, place, Run(model, torch.device("cpu")), draws, seed)
+        references = _chained if is_chained else _by_themselves
+        _make(files, side, place, Run(model, torch.device("cpu")), draws, seed, references)
     return Pairs(place, seed)
 
 
-def _make(files: Sequence[Path], side: int, place: Path, run: Run, draws: int, seed: int) -> None:
+def _by_themselves(coder: FrameCoder, frames: Frames, rng: np.random.Generator) -> Iterator[Known]:
+    """Every frame but the first, after the frame before as a first frame of a group."""
+    for last in range(1, len(frames)):
+        quality = int(rng.integers(1, 101))
+        reference = coder.encode_intra(frames[last - 1], quality).reference
+        yield last, quality, reference, coder.motion(frames[last], reference, quality)
+
+
+def _chained(coder: FrameCoder, frames: Frames, rng: np.random.Generator) -> Iterator[Known]:
+    """The same where the frame before is an inter frame of its group, but for the second frame."""
+    quality = int(rng.integers(1, 101))
+    reference = coder.encode_intra(frames[0], quality).reference
+    for last in range(1, len(frames)):
+        field = coder.motion(frames[last], reference, quality)
+        yield last, quality, reference, field
+        reference = coder.encode_moved(frames[last], reference, field, quality).reference
+
+
+def _make(
+    files: Sequence[Path], side: int, place: Path, run: Run, draws: int, seed: int,
+    references: References,
+) -> None:  # fmt: skip
     rng, writer = np.random.default_rng(seed), PairWriter(place)
     motion: dict[str, list[tuple[NDArray[np.uint8], NDArray[np.int32]]]] = {MODES: [], VECTORS: []}
     for path in files:
-        frames = frames_of(path)
-        height, width = (n // POSITION_PIXELS * POSITION_PIXELS for n in frames[0].shape[:2])
-        if min(height, width) < side:
+        whole = frames_of(path)
+        if min(whole[0].shape[:2]) < side:
             continue
-        frames = [frame[:height, :width] for frame in frames]
-        coder = FrameCoder(run, height, width)
-        for last in range(1, len(frames)):
-            for _ in range(draws):
-                quality = int(rng.integers(1, 101))
-                with torch.inference_mode(False), torch.no_grad():
-                    reference = coder.encode_intra(frames[last - 1], quality).reference
-                field = coder.motion(frames[last], reference, quality)
-                for name, part in symbols_of(field).items():
-                    motion[name].append(part)
-                _add(writer, frames[last], reference, field, quality, side, rng)
+        for _ in range(draws):
+            frames = _window(whole, side + AROUND, rng)
+            coder = FrameCoder(run, *frames[0].shape[:2])
+            with torch.inference_mode(False), torch.no_grad():
+                for last, quality, reference, field in references(coder, frames, rng):
+                    for name, part in symbols_of(field).items():
+                        motion[name].append(part)
+                    _add(writer, frames[last], reference, field, quality, side, rng)
     writer.close()
     arrays = {
         f"{name}.{kind}": np.concatenate([part[k] for part in parts])
@@ -114,6 +138,16 @@ def _make(files: Sequence[Path], side: int, place: Path, run: Run, draws: int, s
         for k, kind in enumerate(("rows", "symbols"))
     }
     np.savez(place / MOTION, **arrays)  # type: ignore[arg-type]
+
+
+def _window(frames: Frames, most: int, rng: np.random.Generator) -> Frames:
+    """The same part of all frames, at most so many pixels a side."""
+    height, width = (min(n // POSITION_PIXELS * POSITION_PIXELS, most) for n in frames[0].shape[:2])
+    top, left = (
+        int(rng.integers(0, n - own + 1))
+        for n, own in zip(frames[0].shape[:2], (height, width), strict=True)
+    )
+    return [frame[top : top + height, left : left + width] for frame in frames]
 
 
 def _add(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from nacre.datasets.pairs import PairBatch, Pairs
 from nacre.entropy.errors import UsageError
+from nacre.models import zoo
 from nacre.models.parts.condition import InterNetwork
 from nacre.tools.train.clip_pairs import given, open_pairs, untrained
 from nacre.tools.train.loss import LEVELS, rate_and_error, weighted_loss
@@ -28,13 +29,14 @@ class ClipTrainer(Trainer):
         if self.objective.trained is not None:
             raise UsageError("a student is trained on pictures, not clips")
         data, side = self.recipe.data, self.recipe.steps.crop
-        model = untrained(network)
-        seed = self.recipe.steps.seed
-        self.pairs = open_pairs(data.clips, side, self.options.folder, model, data.draws, seed)
+        chained = bool(data.chained_by)
+        model = zoo.load_model(data.chained_by) if chained else untrained(network)
+        folder, seed = self.options.folder, self.recipe.steps.seed
+        self.pairs = open_pairs(data.clips, side, folder, model, data.draws, seed, chained)
         self._say(f"{len(self.pairs)} pairs of {side} pixels a side")
         self.held_out_pairs: list[PairBatch] = []
         if data.held_out:
-            unseen = open_pairs(data.held_out, side, self.options.folder, model, seed=seed)
+            unseen = open_pairs(data.held_out, side, folder, model, seed=seed, is_chained=chained)
             count = min(EVALUATED_PAIRS, len(unseen))
             self.held_out_pairs = [
                 unseen.draw(EVALUATED_AT_ONCE) for _ in range(count // EVALUATED_AT_ONCE)

@@ -33,6 +33,7 @@ class Data(Section, frozen=True):
     clips: tuple[Source, ...] = ()  # files and folders, for models of inter frames
     held_out: tuple[Source, ...] = ()
     draws: Positive = 3  # pairs that are made of each frame of a clip
+    chained_by: str = ""  # the model of clips that codes the frames before; "": each by itself
     synthetic_share: Share = 0.05  # of the crops that are rendered, of the two kinds below together
     synthetic_pictures: Count = 96  # text, drawings and screens
     odd_pictures: Count = 24  # dithers, patterns, noise and the like

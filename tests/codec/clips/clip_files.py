@@ -34,7 +34,9 @@ class PlainCoder:
     def __init__(self, height: int, width: int, bits: int = 8) -> None:
         self.shape, self.bits = (height, width, 3), bits
 
-    def encode_gop(self, frames: Sequence[Pixels]) -> list[FramePayload]:
+    def encode_gop(
+        self, frames: Sequence[Pixels], budget: float | None = None
+    ) -> list[FramePayload]:
         payloads, before = [], np.zeros_like(frames[0])
         for i, pixels in enumerate(frames):
             raw = (pixels - before).tobytes()

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import warnings
-import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 
 from nacre import codec
-from nacre.codec.chunks import SIGNATURE, chunk_to_bytes, read_chunks
+from nacre.codec.chunks import read_chunks
 from nacre.codec.clips.container import ClipFile
 from nacre.codec.clips.facts import ChromaSite, ClipFrame, ClipPacket, ClipWarning, Range, Scan
 from nacre.codec.clips.payloads import ClipHead, Gop, GopIndex, GopPlace, Packets
@@ -30,6 +29,7 @@ from nacre.entropy.errors import (
     TruncatedStream,
     UnsupportedStream,
 )
+from nacre.tools.fuzz_clips import mutated
 from tests.codec.clips.clip_files import (
     STREAMS,
     PlainCoder,
@@ -198,33 +198,6 @@ def test_mutated_files_are_refused_or_play():
             except NacreError as error:
                 refused += "\n" not in str(error)
     assert read > 100 and refused > 100 and read + refused == 1000
-
-
-def mutated(data: bytes, rng: random.Random) -> bytes:
-    """Bytes, sizes and chunks changed; half of the time with checksums that are right again."""
-    parts = [(c.kind, bytearray(c.checked())) for c in read_chunks(data)]
-    for _ in range(rng.randint(1, 3)):
-        kind, payload = parts[rng.randrange(len(parts))]
-        choice = rng.randrange(6)
-        if choice < 3 and payload:
-            at = rng.randrange(min(len(payload), rng.choice([8, 40, 10**6])))
-            payload[at] = rng.choice([0, 1, 127, 128, 255, rng.randrange(256)])
-            if kind == Gop.TYPE and payload[0] < 128 and rng.random() < 0.7:
-                end = 1 + payload[0]
-                payload[end : end + 4] = zlib.crc32(payload[:end]).to_bytes(4, "little")
-        elif choice == 3:
-            del payload[rng.randrange(len(payload) + 1) :]
-        elif choice == 4:
-            parts.insert(rng.randrange(len(parts)), (kind, bytearray(payload)))
-        else:
-            parts.remove((kind, payload))
-            if not parts:
-                return b""
-    out = SIGNATURE + b"".join(chunk_to_bytes(kind, bytes(payload)) for kind, payload in parts)
-    if rng.random() < 0.3:
-        out = bytearray(out)
-        out[rng.randrange(len(out))] ^= 1 << rng.randrange(8)
-    return bytes(out)
 
 
 def test_limits():

@@ -11,7 +11,7 @@ from nacre.codec.run import Run
 from nacre.codec.tiles import NotNumbers
 from nacre.entropy.errors import CorruptStream, UsageError
 from nacre.models.zoo import load_model
-from tests.codec.clips.conftest import moving
+from tests.clip_models import moving
 
 HEIGHT, WIDTH = 90, 101
 

@@ -15,7 +15,7 @@ from nacre.codec.clips.facts import to_depth
 from nacre.codec.clips.network_coder import NetworkGopCoder, coder_to_encode
 from nacre.codec.run import Run
 from nacre.entropy.errors import CorruptStream, UsageError
-from tests.codec.clips.conftest import moving
+from tests.clip_models import moving
 
 HEIGHT, WIDTH = 50, 61
 FACTS = codec.VideoFacts(WIDTH, HEIGHT, Fraction(1, 25), Fraction(25))
@@ -85,3 +85,14 @@ def test_searches_by_gradient_work_in_a_group(clip_model):
     )
     assert [p.data for p in plain] != [p.data for p in searched]
     assert len(list(NetworkGopCoder(run, 48, 64).decode_gop(searched))) == 2
+
+
+def test_frames_of_several_qualities_are_read_back(clip_model, monkeypatch):
+    """With a budget the quality of frames changes within a group, and the latent before with it."""
+    run, frames = Run(clip_model, torch.device("cpu")), moving(4, 48, 64)
+    coder = NetworkGopCoder(run, 48, 64, quality=20)
+    asked = iter([70, 71, 69, 70, 66, 68])
+    monkeypatch.setattr(coder._rate, "quality", lambda *_: next(asked))
+    payloads = coder.encode_gop(frames, budget=1.0)
+    assert [p.quality for p in payloads] == [70, 69, 70, 67]  # after one trial; steps of 3 at most
+    assert len(list(NetworkGopCoder(run, 48, 64).decode_gop(payloads))) == 4

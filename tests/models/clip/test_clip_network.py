@@ -82,3 +82,15 @@ def test_an_image_model_that_is_not_installed_is_named():
 def test_impossible_numbers_are_refused():
     with pytest.raises(ValueError, match="hexadecimal"):
         ClipConfig(base="12")
+
+
+@torch.no_grad()
+def test_a_latent_in_steps_of_another_quality_is_the_same_latent(network):
+    y_hat = torch.randn(1, network.base.config.latent, 2, 3)
+    low, high = torch.tensor([0.3]), torch.tensor([0.7])
+    moved = network.in_steps_of(high, y_hat, low)
+    assert torch.allclose(
+        moved * network.base.synthesis.ungain(high), y_hat * network.base.synthesis.ungain(low)
+    )
+    assert (moved.abs() > y_hat.abs()).float().mean() > 0.9  # steps are finer
+    assert torch.equal(network.in_steps_of(low, y_hat, low), y_hat)

@@ -10,9 +10,6 @@ import pytest
 
 from nacre.tools.studies import study
 from nacre.tools.studies.study import Figures
-from tests.codec.clips.conftest import clip_model
-
-__all__ = ["clip_model"]  # a fixture
 
 
 @pytest.fixture

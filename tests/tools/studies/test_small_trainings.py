@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from nacre.models.zoo import load_model
+from nacre.tools.collection.moving import write_clip
 from nacre.tools.contexts import latents
 from nacre.tools.contexts.variants import VARIANTS
-from nacre.tools.studies import clips, contexts, scales
-from tests.codec.clips.conftest import moving, write_clip
+from nacre.tools.studies import clip_drift, clips, contexts, scales
+from tests.clip_models import moving
 
 RECIPE = """
 [data]
@@ -79,3 +80,14 @@ def test_clips(figures, tmp_path, clip_model, monkeypatch):
     points = found["clips"]["moving"]["points"]
     assert set(points) == {"inter", clips.AGAINST, *clips.OTHERS}
     assert all(p["bpp"] > 0 and p["psnr_rgb_db"] > 10 for of in points.values() for p in of)
+
+
+def test_drift_of_clips(figures, clip_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("NACRE_MODELS", str(clip_folder / "models"))
+    write_clip(tmp_path / "moving.mkv", moving(3, 48, 64))
+    settings = ["as it is", "bfloat16"]
+    arguments = [str(tmp_path / "moving.mkv"), "--model", str(clip_folder / "clip.safetensors")]
+    found = figures(clip_drift, *arguments, "--frames", "2", "--settings", *settings)
+    same, other = found["settings"]
+    assert found["frames"] == 2 and same["largest_levels"] == [0, 0]
+    assert max(other["largest_levels"]) > 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,8 +11,9 @@ from PIL import Image
 from nacre.models import zoo
 from nacre.models.family import CodingModel
 from nacre.tools.cli import main
+from nacre.tools.collection.moving import write_clip
 
-PHOTO = Path(__file__).parents[3] / "tools" / "demo" / "beacon-street.png"
+PHOTO = Path(__file__).parents[1] / "tools" / "demo" / "beacon-street.png"
 RECIPE = """
 [data]
 clips = ["clips"]
@@ -43,19 +43,9 @@ def moving(count: int, height: int, width: int) -> list[np.ndarray]:
     return frames
 
 
-def write_clip(path: Path, frames: list[np.ndarray]) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=25)
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "bgr0"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
-        container.mux(stream.encode())
-
-
 @pytest.fixture(scope="session")
-def clip_model(tmp_path_factory, tiny) -> CodingModel:
-    """A tiny model of inter frames; its image model is the tiny one, which was installed while it was made."""
+def clip_folder(tmp_path_factory, tiny) -> Path:
+    """clip.safetensors, the clips it was trained on, and `models`, where its image model is installed."""
     folder = tmp_path_factory.mktemp("clip")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NACRE_MODELS", str(folder / "models"))
@@ -80,4 +70,12 @@ def clip_model(tmp_path_factory, tiny) -> CodingModel:
         assert main(train) == 0
         export = ["export", "run", "-o", "clip.safetensors", "--name", "clip", "--pictures", "1"]
         assert main(export) == 0
-        return zoo.load_model(folder / "clip.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clip_model(clip_folder) -> CodingModel:
+    """A tiny model of inter frames on top of the tiny image model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NACRE_MODELS", str(clip_folder / "models"))
+        return zoo.load_model(clip_folder / "clip.safetensors")
