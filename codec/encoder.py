@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from typing_extensions import Unpack
 
-from nacre.codec import alpha, checksums, fill, memory, strips, tiles
+from nacre.codec import alpha, checksums, fill, memory, strips, threads, tiles
 from nacre.codec.areas import Area, positions
 from nacre.codec.areas import tiles as tiles_of
 from nacre.codec.bodies import stored
@@ -49,6 +49,7 @@ HIGHEST_EFFORT = max(EFFORTS)
 CAREFUL_EFFORT = 2  # from here on more time goes into lossless cells, and from twice that the most
 LOSSLESS = "lossless"  # as a quality
 LOSSLESS_TILE_LOG2 = 12
+LIGHT_TILE_BYTES = 50.0  # of a pixel: tiles of networks that take more are coded one by one
 
 
 def encode(
@@ -161,17 +162,33 @@ class Encoder:
             areas = list(tiles_of(self.width, self.height, head.tile, self._stride))
             side = head.tile // self._stride
             for band in self._analysis.bands(t, side):
+                tasks: list[tuple[_Task, Planes]] = []
                 for left in range(0, strips.size_of(band)[1], side):
-                    number = len(coded)
+                    number = len(coded) + len(tasks)
                     own = whole.section(number / len(areas), (number + 1) / len(areas))
                     is_alone = len(areas) == 1
                     task = _Task(number, areas[number], t, quality, effort, own, trade, is_alone)
                     columns = slice(left, left + side)
-                    coded.append(self._coded(task, strips.window(band, slice(None), columns)))
-                    if not is_alone:
-                        memory.give_back_freed()
-                del band
+                    tasks.append((task, strips.window(band, slice(None), columns)))
+                coded.extend(self._row(tasks))
+                del band, tasks
         return self._file(head, coded)
+
+    def _row(self, tasks: list[tuple[_Task, Planes]]) -> Iterator[CodedTile]:
+        """The tiles of a row of tiles: side by side where that is quick and takes little memory."""
+        if self._is_light and tasks[0][0].effort == 0:
+            yield from threads.side_by_side(self._coded, tasks)
+            memory.give_back_freed()
+            return
+        for task, analysed in tasks:
+            yield self._coded(task, analysed)
+            if not task.is_alone:
+                memory.give_back_freed()
+
+    @property
+    def _is_light(self) -> bool:
+        is_small = self._run.network.reach.tile_bytes <= LIGHT_TILE_BYTES
+        return is_small and self._run.device.type == "cpu"
 
     def _file(self, head: Head, coded: list[CodedTile]) -> bytes:
         """The file of all tiles; without a latent where no tile has one."""
@@ -181,6 +198,13 @@ class Encoder:
 
     def _coded(self, task: _Task, analysed: Planes) -> CodedTile:
         """A tile of planes (1, C, h, w) that come from pixels, its cells as they cost least."""
+        is_search = task.effort > 0 and not task.progress.budget.is_over
+        if not is_search and not self.is_adaptive:
+            try:
+                whole = tiles.complete(self._run, analysed, task.t)
+                return CodedTile(tiles.encode_tile(self._run, whole, task.quality), None)
+            except tiles.NotNumbers:
+                pass  # below no latent is tried
         target = self._target(task.area, task.t, task.trade)
         chooser = modes.Chooser(
             target,
@@ -192,7 +216,6 @@ class Encoder:
             min(task.effort // CAREFUL_EFFORT, MOST_CARE),
         )
         suspects = chooser.suspects() if self.is_adaptive else chooser.nothing()
-        is_search = task.effort > 0 and not task.progress.budget.is_over
         way: modes.Way | None = None
         planes: Planes | None = None
         try:
@@ -231,7 +254,8 @@ class Encoder:
         network = self._run.network
         height, width = (positions(side, self._stride) for side in (self.height, self.width))
         searched = searched_positions(height, width, network) if effort else 0
-        check_limits(self._head(1), network.reach, self._run.limits, searched)
+        count = threads.MOST_SIDE_BY_SIDE if self._is_light and not effort else 1
+        check_limits(self._head(1), network.reach, self._run.limits, searched, count)
 
     def _head(self, quality: int) -> Head:
         return _head(self._picture, quality, self._run.model.id)

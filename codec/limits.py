@@ -13,7 +13,11 @@ STORED_ROW_BYTES = 40  # for each pixel of a row of tiles without a latent
 
 
 def check_limits(
-    head: Head, reach: Reach | None, limits: Limits, searched_positions: int = 0
+    head: Head,
+    reach: Reach | None,
+    limits: Limits,
+    searched_positions: int = 0,
+    tiles_at_once: int = 1,
 ) -> None:
     """Raises LimitError for a picture that would need more than the limits allow.
 
@@ -24,7 +28,7 @@ def check_limits(
     if reach is None:
         needed += min(head.height, head.tile) * head.width * STORED_ROW_BYTES
     else:
-        needed += _latent_bytes(head, reach, searched_positions)
+        needed += _latent_bytes(head, reach, searched_positions, tiles_at_once)
     if needed > limits.memory_bytes:
         raise LimitError(
             f"{head.width}x{head.height} pixels need about {needed >> 20} MiB, "
@@ -32,7 +36,7 @@ def check_limits(
         )
 
 
-def _latent_bytes(head: Head, reach: Reach, searched_positions: int) -> int:
+def _latent_bytes(head: Head, reach: Reach, searched_positions: int, tiles_at_once: int) -> int:
     height, width = (positions(side, reach.stride) for side in (head.height, head.width))
     side = max(1, head.tile // reach.stride)
     rows, columns = strips.blocks(height, width, reach)
@@ -41,6 +45,6 @@ def _latent_bytes(head: Head, reach: Reach, searched_positions: int) -> int:
     needed = (
         max(block * reach.block_bytes, searched_positions * reach.search_bytes)
         + min(height, side) * width * reach.band_bytes
-        + tile * reach.tile_bytes
+        + min(tiles_at_once * side, width) / min(side, width) * tile * reach.tile_bytes
     )
     return int(reach.stride**2 * needed)

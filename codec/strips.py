@@ -135,7 +135,7 @@ def samples(pixels: Pixels, device: torch.device) -> Tensor:
     peak = PEAKS[8 * copied.itemsize]
     if copied.dtype != np.uint8:  # torch knows little of other unsigned numbers
         copied = copied.astype(np.float32)
-    return torch.from_numpy(copied).to(device).permute(2, 0, 1)[None].float() / peak
+    return torch.from_numpy(copied).to(device).permute(2, 0, 1)[None].float().div_(peak)
 
 
 def synthesise(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nacre.entropy.clock import timed
 from nacre.entropy.errors import CorruptStream
-from nacre.entropy.stack import Stack, new_stack
+from nacre.entropy.stack import Stack, new_stack, prove
 from nacre.entropy.tables import ESCAPE_BITS, MAX_SYMBOL, TOTAL, Tables
 
 ESCAPE_SIZE = 1 << ESCAPE_BITS
@@ -71,14 +71,18 @@ def _push(stack: Stack, symbols: SymbolArray, rows: TableRows, tables: Tables) -
     coded: list[tuple[SymbolArray, int]] = []
     escaped: list[SymbolArray] = []
     for row, where in _groups(rows, tables):
-        values, radius = symbols[where], int(tables.radius[row])
-        beyond = np.abs(values) > radius
-        coded.append((np.where(beyond, 2 * radius + 1, values + radius).astype(np.int32), row))
-        out = values[beyond]
+        radius = int(tables.radius[row])
+        indices = symbols[where] + np.int32(radius)
+        beyond = indices.view(np.uint32) > 2 * radius  # negative ones, too
+        out = indices[beyond] - np.int32(radius)
+        indices[beyond] = 2 * radius + 1
+        coded.append((indices, row))
         escaped.append((2 * (np.abs(out) - radius - 1) + (out < 0)).astype(np.int32))
-    if coded:
+    if any(map(len, escaped)):
+        prove(ESCAPE_FREQUENCIES)
         stack.push(np.concatenate(escaped), ESCAPE_FREQUENCIES)
     for indices, row in reversed(coded):
+        prove(tables.of_row(row))
         stack.push(indices, tables.of_row(row))
 
 

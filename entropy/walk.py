@@ -60,7 +60,8 @@ class Step:
     def put(self, planes: Planes, values: Tensor) -> None:
         """Replace the elements of this turn by `values` (B, C, h, w), without changing the tensor held."""
         whole = planes[self.turn.plane]
-        own = torch.where(self.where, values, whole[:, self.turn.slice])
+        is_whole = self.turn.is_whole
+        own = values if is_whole else torch.where(self.where, values, whole[:, self.turn.slice])
         channels = self.turn.channels
         if len(channels) == whole.shape[1]:
             planes[self.turn.plane] = own

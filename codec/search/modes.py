@@ -75,25 +75,21 @@ class Survey:
     @once
     def exact_bits(self) -> Floats:
         """(rows, columns) about what each cell takes without loss."""
-        pixels = self._sorted.shape[2]
-        starts = np.diff(self._sorted, axis=2, prepend=self._sorted[..., :1]) != 0
-        starts[..., 0] = True
+        return self.exact_bits_of(np.ones(self.shape, np.bool_)).reshape(self.shape)
+
+    def exact_bits_of(self, which: NDArray[np.bool_]) -> Floats:
+        """(n,) the same of some cells."""
+        ordered = self._sorted[which]
+        pixels = ordered.shape[1]
+        starts = np.diff(ordered, axis=1, prepend=ordered[:, :1]) != 0
+        starts[:, 0] = True
         first = np.flatnonzero(starts)
         runs = np.diff(first, append=starts.size) / pixels
         of_cell = first // pixels
         entropy = np.bincount(of_cell, -runs * np.log2(runs), starts.size // pixels)
-        entropy = entropy.reshape(self.shape)
-        literals = 3.0 * self._cells.shape[4] * np.maximum(0, self.colours - FEW_COLOURS)
-        by_colour = literals + np.minimum(pixels * entropy, self._new * (entropy + 1.5))
-        return 4 + np.minimum(by_colour, self._predicted_bits())
-
-    def _predicted_bits(self) -> Floats:
-        """(rows, columns) the same where each sample is told by how it differs from its neighbours' plane."""
-        x = self._cells.astype(np.int32)
-        beside, above, before = x[:, :, 1:, :-1], x[:, :, :-1, 1:], x[:, :, :-1, :-1]
-        error = np.abs(x[:, :, 1:, 1:] - beside - above + before)
-        bits = np.where(error > 0, 2 + 2 * np.log2(np.maximum(error, 1)), 0.1)
-        return np.asarray(bits.sum((2, 3, 4)))
+        literals = 3.0 * self._cells.shape[4] * np.maximum(0, self.colours[which] - FEW_COLOURS)
+        by_colour = literals + np.minimum(pixels * entropy, self._new[which] * (entropy + 1.5))
+        return np.asarray(4 + np.minimum(by_colour, _predicted_bits(self._cells[which])))
 
     def transform_cost(self, which: NDArray[np.bool_], price: float, step: int) -> Floats:
         """(n,) about what each of the cells costs as transform code: bits and the price of its errors."""
@@ -118,9 +114,10 @@ class Survey:
         few = (self.colours <= FEW_COLOURS) | (self._new < FEW_NEW * (SIDE - 1) ** 2)
         if few.any() and self.pixels.dtype == np.uint8:
             latent = LATENT_SHARE * self.transform_cost(few, price, step)
-            gain = latent - self.exact_bits[few]
+            gain = latent - self.exact_bits_of(few)
             promised = gain[gain > 0].sum()
             is_enough = promised > min(LEAST_GAIN, LEAST_SHARE * few.size * latent.mean())
+            is_enough &= bool(promised > WORTH * latent.sum()) or few.mean() >= DRAWN_SHARE
             if (
                 is_enough and few.mean() < DRAWN_SHARE
             ):  # a photograph: comparing takes longer than coding
@@ -131,6 +128,16 @@ class Survey:
         elif few.any():
             found |= few
         return found
+
+
+def _predicted_bits(cut: Pixels) -> Floats:
+    """(n,) bits of cells (n, side, side, C) where each sample is told by how it differs from the plane of
+    its neighbours."""
+    x = cut.astype(np.int32)
+    beside, above, before = x[:, 1:, :-1], x[:, :-1, 1:], x[:, :-1, :-1]
+    error = np.abs(x[:, 1:, 1:] - beside - above + before)
+    bits = np.where(error > 0, 2 + 2 * np.log2(np.maximum(error, 1)), 0.1)
+    return np.asarray(bits.sum((1, 2, 3)))
 
 
 def _packed(cut: Pixels) -> NDArray[np.int64]:

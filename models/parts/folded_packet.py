@@ -8,6 +8,7 @@ each. `packet_and_project` is the plain form; both give the same but for roundin
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -38,10 +39,9 @@ def folded_packet(x: Tensor, weight: Tensor, bias: Tensor, wavelet: str, levels:
         middle = matrices.middle.to(x.device)
         kernel = torch.einsum("mcij,iy,jx->mcyx", by_band, middle, middle)
         return F.conv2d(x, _channels_last(kernel), bias, factor)
+    along = _AlongRows.of(by_band, matrices)
     pictures = [
-        torch.cat(
-            [_along_rows(rows, by_band, bias, matrices) for rows in _row_bands(one, matrices)], 2
-        )
+        torch.cat([along(rows) for rows in _row_bands(one, matrices)], 2) + bias[:, None, None]
         for one in x
     ]
     return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
@@ -74,27 +74,53 @@ def _row_bands(picture: Tensor, matrices: AxisMatrices) -> Iterator[Tensor]:
     yield piece(last.flatten(0, 1) @ rows[height - matrices.window :])
 
 
-def _along_rows(bands: Tensor, by_band: Tensor, bias: Tensor, matrices: AxisMatrices) -> Tensor:
-    """(B, C, H, W) bands of rows to (B, M, h, w)."""
-    factor, edge, window = by_band.shape[2], matrices.edge, matrices.window
-    width = bands.shape[3] // factor
-    first, middle, last = (m.to(bands) for m in (matrices.first, matrices.middle, matrices.last))
-    # The window begins at a position, so that the convolution needs no padding and no copy.
-    skipped = -matrices.before % factor
-    kernel = F.pad(torch.einsum("mcij,jx->mcix", by_band, middle), (skipped, 0))
-    kernel = F.pad(kernel, (0, 0, 0, 0, 0, 0, 0, -len(kernel) % CHANNEL_UNIT))
-    inner = F.conv2d(bands, _channels_last(kernel), stride=factor)[:, : len(bias)]
-    begin = edge - (matrices.before + skipped) // factor
-    inner = inner[..., begin : begin + width - 2 * edge]
+@dataclass(frozen=True)
+class _AlongRows:
+    """The packet along the rows of a picture, and the pointwise layer, in products that are made once."""
 
-    def border(own: Tensor, columns: Tensor) -> Tensor:
-        """(B, M, h, edge) the positions of `own` (edge, bands, window)."""
-        of_border = torch.einsum("mcij,pjx->pmcix", by_band, own).flatten(0, 1)
-        found = F.conv2d(columns, of_border, stride=(factor, 1))
-        return found[..., 0].unflatten(1, (edge, -1)).permute(0, 2, 3, 1)
+    matrices: AxisMatrices
+    channels: int  # M
+    kernel: Tensor  # (M or more, C, bands, K) of all positions but those at the borders
+    first: Tensor  # (C * bands * window, edge * M) of the positions at the start of a row
+    last: Tensor  # the same, at its end
 
-    parts = (border(first, bands[..., :window]), inner, border(last, bands[..., -window:]))
-    return torch.cat(parts, 3) + bias[:, None, None]
+    @classmethod
+    def of(cls, by_band: Tensor, matrices: AxisMatrices) -> _AlongRows:
+        """`by_band` (M, C, rows, columns) is the weight of each band."""
+        first, middle, last = (
+            m.to(by_band) for m in (matrices.first, matrices.middle, matrices.last)
+        )
+        # The window begins at a position, so that the convolution needs no padding and no copy.
+        kernel = F.pad(torch.einsum("mcij,jx->mcix", by_band, middle), (_skipped(matrices), 0))
+        kernel = F.pad(kernel, (0, 0, 0, 0, 0, 0, 0, -len(kernel) % CHANNEL_UNIT))
+        borders = (
+            torch.einsum("mcij,pjx->cixpm", by_band, own).flatten(0, 2).flatten(1)
+            for own in (first, last)
+        )
+        return cls(matrices, len(by_band), _channels_last(kernel), *borders)
+
+    def __call__(self, bands: Tensor) -> Tensor:
+        """(1, C, H, W) bands of rows to (1, M, h, w), without the bias."""
+        matrices, factor = self.matrices, self.kernel.shape[2]
+        edge, window = matrices.edge, matrices.window
+        inner = F.conv2d(bands, self.kernel, stride=factor)[:, : self.channels]
+        begin = edge - (matrices.before + _skipped(matrices)) // factor
+        inner = inner[..., begin : begin + bands.shape[3] // factor - 2 * edge]
+
+        def border(own: Tensor, columns: Tensor) -> Tensor:
+            """(1, M, h, edge)"""
+            seen = (
+                columns[0].unflatten(1, (-1, factor)).transpose(0, 1).flatten(1)
+            )  # (h, C * bands * window)
+            return (seen @ own).unflatten(1, (edge, -1)).permute(2, 0, 1)[None]
+
+        first, last = bands[..., :window], bands[..., -window:]
+        return torch.cat((border(self.first, first), inner, border(self.last, last)), 3)
+
+
+def _skipped(matrices: AxisMatrices) -> int:
+    """Samples before those that a position sees, back to the start of a position."""
+    return -matrices.before % matrices.middle.shape[0]
 
 
 def _channels_last(kernel: Tensor) -> Tensor:

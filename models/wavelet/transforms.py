@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from nacre.models.parts import companding, wavelets
 from nacre.models.parts.blocks import Block, Precise, QualityTable
 from nacre.models.parts.folded_packet import folded_packet, packet_and_project
-from nacre.models.parts.hyperprior import GAIN_MIDDLE, GAIN_SLOPE
 from nacre.models.wavelet.config import COLOURS, WaveletConfig
 
 MIDDLE = 0.5  # of the range of x
@@ -29,7 +28,7 @@ class WaveletAnalysis(nn.Module):
         super().__init__()
         self._wavelet, self._levels = c.wavelet, c.levels
         self.project = nn.Conv2d(c.bands, c.latent, 1)
-        self.gain = QualityTable(c.latent, c.knots, GAIN_SLOPE, GAIN_MIDDLE)
+        self.gain = QualityTable(c.latent, c.knots, *gain_start(c))
 
     def at_any_quality(self, x: Tensor) -> Tensor:
         """(B, M, h, w): y before steps and companding."""
@@ -58,7 +57,8 @@ class WaveletSynthesis(nn.Module):
     def __init__(self, c: WaveletConfig, features: int) -> None:
         super().__init__()
         self._wavelet, self._levels = c.wavelet, c.levels
-        self.ungain = QualityTable(c.latent, c.knots, -GAIN_SLOPE, -GAIN_MIDDLE)
+        slope, middle = gain_start(c)
+        self.ungain = QualityTable(c.latent, c.knots, -slope, -middle)
         self.enter = Precise(c.latent + features, c.width)
         self.quality = QualityTable(c.width, c.knots)
         self.blocks = nn.Sequential(*[Block(c.width) for _ in range(c.blocks)])
@@ -69,6 +69,18 @@ class WaveletSynthesis(nn.Module):
         known = values if features is None else torch.cat([values, features], 1)
         bands = self.leave(self.blocks(self.enter(known) * self.quality(t)))
         return wavelets.synthesis(bands, self._wavelet, self._levels) + MIDDLE
+
+
+def gain_start(c: WaveletConfig) -> tuple[float, float]:
+    """Slope and middle of the logarithm of gains whose steps are the best of high-rate theory.
+
+    A step of sqrt(18 / (lambda ln 2)) on the 0..255 scale minimises rate + lambda * MSE on three colours.
+    """
+    low, high = (
+        math.log(255 * math.sqrt(lmbda * math.log(2) / 18))
+        for lmbda in (c.lambda_min, c.lambda_max)
+    )
+    return high - low, (high + low) / 2
 
 
 def keep_first_channels(y: Tensor, share: float) -> Tensor:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 import torch
 
 from nacre.codec import threads
+from nacre.entropy.clock import measured, timed
 
 FORKS = """
 import os
@@ -89,3 +92,35 @@ def test_nothing_is_set_that_would_come_too_late(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     threads.wait_asleep()
     assert not threads.WAITING & os.environ.keys()
+
+
+def test_work_side_by_side_gives_what_one_thread_gives_in_order(two_threads):
+    x = torch.rand(64, 4096)
+
+    def work(k):
+        time.sleep(0.01 * (4 - k))  # later ones end first
+        return k, torch.get_num_threads(), threading.get_ident(), x @ x.T
+
+    found = threads.side_by_side(work, [(k,) for k in range(4)])
+    assert torch.get_num_threads() == 2
+    assert [one[0] for one in found] == [0, 1, 2, 3]
+    assert {one[1] for one in found} == {1}
+    assert len({one[2] for one in found}) == 2
+    torch.set_num_threads(1)
+    assert all(torch.equal(one[3], x @ x.T) for one in found)
+
+
+def test_an_error_side_by_side_is_raised_and_all_threads_are_back(two_threads):
+    def work(k):
+        if k == 1:
+            raise ValueError(k)
+
+    with pytest.raises(ValueError, match="1"):
+        threads.side_by_side(work, [(k,) for k in range(3)])
+    assert torch.get_num_threads() == 2
+
+
+def test_seconds_side_by_side_count_for_the_clock_around(two_threads):
+    with measured() as clock:
+        threads.side_by_side(timed(time.sleep), [(0.02,), (0.02,)])
+    assert clock.seconds > 0.03
