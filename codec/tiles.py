@@ -153,7 +153,7 @@ def encode_tile(
 
     With `is_one_part` all layers are coded together.
     `choose` gives the symbols of a step, whole numbers (1, C, h, w), in place of rounding; or None.
-    Every code that leaves here can be decoded: each table of the stack is proven when it is first used.
+    The code is read again before it is returned, so that every code that leaves here can be decoded.
     """
     shapes = {name: plane.shape for name, plane in planes.items()}
     prior = BoundedPrior(run, shapes, quality)
@@ -226,7 +226,13 @@ def _coded(pushed: Sequence[Pushed]) -> bytes:
     encoder = SymbolEncoder()
     for symbols, rows, tables in pushed:
         encoder.push(symbols, rows, tables)
-    return encoder.finish()
+    data = encoder.finish()
+    decoder = SymbolDecoder(data)
+    for symbols, rows, tables in pushed:
+        if not np.array_equal(decoder.pull(rows, tables), symbols):
+            raise RuntimeError("the code does not read back: a fault of nacre, please report it")
+    decoder.finish()
+    return data
 
 
 def decode_tile(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nacre.entropy.clock import timed
 from nacre.entropy.errors import CorruptStream
-from nacre.entropy.stack import Stack, new_stack, prove
+from nacre.entropy.stack import Stack, new_stack
 from nacre.entropy.tables import ESCAPE_BITS, MAX_SYMBOL, TOTAL, Tables
 
 ESCAPE_SIZE = 1 << ESCAPE_BITS
@@ -79,10 +79,8 @@ def _push(stack: Stack, symbols: SymbolArray, rows: TableRows, tables: Tables) -
         coded.append((indices, row))
         escaped.append((2 * (np.abs(out) - radius - 1) + (out < 0)).astype(np.int32))
     if any(map(len, escaped)):
-        prove(ESCAPE_FREQUENCIES)
         stack.push(np.concatenate(escaped), ESCAPE_FREQUENCIES)
     for indices, row in reversed(coded):
-        prove(tables.of_row(row))
         stack.push(indices, tables.of_row(row))
 
 

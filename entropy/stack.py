@@ -210,30 +210,6 @@ def _is_exact() -> bool:
     return is_exact
 
 
-def prove(frequencies: Ints) -> None:
-    """That the code of any symbols with these frequencies can be read by every implementation.
-
-    Every symbol is pushed, compared with the bytes of `PlainStack`, and popped: what a push does to the state
-    depends on the table alone. Once for a table. Raises RuntimeError.
-    """
-    _prove(_Key(frequencies))
-
-
-@lru_cache(KEPT_MODELS)
-def _prove(key: _Key) -> None:
-    frequencies = key.array
-    every = np.arange(len(frequencies), dtype=np.int32)
-    found, plain = new_stack(), PlainStack()
-    for stack in (found, plain):
-        stack.push(every, frequencies)
-    if (
-        found.to_bytes() != plain.to_bytes()
-        or not np.array_equal(found.pop(len(every), frequencies), every)
-        or not found.is_empty()
-    ):
-        raise RuntimeError("the code does not read back: a fault of nacre, please report it")
-
-
 def new_stack(data: bytes = b"") -> Stack:
     """The fastest stack that this platform has. Raises CorruptStream for bytes that none wrote."""
     return FastStack(data) if constriction is not None and _is_exact() else PlainStack(data)
