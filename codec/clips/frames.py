@@ -112,6 +112,16 @@ class FrameCoder:
         how = MotionEffort(splits=effort > 0)
         return search(luma(picture), luma(reference.picture), price, how)
 
+    def cost(self, coded: CodedFrame, pixels: Pixels, quality: int) -> float:
+        """The Lagrangian cost of a frame in bits: its own, and the price of its errors."""
+        shown = coded.reference.picture.permute(1, 2, 0).numpy().astype(np.int32)
+        error = float(np.square(shown - pixels).sum())
+        return 8 * len(coded.data) + self._error_price(quality) * error
+
+    def _error_price(self, quality: int) -> float:
+        """Bits for a squared level of one sample."""
+        return float(self.network.lmbda(self.run.level(quality))) / 3
+
     def decode_intra(self, data: bytes, quality: int) -> CodedFrame:
         """Undo `encode_intra`. Raises CorruptStream."""
         return self._decoded(self.base, None, b"", data, quality)
@@ -165,9 +175,8 @@ class FrameCoder:
         planes = tiles.complete(run, planes, t)
         tile = tiles.encode_tile(run, planes, quality, is_one_part=True)
         if effort:
-            price = float(run.network.lmbda(t)) / 3
             x = 255 * strips.samples(pixels, run.device)
-            target = Target(run, x, t, price)
+            target = Target(run, x, t, self._error_price(quality))
             progress = Progress(Budget())
             cost = target.cost(tile)
             how = EFFORTS[effort]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from nacre.codec.clips.coding import FrameKind, FramePayload, GopCoder
 from nacre.codec.clips.facts import Pixels, to_8_bits
-from nacre.codec.clips.frames import FrameCoder, Reference
+from nacre.codec.clips.frames import CodedFrame, FrameCoder, Reference
 from nacre.codec.clips.rate import LARGEST_STEP, RateModel
 from nacre.codec.container import Head
 from nacre.codec.run import Run, memory_errors_named
@@ -17,6 +19,7 @@ from nacre.entropy.errors import CorruptStream
 
 DEFAULT_MODEL = "clip"
 TRIALS = 4  # of the first frame of a group
+DOUBTFUL = 0.7  # bits of an inter frame in those of a first frame, from where that is tried too
 CLOSE = 2  # qualities: a first frame stays that is as near to what its budget asks for
 
 
@@ -99,10 +102,21 @@ class NetworkGopCoder:
         if reference is None:
             kind, coded = FrameKind.INTRA, self._frames.encode_intra(frame, quality, self._effort)
         else:
-            kind = FrameKind.INTER
-            coded = self._frames.encode_inter(frame, reference, quality, self._effort)
+            kind, coded = self._predicted(frame, reference, quality)
         self._rate.learn(kind, quality, 8 * len(coded.data))
         return FramePayload(kind, quality, coded.checksum, coded.data), coded.reference
+
+    def _predicted(
+        self, frame: NDArray[np.uint8], reference: Reference, quality: int
+    ) -> tuple[FrameKind, CodedFrame]:
+        """As an inter frame; by itself where the frame before is of so little use that this costs less."""
+        coded = self._frames.encode_inter(frame, reference, quality, self._effort)
+        if 8 * len(coded.data) > DOUBTFUL * self._rate.bits(FrameKind.INTRA, quality):
+            alone = self._frames.encode_intra(frame, quality, self._effort)
+            costs = [self._frames.cost(found, frame, quality) for found in (coded, alone)]
+            if costs[1] < costs[0]:
+                return FrameKind.INTRA, alone
+        return FrameKind.INTER, coded
 
 
 def coder_to_encode(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -96,3 +97,19 @@ def test_frames_of_several_qualities_are_read_back(clip_model, monkeypatch):
     payloads = coder.encode_gop(frames, budget=1.0)
     assert [p.quality for p in payloads] == [70, 69, 70, 67]  # after one trial; steps of 3 at most
     assert len(list(NetworkGopCoder(run, 48, 64).decode_gop(payloads))) == 4
+
+
+def test_a_frame_that_the_one_before_does_not_help_stands_by_itself(clip_model, monkeypatch):
+    run, frames = Run(clip_model, torch.device("cpu")), moving(3, 48, 64)
+    coder = NetworkGopCoder(run, 48, 64, quality=60)
+    honest = coder._frames.encode_inter
+
+    def wasteful(*arguments):
+        coded = honest(*arguments)
+        return replace(coded, data=coded.data + bytes(10_000))
+
+    monkeypatch.setattr(coder._frames, "encode_inter", wasteful)
+    payloads = coder.encode_gop(frames)
+    assert [p.kind for p in payloads] == [FrameKind.INTRA] * 3
+    assert len(list(NetworkGopCoder(run, 48, 64).decode_gop(payloads))) == 3
+    assert list(NetworkGopCoder(run, 48, 64).decode_gop(payloads[2:]))  # it needs no other
