@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -113,7 +114,7 @@ class ClipNetwork(HyperpriorNetwork, InterNetwork):
             ConditionalContext(sizes.latent, sizes.context, config.width, config.blocks),
             beside=sizes.latent,
         )
-        self.config = config
+        self.config = replace(config, base=base.id.hex())  # another default model is no base of it
         self.enter8 = _silent(sizes.width8, sizes.width8)
         self.leave8 = nn.Sequential(Block(sizes.width8), _silent(sizes.width8, sizes.width8))
         self._base = _Shared(base)

@@ -94,3 +94,8 @@ def test_a_latent_in_steps_of_another_quality_is_the_same_latent(network):
     )
     assert (moved.abs() > y_hat.abs()).float().mean() > 0.9  # steps are finer
     assert torch.equal(network.in_steps_of(low, y_hat, low), y_hat)
+
+
+def test_a_model_names_its_image_model_where_the_recipe_does_not():
+    network = ClipNetwork(ClipConfig(width=16))
+    assert network.config.base == load_model().id.hex() == network.image_model().id.hex()
