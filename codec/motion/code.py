@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from nacre.codec.motion.field import (
     MAX_VECTOR,
+    Hints,
     Modes,
     MotionField,
     MotionMode,
+    Pair,
     Vectors,
     blocks_along,
-    suggested,
 )
 from nacre.entropy.coder import SymbolDecoder, SymbolEncoder
 from nacre.entropy.errors import CorruptStream
@@ -84,36 +85,41 @@ def _vectors_of_row(
     transfer: Transfer,
 ) -> NDArray[np.int64]:
     """Fill the vectors of a row of blocks; returns the sizes of their differences."""
-    counts = [VECTORS_OF.get(MotionMode(mode), 0) for mode in modes[row].tolist()]
-    classes = np.searchsorted(SIZES, sizes, "right")
+    own_modes = modes[row].tolist()
+    counts = [VECTORS_OF.get(mode, 0) for mode in own_modes]
+    classes = np.searchsorted(SIZES, sizes, "right").tolist()
     tables = [PART_ROW if k else classes[c] for c, n in enumerate(counts) for k in range(n)]
     own = None if known is None else _differences(known, row, counts)
     pairs = np.repeat(np.array(tables, np.uint8), 2)
-    away = transfer(VECTORS, pairs, own).reshape(-1, 2)
-    at, found = 0, np.zeros(len(counts), np.int64)
-    for column, count in enumerate(counts):
-        place = vectors[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
-        if modes[row, column] == MotionMode.INTRA:
+    away: list[Pair] = list(map(tuple, transfer(VECTORS, pairs, own).reshape(-1, 2).tolist()))
+    hints = Hints(vectors, row)
+    parts: list[list[Pair]] = []  # four of each block
+    at, found = 0, [0] * len(counts)
+    for column, (mode, count) in enumerate(zip(own_modes, counts, strict=True)):
+        hint = hints.of(column, parts[-1][1] if column else (0, 0))
+        if mode == MotionMode.INTRA:
+            parts.append([(0, 0)] * 4)
             continue
-        hint = suggested(vectors, row, column)
-        if count == 0:
-            place[:] = hint
-            continue
-        parts = hint + away[at : at + count].cumsum(0)
-        if np.abs(parts).max() > MAX_VECTOR:
-            raise CorruptStream(f"motion: a vector of over {MAX_VECTOR}")
-        place[:] = parts[0] if count == 1 else parts.reshape(2, 2, 2)
-        found[column] = np.abs(away[at]).max()
-        at += count
-    return found
+        block = [hint]
+        for down, right in away[at : at + count]:
+            block.append((block[-1][0] + down, block[-1][1] + right))
+        parts.append(block[1:] if count == 4 else [block[-1]] * 4)
+        if count:
+            found[column] = max(map(abs, away[at]))
+            at += count
+    whole = np.array(parts).reshape(len(counts), 2, 2, 2)
+    if np.abs(whole).max() > MAX_VECTOR:
+        raise CorruptStream(f"motion: a vector of over {MAX_VECTOR}")
+    vectors[2 * row : 2 * row + 2] = whole.transpose(1, 0, 2, 3).reshape(2, -1, 2)
+    return np.array(found, np.int64)
 
 
 def _differences(field: MotionField, row: int, counts: list[int]) -> Symbols:
     """(2 * n,) what is coded of the vectors of a row."""
-    found = []
+    found, hints = [], Hints(field.vectors, row)
     for column, count in enumerate(counts):
         if count:
-            hint = suggested(field.vectors, row, column)
             own = field.vectors[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].reshape(4, 2)
-            found.append(np.diff(own[:count], axis=0, prepend=hint[None]))
+            hint = hints.of(column, hints.left(column))
+            found.append(np.diff(own[:count], axis=0, prepend=[hint]))
     return np.concatenate([*found, np.zeros((0, 2), np.int32)]).astype(np.int32).flatten()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from nacre.codec.motion.field import BLOCK, PART, UNITS, MotionField
+from nacre.codec.motion.field import BLOCK, PART, UNITS, MotionField, MotionMode, Vectors
 
 # 8 taps for each quarter of a pixel, in 64ths; the fourth tap is the pixel itself.
 # Source: the luma filters of HEVC, ITU-T H.265, 8.5.3.3.3.
@@ -18,21 +19,20 @@ FILTERS = (
 )
 TAPS, BEFORE = 8, 3  # and pixels before the one that is interpolated
 ROUNDING, SHIFT = 1 << 11, 12  # 64 * 64
-SIDE = PART + TAPS - 1  # pixels that a part is made from
-PARTS_AT_ONCE = 4096
+PIXELS_AT_ONCE = 1 << 18
 NEUTRAL = 128  # where nothing is predicted
 
 
-def _matrices() -> Tensor:
-    """(4, PART, SIDE) float64: interpolation of the pixels of a part, for each quarter."""
-    found = torch.zeros(UNITS, PART, SIDE, dtype=torch.float64, device="cpu")
+def _matrices(side: int) -> Tensor:
+    """(4, side, side + TAPS - 1) float64: interpolation along a line, for each quarter."""
+    found = torch.zeros(UNITS, side, side + TAPS - 1, dtype=torch.float64, device="cpu")
     for quarter, taps in enumerate(FILTERS):
-        for pixel in range(PART):
+        for pixel in range(side):
             found[quarter, pixel, pixel : pixel + TAPS] = torch.tensor(taps, dtype=torch.float64)
     return found
 
 
-_MATRICES = _matrices()
+_MATRICES = {side: _matrices(side) for side in (BLOCK, PART)}
 
 
 def compensate(reference: Tensor, field: MotionField) -> Tensor:
@@ -43,27 +43,32 @@ def compensate(reference: Tensor, field: MotionField) -> Tensor:
     """
     channels, height, width = reference.shape
     rows, columns = field.modes.shape
-    vectors = torch.from_numpy(field.vectors)
-    out = torch.empty((channels, rows * BLOCK, columns * BLOCK), dtype=torch.uint8, device="cpu")
-    at_once = max(1, PARTS_AT_ONCE // (2 * columns))
-    for first in range(0, 2 * rows, at_once):
-        part = vectors[first : first + at_once]
-        count = part.shape[0]
-        top = torch.arange(first, first + count, device="cpu")[:, None] * PART + (part[..., 0] >> 2)
-        left = torch.arange(2 * columns, device="cpu") * PART + (part[..., 1] >> 2)
-        ramp = torch.arange(SIDE, device="cpu") - BEFORE
-        y = (top.flatten()[:, None] + ramp).clamp_(0, height - 1)  # (n, SIDE)
-        x = (left.flatten()[:, None] + ramp).clamp_(0, width - 1)
-        pixels = reference[:, y[:, :, None], x[:, None, :]].double()  # (C, n, SIDE, SIDE)
-        down = _MATRICES[(part[..., 0] & 3).flatten()]
-        right = _MATRICES[(part[..., 1] & 3).flatten()].transpose(1, 2)
-        found = torch.matmul(torch.matmul(down, pixels), right)  # (C, n, PART, PART)
-        found = ((found + ROUNDING) / (1 << SHIFT)).floor_().clamp_(0, 255).to(torch.uint8)
-        found = found.unflatten(1, (count, 2 * columns)).transpose(2, 3)
-        out[:, first * PART : (first + count) * PART] = found.reshape(
-            channels, count * PART, 2 * columns * PART
-        )
-    if not field.is_predicted.all():
-        mask = torch.from_numpy(np.kron(field.is_predicted, np.ones((BLOCK, BLOCK), bool)))
-        out = torch.where(mask, out, torch.full_like(out, NEUTRAL))
+    out = torch.full(
+        (channels, rows * BLOCK, columns * BLOCK), NEUTRAL, dtype=torch.uint8, device="cpu"
+    )
+    split = np.repeat(np.repeat(field.modes == MotionMode.SPLIT, 2, 0), 2, 1)
+    _fill(out, reference, field.vectors, split, PART)
+    whole = field.is_predicted & (field.modes != MotionMode.SPLIT)
+    _fill(out, reference, field.vectors[::2, ::2], whole, BLOCK)
     return out[:, :height, :width]
+
+
+def _fill(
+    out: Tensor, reference: Tensor, vectors: Vectors, which: NDArray[np.bool_], side: int
+) -> None:
+    """Predict squares of `side` pixels, `which` of them, each by its vector."""
+    height, width = reference.shape[1:]
+    squares = out.unflatten(2, (-1, side)).unflatten(1, (-1, side)).permute(1, 3, 0, 2, 4)
+    at_once = max(1, PIXELS_AT_ONCE // side**2)
+    all_rows, all_columns = (torch.from_numpy(n) for n in np.nonzero(which))
+    ramp = torch.arange(side + TAPS - 1, device="cpu") - BEFORE
+    for row, column in zip(all_rows.split(at_once), all_columns.split(at_once), strict=True):
+        own = torch.from_numpy(vectors[row.numpy(), column.numpy()])  # (n, 2)
+        top, left = row * side + (own[:, 0] >> 2), column * side + (own[:, 1] >> 2)
+        y = (top[:, None] + ramp).clamp_(0, height - 1)  # (n, side + TAPS - 1)
+        x = (left[:, None] + ramp).clamp_(0, width - 1)
+        pixels = reference[:, y[:, :, None], x[:, None, :]].double()
+        down, right = (_MATRICES[side][own[:, k] & 3] for k in range(2))
+        found = torch.matmul(torch.matmul(down, pixels), right.transpose(1, 2))
+        found = ((found + ROUNDING) / (1 << SHIFT)).floor_().clamp_(0, 255).to(torch.uint8)
+        squares[row, column] = found.transpose(0, 1)

@@ -52,28 +52,40 @@ def blocks_along(pixels: int) -> int:
     return -(-pixels // BLOCK)
 
 
-def suggested(vectors: Vectors, row: int, column: int) -> Vectors:
-    """(2,) the median of the vectors to the left, above, and above to the right of a block.
+Pair = tuple[int, int]
 
-    Neighbours outside the frame count as zero, but in the first row the left one counts alone. The vectors
-    (2 * rows, 2 * columns, 2) must be known there.
+
+class Hints:
+    """What the vectors of a row of blocks are suggested to be: the median of three neighbours.
+
+    They are those to the left, above, and above to the right. Neighbours outside the frame count as zero, but
+    in the first row the left one counts alone.
 
     Source: H.264, 8.4.1.3, without reference indices.
     """
-    top, left = 2 * row, 2 * column
-    before = vectors[top, left - 1] if column else np.zeros(2, np.int32)
-    if not row:
-        return before
-    above = vectors[top - 1, left]
-    beside = (
-        vectors[top - 1, left + 2]
-        if left + 2 < vectors.shape[1]
-        else vectors[top - 1, left - 1]
-        if column
-        else above
-    )
-    low, high = np.minimum(before, above), np.maximum(before, above)
-    return np.maximum(low, np.minimum(high, beside))
+
+    def __init__(self, vectors: Vectors, row: int) -> None:
+        """Vectors (2 * rows, 2 * columns, 2), known above the row."""
+        self._vectors, self._row = vectors, row
+        self._above: list[Pair] = list(map(tuple, vectors[2 * row - 1].tolist())) if row else []
+
+    def left(self, column: int) -> Pair:
+        """The vector to the left of a block, where the row is known."""
+        if not column:
+            return 0, 0
+        down, right = self._vectors[2 * self._row, 2 * column - 1].tolist()
+        return down, right
+
+    def of(self, column: int, left: Pair) -> Pair:
+        """The suggestion for a block, whose left neighbour has the vector `left`."""
+        line = self._above
+        if not line:
+            return left
+        at = 2 * column
+        above = line[at]
+        beside = line[at + 2] if at + 2 < len(line) else line[at - 1] if column else above
+        (a, x), (b, y), (c, z) = left, above, beside
+        return sorted((a, b, c))[1], sorted((x, y, z))[1]
 
 
 def block_vectors(field: MotionField) -> Vectors:

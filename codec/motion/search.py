@@ -15,11 +15,11 @@ from nacre.codec.motion.field import (
     MAX_VECTOR,
     PART,
     UNITS,
+    Hints,
     MotionField,
     MotionMode,
     Vectors,
     blocks_along,
-    suggested,
 )
 
 COARSE = 4  # the first search is at a quarter of the size
@@ -148,9 +148,11 @@ class _Finder:
         found = vectors.numpy().astype(np.int32)
         parts, part_costs = self._parts(vectors) if splits else (None, None)
         field = MotionField.still(self.rows * BLOCK, self.columns * BLOCK)
+        hints = Hints(field.vectors, 0)
         for n in range(len(found)):
             row, column = divmod(n, self.columns)
-            hint = suggested(field.vectors, row, column)
+            hints = Hints(field.vectors, row) if column == 0 else hints
+            hint = np.array(hints.of(column, hints.left(column)), np.int32)
             bits = dict(MODE_BITS)
             bits[MotionMode.INTER] += _bits(found[n] - hint)
             differences = {

@@ -41,8 +41,9 @@ def sha256(path) -> str:
 
 
 def test_an_added_model_codes_by_name_and_decodes_without_one(tiny, photo):
+    shipped = zoo.names()
     assert install.add(str(tiny)) == "tiny"
-    assert zoo.names() == ["nacre", "tiny"]
+    assert zoo.names() == [*shipped, "tiny"] and shipped[0] == "nacre"
     data = codec.encode(photo, model="tiny", quality=50)
     assert codec.decode(data).size == photo.size
     assert codec.info(data).model == "tiny"
@@ -119,4 +120,4 @@ def test_the_commands(tiny, capsys, folder):
 def test_a_file_without_a_card_is_not_installed(tiny, folder):
     folder.mkdir()
     (folder / "half.safetensors").write_bytes(tiny.read_bytes())
-    assert zoo.names() == ["nacre"]
+    assert "half" not in zoo.names()

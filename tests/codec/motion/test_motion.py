@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nacre.codec.motion import BLOCK, MotionEffort, MotionField, MotionMode, compensate, search
 from nacre.codec.motion.code import read_field, write_field
 from nacre.codec.motion.compensation import BEFORE, FILTERS, TAPS
-from nacre.codec.motion.field import MAX_VECTOR, PART
+from nacre.codec.motion.field import MAX_VECTOR, PART, Hints
 from nacre.entropy.coder import SymbolDecoder, SymbolEncoder
 from nacre.entropy.errors import CorruptStream
 from nacre.entropy.tables import Tables, integer_frequencies
@@ -31,13 +31,12 @@ def random_field(rows: int, columns: int, seed: int, largest: int = 60) -> Motio
     rng = np.random.default_rng(seed)
     modes = rng.integers(0, len(MotionMode), (rows, columns)).astype(np.uint8)
     vectors = rng.integers(-largest, largest + 1, (2 * rows, 2 * columns, 2)).astype(np.int32)
-    from nacre.codec.motion.field import suggested
-
     for row in range(rows):
+        hints = Hints(vectors, row)
         for column in range(columns):
             place = vectors[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
             if modes[row, column] == MotionMode.SKIP:
-                place[:] = suggested(vectors, row, column)
+                place[:] = hints.of(column, hints.left(column))
             elif modes[row, column] == MotionMode.INTER:
                 place[:] = place[0, 0].copy()
             elif modes[row, column] == MotionMode.INTRA:
