@@ -91,7 +91,7 @@ def _vectors_of_row(
     tables = [PART_ROW if k else classes[c] for c, n in enumerate(counts) for k in range(n)]
     own = None if known is None else _differences(known, row, counts)
     pairs = np.repeat(np.array(tables, np.uint8), 2)
-    away: list[Pair] = list(map(tuple, transfer(VECTORS, pairs, own).reshape(-1, 2).tolist()))
+    away = transfer(VECTORS, pairs, own).reshape(-1, 2).tolist()
     hints = Hints(vectors, row)
     parts: list[list[Pair]] = []  # four of each block
     at, found = 0, [0] * len(counts)

@@ -67,7 +67,7 @@ class Hints:
     def __init__(self, vectors: Vectors, row: int) -> None:
         """Vectors (2 * rows, 2 * columns, 2), known above the row."""
         self._vectors, self._row = vectors, row
-        self._above: list[Pair] = list(map(tuple, vectors[2 * row - 1].tolist())) if row else []
+        self._above: list[list[int]] = vectors[2 * row - 1].tolist() if row else []
 
     def left(self, column: int) -> Pair:
         """The vector to the left of a block, where the row is known."""
