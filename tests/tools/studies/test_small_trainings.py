@@ -8,7 +8,7 @@ from nacre.models.zoo import load_model
 from nacre.tools.collection.moving import write_clip
 from nacre.tools.contexts import latents
 from nacre.tools.contexts.variants import VARIANTS
-from nacre.tools.studies import clip_drift, clips, contexts, scales
+from nacre.tools.studies import clip_drift, contexts, scales
 from tests.clip_models import moving
 
 RECIPE = """
