@@ -71,17 +71,6 @@ def test_what_is_added_starts_at_zero(name, tiny):
         assert torch.allclose(other_bits["y"], bits["y"], rtol=1e-5)
 
 
-def test_clips(figures, tmp_path, clip_model, monkeypatch):
-    monkeypatch.setattr(clips, "load_model", lambda path: clip_model)
-    monkeypatch.setattr(clips, "CRFS", (20, 40))
-    write_clip(tmp_path / "moving.mkv", moving(3, 48, 64))
-    arguments = [str(tmp_path / "moving.mkv"), "--model", "inter=clip", "--qualities", "30", "70"]
-    found = figures(clips, *arguments, "--frames", "3")
-    points = found["clips"]["moving"]["points"]
-    assert set(points) == {"inter", clips.AGAINST, *clips.OTHERS}
-    assert all(p["bpp"] > 0 and p["psnr_rgb_db"] > 10 for of in points.values() for p in of)
-
-
 def test_drift_of_clips(figures, clip_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("NACRE_MODELS", str(clip_folder / "models"))
     write_clip(tmp_path / "moving.mkv", moving(3, 48, 64))
