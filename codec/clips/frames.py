@@ -34,6 +34,7 @@ from nacre.models.parts.condition import Condition, InterNetwork, settled
 
 Pixels = NDArray[np.uint8]
 LUMA = (77, 150, 29)  # 256ths of red, green, blue
+SIZE = struct.Struct("<II")  # width and height, where checksums of a group start
 CHECKED = struct.Struct("<BI")  # quality, checksum of symbols; motion follows
 PRICE = 0.9  # of a bit in absolute differences, by the root of the price in squared ones
 
@@ -71,6 +72,7 @@ class FrameCoder:
         if not isinstance(network, InterNetwork):
             raise UsageError(f"model {run.model.name} codes pictures, not clips")
         self.run, self.network, self.height, self.width = run, network, height, width
+        self._start = zlib.crc32(SIZE.pack(width, height))
         self.base = replace(run, model=network.image_model())
         stride = network.reach.stride
         self.size = positions(height, stride), positions(width, stride)
@@ -201,7 +203,7 @@ class FrameCoder:
         x_hat = tiles.finite(x_hat[0, :, : self.height, : self.width]).float()
         picture = (x_hat.clamp(0, 1) * 255).round().to(torch.uint8).cpu()
         known = CHECKED.pack(quality, tile.checksum) + motion
-        checksum = zlib.crc32(known, 0 if before is None else before.checksum)
+        checksum = zlib.crc32(known, self._start if before is None else before.checksum)
         reference = Reference(
             picture.contiguous(), settled(tile.shown["y"].float()), tile.symbols["y"].float(), t,
             checksum,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from nacre.codec.clips import network_coder
 from nacre.tools.cli import main
 from tests.codec.clips.made import Making, make, picture
 
@@ -34,7 +35,8 @@ CODECS = "x264-fast-lowdelay,x264-fast"
 SWEEPS = ["--qualities", "x264-fast-lowdelay=45,35,25", "--qualities", "x264-fast=45,35,25"]
 
 
-def test_codecs_are_measured_against_each_other_and_a_published_curve(folder, capsys):
+def test_codecs_are_measured_against_each_other_and_a_published_curve(folder, capsys, monkeypatch):
+    monkeypatch.setattr(network_coder, "DEFAULT_MODEL", "absent")
     command = ["bench", "clips", "frames/%05d.png", "--codecs", CODECS + ",nacre,aom", *SWEEPS]
     command += ["--anchor", "uvg-yuv420:vtm-17.0-lowdelay-b", "--frames", "4", "--gop", "3"]
     command += ["--json", "r.json", "--report", "r.html", "--svg", "r.svg", "--timing"]
@@ -45,7 +47,7 @@ def test_codecs_are_measured_against_each_other_and_a_published_curve(folder, ca
         "| BD-rate by PSNR (YUV 6:1:1), % of | against H.264 (x264 fast), low delay |" in said.out
     )
     assert "VTM 17.0 low-delay B" in said.out and "-g 3" in said.err
-    assert "nacre: skipped: no model is called 'clip'" in said.err and "aom: skipped" in said.err
+    assert "nacre: skipped: no model is called 'absent'" in said.err and "aom: skipped" in said.err
     raw = json.loads(Path("r.json").read_text())
     assert {name: facts["clip"]["frames"] for name, facts in raw["pictures"].items()} == {
         "a.mkv": 4, "b.mkv": 4, "frames": 4

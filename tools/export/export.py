@@ -27,7 +27,7 @@ from nacre.tools.export.pictures import spread
 from nacre.tools.export.rate import measure, report
 from nacre.tools.export.samples import Sample, sample_all
 from nacre.tools.train.checkpoint import FILE, Checkpoint, State
-from nacre.tools.train.clip_pairs import open_pairs, untrained
+from nacre.tools.train.clip_pairs import pairs_of
 from nacre.tools.train.recipe import Recipe
 
 CALIBRATION_SHARE = 3  # one of so many training pictures calibrates the integers
@@ -87,17 +87,12 @@ def _of_pictures(recipe: Recipe, network: Network, folder: Path, count: int) -> 
 
 def _of_clips(recipe: Recipe, network: Network, folder: Path, count: int) -> Exported:
     assert isinstance(network, InterNetwork)
-    data, side = recipe.data, recipe.steps.crop
-    model = untrained(network)
-    pairs = spread_pairs(
-        open_pairs(data.clips, side, folder, model, data.draws, recipe.steps.seed),
-        PAIRS * count,
-    )
+    found, held_out = pairs_of(recipe, network, folder)
+    pairs = spread_pairs(found, PAIRS * count)
     integers = quantise_on_pairs(network, pairs[::CALIBRATION_SHARE])
     samples = [*sample_pairs(network, integers, pairs), sample_motion(folder)]
     unseen: list[Sample] = []
-    if data.held_out:
-        held_out = open_pairs(data.held_out, side, folder, model, seed=recipe.steps.seed)
+    if held_out is not None:
         unseen = sample_pairs(network, integers, spread_pairs(held_out, PAIRS * MEASURED_PICTURES))
     return integers, fit(network, samples), unseen
 

@@ -20,9 +20,11 @@ from nacre.codec.motion.fetching import fetched
 from nacre.codec.run import Run
 from nacre.datasets.pairs import POSITION_PIXELS, PairBatch, Pairs, PairWriter
 from nacre.entropy.errors import ImageError, UsageError
+from nacre.models import zoo
 from nacre.models.family import CodingModel, level
 from nacre.models.parts.condition import InterNetwork
 from nacre.models.parts.motion_tables import MODES, VECTORS
+from nacre.tools.train.recipe import Recipe
 
 SUFFIXES = {".mkv", ".mp4", ".mov", ".webm", ".y4m"}
 MOTION = "motion.npz"
@@ -69,6 +71,17 @@ def frames_of(path: Path) -> list[NDArray[np.uint8]]:
             source.close()
     except (ImageError, OSError) as error:
         raise UsageError(f"{path}: {error}") from error
+
+
+def pairs_of(recipe: Recipe, network: InterNetwork, folder: Path) -> tuple[Pairs, Pairs | None]:
+    """The pairs of a recipe, and those held out if it names any. Raises UsageError or WeightsError."""
+    data, side, seed = recipe.data, recipe.steps.crop, recipe.steps.seed
+    chained = bool(data.chained_by)
+    model = zoo.load_model(data.chained_by) if chained else untrained(network)
+    pairs = open_pairs(data.clips, side, folder, model, data.draws, seed, chained)
+    if not data.held_out:
+        return pairs, None
+    return pairs, open_pairs(data.held_out, side, folder, model, seed=seed, is_chained=chained)
 
 
 def open_pairs(

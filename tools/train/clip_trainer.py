@@ -7,9 +7,8 @@ from torch import Tensor, nn
 
 from nacre.datasets.pairs import PairBatch, Pairs
 from nacre.entropy.errors import UsageError
-from nacre.models import zoo
 from nacre.models.parts.condition import InterNetwork
-from nacre.tools.train.clip_pairs import given, open_pairs, untrained
+from nacre.tools.train.clip_pairs import given, pairs_of
 from nacre.tools.train.loss import LEVELS, rate_and_error, weighted_loss
 from nacre.tools.train.trainer import Trainer
 
@@ -28,15 +27,11 @@ class ClipTrainer(Trainer):
             raise UsageError(f"family {self.recipe.model.family} is trained on pictures, not clips")
         if self.objective.trained is not None:
             raise UsageError("a student is trained on pictures, not clips")
-        data, side = self.recipe.data, self.recipe.steps.crop
-        chained = bool(data.chained_by)
-        model = zoo.load_model(data.chained_by) if chained else untrained(network)
-        folder, seed = self.options.folder, self.recipe.steps.seed
-        self.pairs = open_pairs(data.clips, side, folder, model, data.draws, seed, chained)
+        self.pairs, unseen = pairs_of(self.recipe, network, self.options.folder)
+        side = self.recipe.steps.crop
         self._say(f"{len(self.pairs)} pairs of {side} pixels a side")
         self.held_out_pairs: list[PairBatch] = []
-        if data.held_out:
-            unseen = open_pairs(data.held_out, side, folder, model, seed=seed, is_chained=chained)
+        if unseen is not None:
             count = min(EVALUATED_PAIRS, len(unseen))
             self.held_out_pairs = [
                 unseen.draw(EVALUATED_AT_ONCE) for _ in range(count // EVALUATED_AT_ONCE)

@@ -41,6 +41,8 @@ def test_the_docs_have_the_counts_of_all_families(results):
 @pytest.mark.parametrize("name", sorted({*NAMES} - {"study", "kodak"}))
 def test_every_study_writes_json_and_has_a_table(name, capsys):
     module = importlib.import_module(f"nacre.tools.studies.{name}")
+    if hasattr(module, "__path__"):  # a study of several modules
+        module = importlib.import_module(f"nacre.tools.studies.{name}.__main__")
     assert callable(module.table)
     with pytest.raises(SystemExit):
         module.main(["--help"])

@@ -68,8 +68,8 @@ def test_model_and_options_reach_the_coder(asked, clip_file, tmp_path):
     assert codec.label == "nacre my, all intra" and "--effort 2" in codec.settings
 
 
-def test_without_a_model_for_clips_it_is_missing(tmp_path, monkeypatch, tiny):
-    monkeypatch.setenv("NACRE_MODELS", str(tmp_path / "models"))
+def test_without_a_model_for_clips_it_is_missing(monkeypatch, tiny):
+    monkeypatch.setattr(network_coder, "DEFAULT_MODEL", "absent")
     with pytest.raises(CodecMissing, match="--model"):
         create("nacre", Conditions())
     with pytest.raises(UsageError, match="codes pictures"):
