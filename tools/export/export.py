@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -63,13 +65,18 @@ def export_run(folder: Path, output: Path, name: str, count: int, others: Shares
             "averaged_with": [[path.name, share] for path, share in others],
         },
         "export": rates,
-        "results": [] if others else found.history[-1:],  # measured before averaging
+        "results": [] if others else [known(row) for row in found.history[-1:]],  # before averaging
     }
     output.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
     return f"{output}: {rates}"
 
 
 Exported = tuple[Integers, dict[str, Tables], list[Sample]]  # the last of what is held out
+
+
+def known(row: Mapping[str, float]) -> dict[str, float]:
+    """What was measured: a band of qualities without pairs has no mean, and JSON has no NaN."""
+    return {name: value for name, value in row.items() if math.isfinite(value)}
 
 
 def _of_pictures(recipe: Recipe, network: Network, folder: Path, count: int) -> Exported:

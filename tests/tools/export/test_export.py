@@ -53,3 +53,9 @@ def test_a_run_is_averaged_with_other_weights(place, learned, capsys):
     assert card["results"] == []
     over = [*average, "--average", f"{learned / 'run' / FILE}=0.8", "--force"]
     assert main(["export", "run", "-o", "mine.safetensors", *over]) == 2  # over 1
+
+
+def test_a_card_has_no_numbers_that_json_has_not():
+    from nacre.tools.export.export import known
+
+    assert known({"loss": 0.5, "bpp_0.0": float("nan")}) == {"loss": 0.5}
