@@ -160,11 +160,11 @@ class RateAim:
         if self.size is None:
             return self.bits_per_second
         length = source.length()
-        left = SIZE_AIM * self.size - length.carried_bytes - FRAME_BYTES * length.frames
+        others = length.carried_bytes + FRAME_BYTES * length.frames
+        left = SIZE_AIM * self.size - others
         if left <= 0:
             raise UsageError(
-                f"--size {self.size:g}: the other streams and the index take "
-                f"{length.carried_bytes + FRAME_BYTES * length.frames} bytes"
+                f"--size {self.size:g}: the other streams and the index take {others} bytes"
             )
         return 8 * left / length.seconds
 

@@ -300,12 +300,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     start, memory = time.perf_counter(), PeakMemory()
     found = run(seeds, args.model, args.cases, random.Random(args.seed))
-    peak = memory.mib()
-    for name, count in found.most_common():
-        print(f"{name}: {count}")
-    used = "" if peak is None else f", peak memory {peak:.0f} MiB"
-    print(f"{args.cases} files in {time.perf_counter() - start:.0f} s{used}")
+    print(summary(found, time.perf_counter() - start, memory.mib()))
     return 0
+
+
+def summary(found: collections.Counter[str], seconds: float, peak_mib: float | None) -> str:
+    """A line for each outcome, and one for all files."""
+    used = "" if peak_mib is None else f", peak memory {peak_mib:.0f} MiB"
+    lines = [f"{name}: {count}" for name, count in found.most_common()]
+    return "\n".join([*lines, f"{found.total()} files in {seconds:.0f} s{used}"])
 
 
 if __name__ == "__main__":

@@ -23,11 +23,10 @@ from nacre import codec
 from nacre.codec.chunks import SIGNATURE, chunk_to_bytes, read_chunks
 from nacre.codec.clips.facts import ClipWarning
 from nacre.codec.clips.payloads import Gop
-from nacre.codec.container import Limits
 from nacre.entropy.errors import NacreError
 from nacre.tools.evaluate.memory import PeakMemory
+from nacre.tools.fuzz import LIMITS, summary
 
-LIMITS = Limits(pixels=1 << 20, memory_bytes=512 << 20, metadata_bytes=1 << 20)
 LONGEST_SECONDS = 5.0  # of one file
 NEAR = 40  # bytes: heads of chunks are changed more often than what follows
 
@@ -111,11 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     start, memory = time.perf_counter(), PeakMemory()
     files = [path.read_bytes() for path in args.files]
     found = run(files, args.model, args.cases, random.Random(args.seed))
-    for name, count in found.most_common():
-        print(f"{name}: {count}")
-    peak = memory.mib()
-    used = "" if peak is None else f", peak memory {peak:.0f} MiB"
-    print(f"{args.cases} files in {time.perf_counter() - start:.0f} s{used}")
+    print(summary(found, time.perf_counter() - start, memory.mib()))
     return 0
 
 

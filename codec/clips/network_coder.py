@@ -46,10 +46,11 @@ class NetworkGopCoder:
         with torch.inference_mode(False), torch.no_grad(), memory_errors_named():
             first = self._first(frames, budget)
             payloads, reference = [first[0]], first[1]
+            spent = 0
             for k in range(1, len(frames)):
                 quality = self.quality
+                spent += 8 * len(payloads[-1].data)
                 if budget is not None:
-                    spent = 8 * sum(len(payload.data) for payload in payloads)
                     wanted = self._rate.quality(budget - spent, 0, len(frames) - k)
                     last = payloads[-1].quality
                     quality = min(max(wanted, last - LARGEST_STEP), last + LARGEST_STEP)

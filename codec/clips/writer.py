@@ -155,9 +155,10 @@ class VideoWriter:
         budget = None if self._budgets is None else self._budgets.of(seconds)
         payloads = self._coder.encode_gop([frame.pixels for frame in self._frames], budget)
         assert len(payloads) == len(self._frames) and payloads[0].kind == FrameKind.INTRA
+        size = sum(len(payload.data) for payload in payloads)
         if self._budgets is not None:
-            self._budgets.add(seconds, 8 * sum(len(payload.data) for payload in payloads))
-        self.frame_bytes += sum(len(payload.data) for payload in payloads)
+            self._budgets.add(seconds, 8 * size)
+        self.frame_bytes += size
         self.seconds += seconds
         timed = zip(payloads, self._frames, strict=True)
         self._file.write_gop([TimedPayload(coded, f.pts, f.duration) for coded, f in timed])

@@ -8,9 +8,6 @@ of the symbols of each frame and fails where they differ.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +18,7 @@ from numpy.typing import NDArray
 from nacre import codec
 from nacre.codec.clips.source import frames_of_source, open_source
 from nacre.tools.studies import study
-from nacre.tools.studies.portability import REFERENCE, SETTINGS
+from nacre.tools.studies.portability import REFERENCE, SETTINGS, run_script
 from nacre.tools.studies.study import Figures
 
 SCRIPT = """
@@ -36,9 +33,7 @@ with codec.VideoReader(sys.argv[1], model=sys.argv[2], precision=precision) as c
 
 def decoded(setting: str, file: Path, model: str, target: Path) -> NDArray[np.int16]:
     """(n, H, W, 3), by a process of its own."""
-    environment, code = SETTINGS[setting]
-    command = [sys.executable, "-c", SCRIPT.format(setting=code), str(file), model, str(target)]
-    subprocess.run(command, env={**os.environ, **environment}, check=True)
+    run_script(SCRIPT, setting, file, model, target)
     found: NDArray[np.int16] = np.load(target).astype(np.int16)
     return found
 

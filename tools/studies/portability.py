@@ -64,9 +64,14 @@ for quality in sys.argv[4:]:
 
 def run(setting: str, mode: str, source: Path, target: Path, qualities: Sequence[int]) -> None:
     """Encode or decode in a process of its own."""
+    run_script(SCRIPT, setting, mode, source, target, *qualities)
+
+
+def run_script(script: str, setting: str, *arguments: object) -> None:
+    """Run Python in a process of its own, `{setting}` of the script replaced by what sets the machine."""
     environment, code = SETTINGS[setting]
-    command = [sys.executable, "-c", SCRIPT.format(setting=code), mode, str(source), str(target)]
-    subprocess.run([*command, *map(str, qualities)], env={**os.environ, **environment}, check=True)
+    command = [sys.executable, "-c", script.format(setting=code), *map(str, arguments)]
+    subprocess.run(command, env={**os.environ, **environment}, check=True)
 
 
 def measure(picture: Path, settings: Sequence[str], qualities: Sequence[int]) -> list[Figures]:
