@@ -62,7 +62,12 @@ def speed(read: Callable[[int], object]) -> float:
     return count / spent
 
 
-def compare(images: Sequence[Image.Image], quality: int, folder: Path) -> Figures:
+Ways = dict[str, tuple[float, Callable[[int], object]]]  # bytes of a sample, and how to read one
+
+
+def compare(
+    images: Sequence[Image.Image], models: Sequence[str], quality: int, folder: Path
+) -> Figures:
     """Bytes and samples a second of each way to store and read the same pictures."""
 
     def pixels(data: bytes, side: int | None = None) -> torch.Tensor:
@@ -73,29 +78,43 @@ def compare(images: Sequence[Image.Image], quality: int, folder: Path) -> Figure
     small = [image.resize((SIDE, SIDE), Image.Resampling.BICUBIC) for image in images]
     large_files = [jpeg(image, SOURCE_QUALITY) for image in images]
     small_files = [jpeg(image, JPEG_QUALITY) for image in small]
-    index = pack(
-        ((str(k), image, k) for k, image in enumerate(small)), folder / "set", quality=quality
-    )
-    coded = sum(row.size for row in index.samples) / PIECES
-    ways: dict[str, tuple[float, Callable[[int], object]]] = {
+    ways: Ways = {
         f"JPEG of {SOURCE} x {SOURCE}, decoded and resized": (
             sum(map(len, large_files)) / PIECES, lambda k: pixels(large_files[k], SIDE)
         ),
         f"JPEG of {SIDE} x {SIDE}, decoded": (
             sum(map(len, small_files)) / PIECES, lambda k: pixels(small_files[k])
         ),
-        "latents, decoded to pixels": (coded, LatentDataset(folder / "set", decode=True).__getitem__),
-        "latents, float32": (coded, LatentDataset(folder / "set").__getitem__),
     }  # fmt: skip
+    for model in models:
+        name = Path(model).stem
+        found = of_model(small, model, quality, folder / name)
+        ways |= {f"{name}: {way}": how for way, how in found.items()}
+    return {name: {"bytes": size, "speed": speed(read)} for name, (size, read) in ways.items()}
+
+
+def of_model(images: Sequence[Image.Image], model: str, quality: int, folder: Path) -> Ways:
+    """The ways to read latents of one model."""
+    packed = folder / "set"
+    index = pack(
+        ((str(k), image, k) for k, image in enumerate(images)), packed, model=model, quality=quality
+    )
+    weights = model if Path(model).suffix else None
+    coded = sum(row.size for row in index.samples) / PIECES
     dtype = index.planes[index.plane].dtype
-    ways["symbols"] = coded, LatentDataset(folder / "set", dtype=dtype).__getitem__
+    ways: Ways = {
+        "decoded to pixels": (coded, LatentDataset(packed, decode=True, model=weights).__getitem__),
+        "latents, float32": (coded, LatentDataset(packed, model=weights).__getitem__),
+        f"symbols, {dtype}": (coded, LatentDataset(packed, dtype=dtype, model=weights).__getitem__),
+    }
     numbers = np.prod([row.latent for row in index.samples], 1).mean()
     for name in (dtype, "float32"):
-        kept = LatentDataset(folder / "set", dtype=name, cache=folder / "cache")
+        kept = LatentDataset(packed, dtype=name, cache=folder / "cache", model=weights)
         for k in range(PIECES):
             kept[k]
-        ways[f"{name} from the cache"] = float(numbers) * np.dtype(name).itemsize, kept.__getitem__
-    return {name: {"bytes": size, "speed": speed(read)} for name, (size, read) in ways.items()}
+        size = float(numbers) * np.dtype(name).itemsize
+        ways[f"{name} from the cache"] = size, kept.__getitem__
+    return ways
 
 
 def memory(images: Sequence[Image.Image], samples: int, folder: Path) -> Figures:
@@ -145,6 +164,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "-q", "--quality", type=int, default=60, help="of the latents (default: 60)"
     )
+    parser.add_argument(
+        "--models", nargs="+", default=["nacre"], metavar="M", help="names or weights files"
+    )
     parser.add_argument("--memory", type=int, metavar="N", help="samples to read for memory")
     args = parser.parse_args(argv)
     images = pieces(study.picture_files(args.photos))
@@ -155,7 +177,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "pictures": PIECES,
     }
     with tempfile.TemporaryDirectory() as folder:
-        figures["ways"] = compare(images, args.quality, Path(folder))
+        figures["ways"] = compare(images, args.models, args.quality, Path(folder))
         study.write(args.json, figures)
         print(table(figures))
         if args.memory:
