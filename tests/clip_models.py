@@ -24,6 +24,8 @@ draws = 1
 family = "clip"
 base = "{base}"
 width = 16
+overlap = 4
+blends = true
 
 [steps]
 batch = 2

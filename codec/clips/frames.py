@@ -1,8 +1,8 @@
 """One frame to bytes and back: by itself, or conditioned on the frame before and its motion.
 
-A frame is a tile of its own. What the next frame refers to is made by the decoder too: the picture in 8 bits,
-its latent in 1/16 of a step, its symbols. So differences between machines do not build up: the parse is exact,
-and the picture is rounded at every frame.
+A frame is a tile of its own. What the next frame refers to is made by the decoder too: the picture in 8 bits
+as it is shown, its latent in 1/16 of a step, its symbols. So differences between machines do not build up: the
+parse is exact, and the picture is rounded at every frame.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from nacre.codec import strips, tiles
 from nacre.codec.areas import positions
 from nacre.codec.chunks import read_varint, write_varint
 from nacre.codec.motion import MotionEffort, MotionField, compensate, search
+from nacre.codec.motion.blend import blended
 from nacre.codec.motion.code import read_field, write_field
 from nacre.codec.motion.fetching import fetched
+from nacre.codec.motion.field import BLOCK
 from nacre.codec.run import Run
 from nacre.codec.search.progress import Budget, Progress
 from nacre.codec.search.refine import EFFORTS, refine_tile
@@ -63,6 +65,16 @@ class CodedFrame:
     reference: Reference
 
 
+@dataclass(frozen=True)
+class _Prediction:
+    """What a frame is predicted by."""
+
+    before: Reference
+    motion: bytes  # coded
+    picture: Tensor  # (3, H, W) uint8, compensated
+    is_predicted: Tensor  # (H, W) bool, of pixels
+
+
 class FrameCoder:
     """Codes frames of one size at one quality."""
 
@@ -79,7 +91,7 @@ class FrameCoder:
 
     def encode_intra(self, pixels: Pixels, quality: int, effort: int = 0) -> CodedFrame:
         """A frame (H, W, 3) by itself."""
-        return self._encoded(self.base, None, b"", pixels, quality, effort)
+        return self._encoded(self.base, None, pixels, quality, effort)
 
     def encode_inter(
         self, pixels: Pixels, reference: Reference, quality: int, effort: int = 0
@@ -99,9 +111,9 @@ class FrameCoder:
         """The same, with motion that is known."""
         encoder = SymbolEncoder()
         write_field(field, encoder, self.run.model.tables)
-        motion = encoder.finish()
-        run = self._given(reference, field, quality)
-        return self._encoded(run, reference, motion, pixels, quality, effort)
+        prediction = self._prediction(reference, field, encoder.finish())
+        run = self._given(prediction, field, quality)
+        return self._encoded(run, prediction, pixels, quality, effort)
 
     def motion(
         self, pixels: Pixels, reference: Reference, quality: int, effort: int = 0
@@ -126,7 +138,7 @@ class FrameCoder:
 
     def decode_intra(self, data: bytes, quality: int) -> CodedFrame:
         """Undo `encode_intra`. Raises CorruptStream."""
-        return self._decoded(self.base, None, b"", data, quality)
+        return self._decoded(self.base, None, data, quality)
 
     def decode_inter(self, data: bytes, reference: Reference, quality: int) -> CodedFrame:
         """Undo `encode_inter`. Raises CorruptStream."""
@@ -137,18 +149,20 @@ class FrameCoder:
         decoder = SymbolDecoder(motion)
         field = read_field(decoder, self.run.model.tables, self.height, self.width)
         decoder.finish()
-        run = self._given(reference, field, quality)
-        return self._decoded(run, reference, motion, code, quality)
+        prediction = self._prediction(reference, field, motion)
+        run = self._given(prediction, field, quality)
+        return self._decoded(run, prediction, code, quality)
 
-    def _given(self, reference: Reference, field: MotionField, quality: int) -> Run:
+    def _prediction(self, before: Reference, field: MotionField, motion: bytes) -> _Prediction:
+        is_predicted = torch.from_numpy(field.is_predicted)
+        return _Prediction(
+            before, motion, compensate(before.picture, field, self.network.overlap),
+            is_predicted.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1)[: self.height, : self.width],
+        )  # fmt: skip
+
+    def _given(self, prediction: _Prediction, field: MotionField, quality: int) -> Run:
         """The run for a frame that is predicted so."""
-        condition = self.condition(reference, field, quality)
-        return replace(
-            self.run, model=replace(self.run.model, network=self.network.given(condition))
-        )
-
-    def condition(self, reference: Reference, field: MotionField, quality: int) -> Condition:
-        picture = compensate(reference.picture, field).permute(1, 2, 0).numpy()
+        reference, picture = prediction.before, prediction.picture.permute(1, 2, 0).numpy()
         t = self.run.level(quality)
         with self.run.computing():
             features = self.base.network.prepare(self._samples(picture))
@@ -158,7 +172,10 @@ class FrameCoder:
         previous, symbols = (fetched(p, field) for p in (reference.y_hat, reference.symbols))
         if not torch.equal(t, reference.t):
             previous = self.network.in_steps_of(t, previous, reference.t)
-        return Condition.of(latent, features.float(), mask, previous, symbols)
+        condition = Condition.of(latent, features.float(), mask, previous, symbols)
+        return replace(
+            self.run, model=replace(self.run.model, network=self.network.given(condition))
+        )
 
     def _samples(self, pixels: Pixels) -> Tensor:
         """(1, 3, H, W) in [0, 1], with edges repeated up to a multiple of the stride."""
@@ -168,9 +185,8 @@ class FrameCoder:
         return F.pad(x, padding, mode="replicate").contiguous(memory_format=torch.channels_last)
 
     def _encoded(
-        self, run: Run, before: Reference | None, motion: bytes, pixels: Pixels, quality: int,
-        effort: int,
-    ) -> CodedFrame:  # fmt: skip
+        self, run: Run, prediction: _Prediction | None, pixels: Pixels, quality: int, effort: int
+    ) -> CodedFrame:
         t = run.level(quality)
         with run.computing():
             planes = run.network.analyse(run.network.prepare(self._samples(pixels)), t)
@@ -184,31 +200,36 @@ class FrameCoder:
             how = EFFORTS[effort]
             tile = refine_tile(target, planes, quality, how, progress, tile, cost, is_one_part=True)
         code = b"".join(part.data for part in tile.parts)
-        return self._shown(run, before, motion, code, tile.decoded, quality)
+        return self._shown(run, prediction, code, tile.decoded, quality)
 
     def _decoded(
-        self, run: Run, before: Reference | None, motion: bytes, code: bytes, quality: int
+        self, run: Run, prediction: _Prediction | None, code: bytes, quality: int
     ) -> CodedFrame:
         layers = run.network.schedule[-1].layer
         tile = tiles.decode_tile(run, [TilePart(0, layers, code)], *self.size, quality)
-        return self._shown(run, before, motion, code, tile, quality)
+        return self._shown(run, prediction, code, tile, quality)
 
     def _shown(
-        self, run: Run, before: Reference | None, motion: bytes, code: bytes, tile: DecodedTile,
-        quality: int,
-    ) -> CodedFrame:  # fmt: skip
+        self, run: Run, prediction: _Prediction | None, code: bytes, tile: DecodedTile, quality: int
+    ) -> CodedFrame:
         t = run.level(quality)
         with run.computing():
             x_hat = run.network.synthesise(tile.shown, t)
         x_hat = tiles.finite(x_hat[0, :, : self.height, : self.width]).float()
         picture = (x_hat.clamp(0, 1) * 255).round().to(torch.uint8).cpu()
-        known = CHECKED.pack(quality, tile.checksum) + motion
-        checksum = zlib.crc32(known, self._start if before is None else before.checksum)
+        known, start = CHECKED.pack(quality, tile.checksum), self._start
+        data = code
+        if prediction is not None:
+            known += prediction.motion
+            start = prediction.before.checksum
+            data = write_varint(len(prediction.motion)) + prediction.motion + code
+            if self.network.blends:
+                picture = blended(picture, prediction.picture, prediction.is_predicted, quality)
+        checksum = zlib.crc32(known, start)
         reference = Reference(
             picture.contiguous(), settled(tile.shown["y"].float()), tile.symbols["y"].float(), t,
             checksum,
         )  # fmt: skip
-        data = code if before is None else write_varint(len(motion)) + motion + code
         return CodedFrame(data, checksum, reference)
 
 

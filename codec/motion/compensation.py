@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,11 +20,13 @@ FILTERS = (
     (0, 1, -5, 17, 58, -10, 4, -1),
 )
 TAPS, BEFORE = 8, 3  # and pixels before the one that is interpolated
-ROUNDING, SHIFT = 1 << 11, 12  # 64 * 64
+SCALE = 64 * 64  # of both passes of a filter
+MAX_OVERLAP = PART // 2
 PIXELS_AT_ONCE = 1 << 18
 NEUTRAL = 128  # where nothing is predicted
 
 
+@lru_cache
 def _matrices(side: int) -> Tensor:
     """(4, side, side + TAPS - 1) float64: interpolation along a line, for each quarter."""
     found = torch.zeros(UNITS, side, side + TAPS - 1, dtype=torch.float64, device="cpu")
@@ -32,43 +36,95 @@ def _matrices(side: int) -> Tensor:
     return found
 
 
-_MATRICES = {side: _matrices(side) for side in (BLOCK, PART)}
-
-
-def compensate(reference: Tensor, field: MotionField) -> Tensor:
+def compensate(reference: Tensor, field: MotionField, overlap: int = 0) -> Tensor:
     """(C, H, W) uint8 of a reference of the same size and type, on the CPU.
 
-    Vectors may point beyond the reference, whose edges are repeated. Blocks that are not predicted are NEUTRAL.
-    Sums are whole numbers below 2**53 in float64, so that no order of adding changes them.
+    Vectors may point beyond the reference, whose edges are repeated. Squares of one vector are predicted with
+    `overlap` pixels around them, 0 to MAX_OVERLAP, and blended by weights that fall linearly across their
+    borders. Blocks that are not predicted are NEUTRAL. Sums are whole numbers below 2**53 in float64, so that
+    no order of adding changes them, and their quotient is that of IEEE 754.
+
+    Source: overlapped block motion compensation, H.263, annex F.
     """
     channels, height, width = reference.shape
     rows, columns = field.modes.shape
-    out = torch.full(
-        (channels, rows * BLOCK, columns * BLOCK), NEUTRAL, dtype=torch.uint8, device="cpu"
-    )
-    split = np.repeat(np.repeat(field.modes == MotionMode.SPLIT, 2, 0), 2, 1)
-    _fill(out, reference, field.vectors, split, PART)
-    whole = field.is_predicted & (field.modes != MotionMode.SPLIT)
-    _fill(out, reference, field.vectors[::2, ::2], whole, BLOCK)
+    total = _Total(channels, rows * BLOCK, columns * BLOCK, overlap)
+    is_split = field.modes == MotionMode.SPLIT
+    whole = field.is_predicted & ~is_split
+    total.add(reference, field.vectors[::2, ::2], whole, BLOCK)
+    if is_split.any():
+        total.add(reference, field.vectors, np.repeat(np.repeat(is_split, 2, 0), 2, 1), PART)
+    out = total.picture()
+    alone = torch.from_numpy(~field.is_predicted)
+    if bool(alone.any()):
+        out.masked_fill_(alone.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1), NEUTRAL)
     return out[:, :height, :width]
 
 
-def _fill(
-    out: Tensor, reference: Tensor, vectors: Vectors, which: NDArray[np.bool_], side: int
-) -> None:
-    """Predict squares of `side` pixels, `which` of them, each by its vector."""
-    height, width = reference.shape[1:]
-    squares = out.unflatten(2, (-1, side)).unflatten(1, (-1, side)).permute(1, 3, 0, 2, 4)
-    at_once = max(1, PIXELS_AT_ONCE // side**2)
-    all_rows, all_columns = (torch.from_numpy(n) for n in np.nonzero(which))
-    ramp = torch.arange(side + TAPS - 1, device="cpu") - BEFORE
-    for row, column in zip(all_rows.split(at_once), all_columns.split(at_once), strict=True):
-        own = torch.from_numpy(vectors[row.numpy(), column.numpy()])  # (n, 2)
-        top, left = row * side + (own[:, 0] >> 2), column * side + (own[:, 1] >> 2)
-        y = (top[:, None] + ramp).clamp_(0, height - 1)  # (n, side + TAPS - 1)
-        x = (left[:, None] + ramp).clamp_(0, width - 1)
-        pixels = reference[:, y[:, :, None], x[:, None, :]].double()
-        down, right = (_MATRICES[side][own[:, k] & 3] for k in range(2))
-        found = torch.matmul(torch.matmul(down, pixels), right.transpose(1, 2))
-        found = ((found + ROUNDING) / (1 << SHIFT)).floor_().clamp_(0, 255).to(torch.uint8)
-        squares[row, column] = found.transpose(0, 1)
+class _Total:
+    """The weighted sum of all predictions, and of their weights, of a picture of whole blocks."""
+
+    def __init__(self, channels: int, height: int, width: int, overlap: int) -> None:
+        self._overlap = overlap
+        sides = (height + 2 * overlap, width + 2 * overlap)
+        self._values = torch.zeros(channels, *sides, dtype=torch.float64, device="cpu")
+        self._weights = torch.zeros(1, *sides, dtype=torch.float64, device="cpu")
+
+    def add(self, reference: Tensor, vectors: Vectors, which: NDArray[np.bool_], side: int) -> None:
+        """Predict squares of `side` pixels, `which` of them, each by its vector and with its surroundings."""
+        height, width = reference.shape[1:]
+        own_side = side + 2 * self._overlap
+        matrices, weights = _matrices(own_side), _weights(side, self._overlap)
+        ramp = torch.arange(own_side + TAPS - 1, device="cpu") - BEFORE - self._overlap
+        # Squares of one group do not meet, even with their surroundings.
+        for first_row, first_column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            here = which[first_row::2, first_column::2]
+            sums = [
+                self._squares(plane, first_row * side, first_column * side, side, here.shape)
+                for plane in (self._values, self._weights)
+            ]
+            at_once = max(1, PIXELS_AT_ONCE // own_side**2)
+            all_rows, all_columns = (torch.from_numpy(n) for n in np.nonzero(here))
+            for row, column in zip(
+                all_rows.split(at_once), all_columns.split(at_once), strict=True
+            ):
+                y, x = 2 * row + first_row, 2 * column + first_column
+                own = torch.from_numpy(vectors[y.numpy(), x.numpy()])  # (n, 2)
+                top = (y * side + (own[:, 0] >> 2))[:, None] + ramp
+                left = (x * side + (own[:, 1] >> 2))[:, None] + ramp
+                top, left = top.clamp_(0, height - 1), left.clamp_(0, width - 1)
+                pixels = reference[:, top[:, :, None], left[:, None, :]].double()
+                down, right = (matrices[own[:, k] & 3] for k in range(2))
+                found = torch.matmul(torch.matmul(down, pixels), right.transpose(1, 2))
+                sums[0][row, column] += (found * weights).transpose(0, 1)
+                sums[1][row, column] += weights
+
+    def _squares(
+        self, plane: Tensor, top: int, left: int, side: int, counts: tuple[int, ...]
+    ) -> Tensor:
+        """(rows, columns, C, own side, own side) a view of every second square with its surroundings."""
+        down, right = plane.stride()[1:]
+        own_side = side + 2 * self._overlap
+        return plane.as_strided(
+            (*counts, plane.shape[0], own_side, own_side),
+            (2 * side * down, 2 * side * right, plane.stride(0), down, right),
+            top * down + left * right,
+        )
+
+    def picture(self) -> Tensor:
+        """(C, H, W) uint8, rounded half up; 0 where nothing is predicted."""
+        inside = slice(self._overlap, self._values.shape[1] - self._overlap)
+        across = slice(self._overlap, self._values.shape[2] - self._overlap)
+        unit = self._weights[:, inside, across].clamp(min=1) * SCALE
+        found = self._values[:, inside, across]
+        return ((2 * found + unit) / (2 * unit)).floor_().clamp_(0, 255).to(torch.uint8)
+
+
+def _weights(side: int, overlap: int) -> Tensor:
+    """(side + 2 * overlap, the same) whole numbers; those of neighbours add up to one number everywhere."""
+    if not overlap:
+        return torch.ones(side, side, dtype=torch.float64, device="cpu")
+    rise = torch.arange(1, 4 * overlap, 2, dtype=torch.float64, device="cpu")
+    flat = torch.full((side - 2 * overlap,), 4.0 * overlap, dtype=torch.float64, device="cpu")
+    line = torch.cat([rise, flat, rise.flip(0)])
+    return line[:, None] * line

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 BASE_BYTES = 8  # of the hash of the image model
+MAX_OVERLAP = 4  # half of the smallest square of one vector
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,15 @@ class ClipConfig:
     width: int = 192  # of the context
     blocks: int = 1  # of the context
     motion: bool = True  # False: previous latents alone, without motion (STEM)
+    overlap: int = 0  # pixels around a block that its vector predicts too
+    blends: bool = False  # decoded frames with their predictions
 
     def __post_init__(self) -> None:
         """Raises ValueError for numbers that no network of this family has."""
         for name in ("width", "blocks"):
             if not 1 <= getattr(self, name) <= 1024:
                 raise ValueError(f"{name} is {getattr(self, name)}: expected 1 to 1024")
+        if not 0 <= self.overlap <= MAX_OVERLAP:
+            raise ValueError(f"overlap is {self.overlap}: expected 0 to {MAX_OVERLAP}")
         if self.base and len(bytes.fromhex(self.base)) != BASE_BYTES:
             raise ValueError(f"base is {self.base!r}: expected {2 * BASE_BYTES} hexadecimal digits")

@@ -119,7 +119,7 @@ class ClipNetwork(HyperpriorNetwork, InterNetwork):
         self.leave8 = nn.Sequential(Block(sizes.width8), _silent(sizes.width8, sizes.width8))
         self._base = _Shared(base)
         self._condition: Condition | None = None
-        self.uses_motion = config.motion
+        self.uses_motion, self.overlap, self.blends = config.motion, config.overlap, config.blends
 
     @property
     def base(self) -> NacreNetwork:

@@ -66,6 +66,8 @@ class InterNetwork(Network):
     """A network that codes a frame given a `Condition`, on top of an image model."""
 
     uses_motion: bool  # False: the frame before is looked at where it lies
+    overlap: int  # pixels around a block that its vector predicts too
+    blends: bool  # whether decoded frames are blended with their predictions
 
     @abstractmethod
     def given(self, condition: Condition) -> InterNetwork:

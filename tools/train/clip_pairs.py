@@ -78,10 +78,14 @@ def pairs_of(recipe: Recipe, network: InterNetwork, folder: Path) -> tuple[Pairs
     data, side, seed = recipe.data, recipe.steps.crop, recipe.steps.seed
     chained = bool(data.chained_by)
     model = zoo.load_model(data.chained_by) if chained else untrained(network)
-    pairs = open_pairs(data.clips, side, folder, model, data.draws, seed, chained)
+    overlap = network.overlap
+    pairs = open_pairs(data.clips, side, folder, model, data.draws, seed, chained, overlap)
     if not data.held_out:
         return pairs, None
-    return pairs, open_pairs(data.held_out, side, folder, model, seed=seed, is_chained=chained)
+    held_out = open_pairs(
+        data.held_out, side, folder, model, seed=seed, is_chained=chained, overlap=overlap
+    )
+    return pairs, held_out
 
 
 def open_pairs(
@@ -92,6 +96,7 @@ def open_pairs(
     draws: int = 3,
     seed: int = 0,
     is_chained: bool = False,
+    overlap: int = 0,
 ) -> Pairs:
     """Pairs of crops of `side` pixels, from the folder of a run or made now.
 
@@ -99,12 +104,12 @@ def open_pairs(
     `is_chained`, which needs a trained model, all frames of a clip are coded one after the other.
     """
     files = clip_files(sources)
-    made_by = [side, draws, seed, model.id.hex(), *(["chained"] if is_chained else [])]
+    made_by = [side, draws, seed, model.id.hex(), *(["chained"] if is_chained else []), overlap]
     key = json.dumps([[f.name, f.stat().st_size] for f in files] + made_by)
     place = folder / f"pairs-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if not (place / "t.npy").exists():
         references = _chained if is_chained else _by_themselves
-        _make(files, side, place, Run(model, torch.device("cpu")), draws, seed, references)
+        _make(files, side, place, Run(model, torch.device("cpu")), draws, seed, references, overlap)
     return Pairs(place, seed)
 
 
@@ -128,7 +133,7 @@ def _chained(coder: FrameCoder, frames: Frames, rng: np.random.Generator) -> Ite
 
 def _make(
     files: Sequence[Path], side: int, place: Path, run: Run, draws: int, seed: int,
-    references: References,
+    references: References, overlap: int,
 ) -> None:  # fmt: skip
     rng, writer = np.random.default_rng(seed), PairWriter(place)
     motion: dict[str, list[tuple[NDArray[np.uint8], NDArray[np.int32]]]] = {MODES: [], VECTORS: []}
@@ -143,7 +148,8 @@ def _make(
                 for last, quality, reference, field in references(coder, frames, rng):
                     for name, part in symbols_of(field).items():
                         motion[name].append(part)
-                    _add(writer, frames[last], reference, field, quality, side, rng)
+                    compensated = compensate(reference.picture, field, overlap)
+                    _add(writer, frames[last], compensated, reference, field, quality, side, rng)
     writer.close()
     arrays = {
         f"{name}.{kind}": np.concatenate([part[k] for part in parts])
@@ -166,13 +172,13 @@ def _window(frames: Frames, most: int, rng: np.random.Generator) -> Frames:
 def _add(
     writer: PairWriter,
     frame: NDArray[np.uint8],
+    compensated: torch.Tensor,
     reference: Reference,
     field: MotionField,
     quality: int,
     side: int,
     rng: np.random.Generator,
 ) -> None:
-    compensated = compensate(reference.picture, field)
     previous, symbols = (fetched(plane, field)[0] for plane in (reference.y_hat, reference.symbols))
     picture = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)
     top, left = (int(rng.integers(0, (n - side) // POSITION_PIXELS + 1)) for n in frame.shape[:2])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nacre.codec.motion import BLOCK, MotionEffort, MotionField, MotionMode, compensate, search
 from nacre.codec.motion.code import read_field, write_field
-from nacre.codec.motion.compensation import BEFORE, FILTERS, TAPS
+from nacre.codec.motion.compensation import BEFORE, FILTERS, MAX_OVERLAP, TAPS
 from nacre.codec.motion.field import MAX_VECTOR, PART, Hints
 from nacre.entropy.coder import SymbolDecoder, SymbolEncoder
 from nacre.entropy.errors import CorruptStream
@@ -83,7 +83,27 @@ def test_damaged_code_is_a_field_or_refused():
     assert outcomes == {"read", "refused"}
 
 
-def slowly(reference: np.ndarray, field: MotionField) -> np.ndarray:
+def at_pixel(reference: np.ndarray, vector: np.ndarray, y: int, x: int) -> np.ndarray:
+    """(C,) 4096 times what a vector points to from a pixel, in plain integers."""
+    channels, height, width = reference.shape
+    down, right = (int(v) for v in vector)
+    total = np.zeros(channels, np.int64)
+    for j in range(TAPS):
+        row = min(max(y + (down >> 2) + j - BEFORE, 0), height - 1)
+        for i in range(TAPS):
+            column = min(max(x + (right >> 2) + i - BEFORE, 0), width - 1)
+            weight = FILTERS[down & 3][j] * FILTERS[right & 3][i]
+            total += weight * reference[:, row, column].astype(np.int64)
+    return total
+
+
+def fall(away: int, side: int, overlap: int) -> int:
+    """The weight of a square of `side` pixels, `away` pixels behind its border."""
+    inside = min(away, side - 1 - away)
+    return max(0, min(2 * (inside + overlap) + 1, 4 * overlap)) if overlap else int(inside >= 0)
+
+
+def slowly(reference: np.ndarray, field: MotionField, overlap: int = 0) -> np.ndarray:
     """The prediction pixel by pixel, in plain integers."""
     channels, height, width = reference.shape
     out = np.zeros_like(reference)
@@ -92,34 +112,45 @@ def slowly(reference: np.ndarray, field: MotionField) -> np.ndarray:
             if field.modes[y // BLOCK, x // BLOCK] == MotionMode.INTRA:
                 out[:, y, x] = 128
                 continue
-            down, right = (int(v) for v in field.vectors[y // PART, x // PART])
-            for c in range(channels):
-                total = 0
-                for j in range(TAPS):
-                    row = min(max(y + (down >> 2) + j - BEFORE, 0), height - 1)
-                    for i in range(TAPS):
-                        column = min(max(x + (right >> 2) + i - BEFORE, 0), width - 1)
-                        weight = FILTERS[down & 3][j] * FILTERS[right & 3][i]
-                        total += weight * int(reference[c, row, column])
-                out[c, y, x] = min(max((total + 2048) >> 12, 0), 255)
+            total, weights = np.zeros(channels, np.int64), 0
+            for row in range(field.modes.shape[0] * 2):
+                for column in range(field.modes.shape[1] * 2):
+                    mode = field.modes[row // 2, column // 2]
+                    is_first = row % 2 == column % 2 == 0
+                    if mode == MotionMode.INTRA or (mode != MotionMode.SPLIT and not is_first):
+                        continue
+                    side = PART if mode == MotionMode.SPLIT else BLOCK
+                    weight = fall(y - row * PART, side, overlap) * fall(
+                        x - column * PART, side, overlap
+                    )
+                    if weight:
+                        total += weight * at_pixel(reference, field.vectors[row, column], y, x)
+                        weights += weight
+            unit = 4096 * weights
+            out[:, y, x] = ((2 * total + unit) // (2 * unit)).clip(0, 255)
     return out
 
 
+@pytest.mark.parametrize("overlap", [0, 1, MAX_OVERLAP])
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (20, 37), (1, 1)])
-def test_the_prediction_is_that_of_plain_integers(height, width):
+def test_the_prediction_is_that_of_plain_integers(height, width, overlap):
     rng = np.random.default_rng(1)
     reference = rng.integers(0, 256, (2, height, width), np.uint8)
     field = random_field(-(-height // BLOCK), -(-width // BLOCK), 3)
-    found = compensate(torch.from_numpy(reference), field)
-    assert np.array_equal(found.numpy(), slowly(reference, field))
+    found = compensate(torch.from_numpy(reference), field, overlap)
+    assert np.array_equal(found.numpy(), slowly(reference, field, overlap))
 
 
-def test_no_setting_changes_the_prediction():
+@pytest.mark.parametrize("overlap", [0, MAX_OVERLAP])
+def test_no_setting_changes_the_prediction(overlap):
     reference, field = smooth(64, 96), random_field(4, 6, 5)
-    want = compensate(reference, field)
+    want = compensate(reference, field, overlap)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(compensate(reference, field), want)
-    assert torch.equal(compensate(reference, MotionField.still(64, 96)), reference)
+        assert torch.equal(compensate(reference, field, overlap), want)
+    still = MotionField.still(64, 96)
+    assert torch.equal(compensate(reference, still, overlap), reference)
+    still.vectors[:] = (6, -9)  # one vector everywhere: there is nothing to blend
+    assert torch.equal(compensate(reference, still, overlap), compensate(reference, still))
 
 
 @pytest.mark.parametrize("moved", [(0, 0), (3, -5), (-20, 24)])

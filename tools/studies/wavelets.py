@@ -1,0 +1,71 @@
+"""Print the table of wavelet models in docs/latents.md from the results of `nacre bench`.
+
+nacre bench KODAK --codecs nacre,nacre:wavelet-16,nacre:wavelet-4,jpeg,avif --json docs/results/wavelets.json
+python -m nacre.tools.studies.wavelets docs/results/wavelets.json
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from nacre.models import zoo
+from nacre.models.wavelet.config import COLOURS, WaveletConfig
+from nacre.tools.evaluate.bdrate import bd_rate
+from nacre.tools.evaluate.curves import read
+from nacre.tools.evaluate.results import Evaluation, read_evaluation
+from nacre.tools.studies import study
+from nacre.tools.studies.kodak import METRIC, curve
+
+JPEG_2000, DEFAULT = "kodak:tfc-j2k-opj5", "nacre"
+
+
+def reduction(model: str) -> str:
+    """Samples of a picture for one number of the latent; "" for models that are no wavelets."""
+    config = zoo.load_model(model).network.config
+    if not isinstance(config, WaveletConfig):
+        return ""
+    return f"{COLOURS * config.stride**2 / config.latent:g}x"
+
+
+def rate_table(found: Evaluation) -> str:
+    """Markdown: BD-rate of every codec against JPEG 2000 and against the default model, with its range."""
+    published = read(JPEG_2000, METRIC).curve
+    rows = []
+    for codec in found.codecs:
+        _, colon, model = codec.codec.partition(":")
+        measured = curve(found, codec.codec)
+        against = [
+            "" if codec.codec == name else f"{bd_rate(anchor, measured).value:+.1f} %"
+            for name, anchor in (("", published), (DEFAULT, curve(found, DEFAULT)))
+        ]
+        ends = (0, -1)
+        rows.append([
+            codec.name, reduction(model) if colon else "",
+            " to ".join(f"{measured.rate[end]:.2f}" for end in ends),
+            " to ".join(f"{measured.quality[end]:.1f}" for end in ends), *against,
+        ])  # fmt: skip
+    head = [
+        "codec",
+        "reduction",
+        "bits per pixel",
+        "PSNR, dB",
+        "against JPEG 2000",
+        "against nacre",
+    ]
+    return study.markdown(head, rows)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("results", type=Path, metavar="JSON", help="what `nacre bench` wrote")
+    args = parser.parse_args(argv)
+    print(rate_table(read_evaluation(args.results)))
+    return 0
+
+
+if __name__ == "__main__":
+    study.run(main)
