@@ -13,8 +13,15 @@ from nacre.codec.clips.facts import Pixels
 class FrameKind(IntEnum):
     """What a frame is coded with."""
 
-    INTRA = 0  # itself alone
-    INTER = 1  # the frame before
+    INTRA = 0  # networks, by itself
+    INTER = 1  # networks, with the frame before
+    PATCHED = 2  # the frame before, with stored cells over it
+    STORED = 3  # stored cells, by itself
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no frame before is needed."""
+        return self in (FrameKind.INTRA, FrameKind.STORED)
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class GopCoder(Protocol):
     def encode_gop(
         self, frames: Sequence[Pixels], budget: float | None = None
     ) -> list[FramePayload]:
-        """A payload for every frame (H, W, 3), the first INTRA; in about so many bits."""
+        """A payload for every frame (H, W, 3), the first by itself; in about so many bits."""
 
     def decode_gop(self, payloads: Sequence[FramePayload]) -> Iterator[Pixels]:
         """The frames (H, W, 3), one after the other. Raises CorruptStream."""

@@ -20,6 +20,7 @@ from torch import Tensor
 from nacre.codec import strips, tiles
 from nacre.codec.areas import positions
 from nacre.codec.chunks import read_varint, write_varint
+from nacre.codec.clips import plain
 from nacre.codec.motion import MotionEffort, MotionField, compensate, search
 from nacre.codec.motion.blend import blended
 from nacre.codec.motion.code import read_field, write_field
@@ -70,6 +71,7 @@ class _Prediction:
     """What a frame is predicted by."""
 
     before: Reference
+    field: MotionField
     motion: bytes  # coded
     picture: Tensor  # (3, H, W) uint8, compensated
     is_predicted: Tensor  # (H, W) bool, of pixels
@@ -109,10 +111,8 @@ class FrameCoder:
         effort: int = 0,
     ) -> CodedFrame:
         """The same, with motion that is known."""
-        encoder = SymbolEncoder()
-        write_field(field, encoder, self.run.model.tables)
-        prediction = self._prediction(reference, field, encoder.finish())
-        run = self._given(prediction, field, quality)
+        prediction = self._moved(reference, field)
+        run = self._given(prediction, quality)
         return self._encoded(run, prediction, pixels, quality, effort)
 
     def motion(
@@ -128,9 +128,55 @@ class FrameCoder:
 
     def cost(self, coded: CodedFrame, pixels: Pixels, quality: int) -> float:
         """The Lagrangian cost of a frame in bits: its own, and the price of its errors."""
-        shown = coded.reference.picture.permute(1, 2, 0).numpy().astype(np.int32)
-        error = float(np.square(shown - pixels).sum())
-        return 8 * len(coded.data) + self._error_price(quality) * error
+        away = _last_axis(coded.reference.picture).astype(np.int32) - pixels
+        return 8 * len(coded.data) + self._error_price(quality) * float(np.square(away).sum())
+
+    def encode_plain(
+        self,
+        pixels: Pixels,
+        quality: int,
+        before: tuple[Reference, MotionField] | None,
+        limit: float,
+    ) -> CodedFrame | None:
+        """A frame without networks, with the reference and the motion from there or by itself.
+
+        None where that costs `limit` bits or more, errors counted.
+        """
+        prediction = None if before is None else self._moved(*before)
+        predicted = None
+        if prediction is not None:
+            predicted = _last_axis(prediction.picture)
+            limit -= 8 * len(_sized(prediction.motion))
+        best = plain.best(pixels, predicted, self._error_price(quality), limit)
+        return None if best is None else self._plain(*best, prediction, quality)
+
+    def decode_stored(self, data: bytes, quality: int) -> CodedFrame:
+        """Undo `encode_plain` of a frame by itself. Raises CorruptStream."""
+        return self._plain(data, plain.shown_of(data, None, self.height, self.width), None, quality)
+
+    def decode_patched(self, data: bytes, reference: Reference, quality: int) -> CodedFrame:
+        """Undo `encode_plain` with a reference. Raises CorruptStream."""
+        motion, stored, field = self._motion_of(data)
+        prediction = self._prediction(reference, field, motion)
+        predicted = _last_axis(prediction.picture)
+        shown = plain.shown_of(stored, predicted, self.height, self.width)
+        return self._plain(stored, shown, prediction, quality)
+
+    def _plain(
+        self, stored: bytes, shown: Pixels, prediction: _Prediction | None, quality: int
+    ) -> CodedFrame:
+        picture = torch.from_numpy(np.array(shown)).permute(2, 0, 1).contiguous()
+        known, start = CHECKED.pack(quality, zlib.crc32(stored)), self._start
+        if prediction is None:
+            nothing = torch.zeros(1, self.base.network.planes["y"].channels, *self.size)
+            checksum = zlib.crc32(known, start)
+            reference = Reference(picture, nothing, nothing, self.run.level(quality), checksum)
+            return CodedFrame(stored, checksum, reference)
+        before = prediction.before
+        checksum = zlib.crc32(known + prediction.motion, before.checksum)
+        y_hat, symbols = (fetched(p, prediction.field) for p in (before.y_hat, before.symbols))
+        reference = Reference(picture, y_hat, symbols, before.t, checksum)
+        return CodedFrame(_sized(prediction.motion) + stored, checksum, reference)
 
     def _error_price(self, quality: int) -> float:
         """Bits for a squared level of one sample."""
@@ -142,27 +188,38 @@ class FrameCoder:
 
     def decode_inter(self, data: bytes, reference: Reference, quality: int) -> CodedFrame:
         """Undo `encode_inter`. Raises CorruptStream."""
+        motion, code, field = self._motion_of(data)
+        prediction = self._prediction(reference, field, motion)
+        run = self._given(prediction, quality)
+        return self._decoded(run, prediction, code, quality)
+
+    def _motion_of(self, data: bytes) -> tuple[bytes, bytes, MotionField]:
+        """Coded motion, what follows, and the motion. Raises CorruptStream."""
         size, at = read_varint(data, 0, "frame")
         if size > len(data) - at:
             raise CorruptStream(f"frame: {size} bytes of motion, {len(data) - at} left")
-        motion, code = data[at : at + size], data[at + size :]
+        motion = data[at : at + size]
         decoder = SymbolDecoder(motion)
         field = read_field(decoder, self.run.model.tables, self.height, self.width)
         decoder.finish()
-        prediction = self._prediction(reference, field, motion)
-        run = self._given(prediction, field, quality)
-        return self._decoded(run, prediction, code, quality)
+        return motion, data[at + size :], field
+
+    def _moved(self, before: Reference, field: MotionField) -> _Prediction:
+        encoder = SymbolEncoder()
+        write_field(field, encoder, self.run.model.tables)
+        return self._prediction(before, field, encoder.finish())
 
     def _prediction(self, before: Reference, field: MotionField, motion: bytes) -> _Prediction:
         is_predicted = torch.from_numpy(field.is_predicted)
         return _Prediction(
-            before, motion, compensate(before.picture, field, self.network.overlap),
+            before, field, motion, compensate(before.picture, field, self.network.overlap),
             is_predicted.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1)[: self.height, : self.width],
         )  # fmt: skip
 
-    def _given(self, prediction: _Prediction, field: MotionField, quality: int) -> Run:
+    def _given(self, prediction: _Prediction, quality: int) -> Run:
         """The run for a frame that is predicted so."""
-        reference, picture = prediction.before, prediction.picture.permute(1, 2, 0).numpy()
+        reference, field = prediction.before, prediction.field
+        picture = _last_axis(prediction.picture)
         t = self.run.level(quality)
         with self.run.computing():
             features = self.base.network.prepare(self._samples(picture))
@@ -222,7 +279,7 @@ class FrameCoder:
         if prediction is not None:
             known += prediction.motion
             start = prediction.before.checksum
-            data = write_varint(len(prediction.motion)) + prediction.motion + code
+            data = _sized(prediction.motion) + code
             if self.network.blends:
                 picture = blended(picture, prediction.picture, prediction.is_predicted, quality)
         checksum = zlib.crc32(known, start)
@@ -231,6 +288,15 @@ class FrameCoder:
             checksum,
         )  # fmt: skip
         return CodedFrame(data, checksum, reference)
+
+
+def _sized(data: bytes) -> bytes:
+    return write_varint(len(data)) + data
+
+
+def _last_axis(picture: Tensor) -> Pixels:
+    """(H, W, 3) of (3, H, W)."""
+    return picture.permute(1, 2, 0).numpy()
 
 
 def luma(picture: Tensor) -> Tensor:

@@ -83,12 +83,7 @@ class NetworkGopCoder:
         reference: Reference | None = None
         for i, payload in enumerate(payloads):
             with torch.inference_mode(), memory_errors_named():
-                if payload.kind == FrameKind.INTRA:
-                    coded = self._frames.decode_intra(payload.data, payload.quality)
-                elif reference is not None:
-                    coded = self._frames.decode_inter(payload.data, reference, payload.quality)
-                else:
-                    raise CorruptStream("a group of pictures begins with an inter frame")
+                coded = self._decoded(payload, reference)
             if coded.checksum != payload.checksum:
                 raise CorruptStream(
                     f"frame {i} of its group: the symbols differ from the written ones"
@@ -96,28 +91,53 @@ class NetworkGopCoder:
             reference = coded.reference
             yield reference.picture.permute(1, 2, 0).contiguous().numpy()
 
+    def _decoded(self, payload: FramePayload, reference: Reference | None) -> CodedFrame:
+        """Raises CorruptStream."""
+        data, quality = payload.data, payload.quality
+        if payload.kind == FrameKind.INTRA:
+            return self._frames.decode_intra(data, quality)
+        if payload.kind == FrameKind.STORED:
+            return self._frames.decode_stored(data, quality)
+        if reference is None:
+            raise CorruptStream("a group of pictures begins with an inter frame")
+        if payload.kind == FrameKind.PATCHED:
+            return self._frames.decode_patched(data, reference, quality)
+        return self._frames.decode_inter(data, reference, quality)
+
     def _encoded(
         self, pixels: Pixels, reference: Reference | None, quality: int
     ) -> tuple[FramePayload, Reference]:
+        """The way of the least Lagrangian cost."""
         frame = to_8_bits(pixels)
         if reference is None:
-            kind, coded = FrameKind.INTRA, self._frames.encode_intra(frame, quality, self._effort)
+            kind, coded = self._alone(frame, quality)
         else:
             kind, coded = self._predicted(frame, reference, quality)
-        self._rate.learn(kind, quality, 8 * len(coded.data))
+        counted = FrameKind.INTRA if kind.is_alone else FrameKind.INTER
+        self._rate.learn(counted, quality, 8 * len(coded.data))
         return FramePayload(kind, quality, coded.checksum, coded.data), coded.reference
+
+    def _alone(self, frame: NDArray[np.uint8], quality: int) -> tuple[FrameKind, CodedFrame]:
+        coded = self._frames.encode_intra(frame, quality, self._effort)
+        cost = self._frames.cost(coded, frame, quality)
+        stored = self._frames.encode_plain(frame, quality, None, cost)
+        return (FrameKind.INTRA, coded) if stored is None else (FrameKind.STORED, stored)
 
     def _predicted(
         self, frame: NDArray[np.uint8], reference: Reference, quality: int
     ) -> tuple[FrameKind, CodedFrame]:
-        """As an inter frame; by itself where the frame before is of so little use that this costs less."""
-        coded = self._frames.encode_inter(frame, reference, quality, self._effort)
+        field = self._frames.motion(frame, reference, quality, self._effort)
+        coded = self._frames.encode_moved(frame, reference, field, quality, self._effort)
+        kind, cost = FrameKind.INTER, self._frames.cost(coded, frame, quality)
+        patched = self._frames.encode_plain(frame, quality, (reference, field), cost)
+        if patched is not None:
+            kind, coded = FrameKind.PATCHED, patched
+            cost = self._frames.cost(coded, frame, quality)
         if 8 * len(coded.data) > DOUBTFUL * self._rate.bits(FrameKind.INTRA, quality):
-            alone = self._frames.encode_intra(frame, quality, self._effort)
-            costs = [self._frames.cost(found, frame, quality) for found in (coded, alone)]
-            if costs[1] < costs[0]:
-                return FrameKind.INTRA, alone
-        return FrameKind.INTER, coded
+            found, alone = self._alone(frame, quality)
+            if self._frames.cost(alone, frame, quality) < cost:
+                return found, alone
+        return kind, coded
 
 
 def coder_to_encode(

@@ -184,7 +184,7 @@ class Gop:
                 raise CorruptStream(f"GOPS: frame {i} has {kind=} and {quality=}")
             row = FrameRow(FrameKind(kind), quality, checksum, pts, duration, fields.varint())
             is_later = abs(pts) + duration <= BOUND and (not rows or pts > rows[-1].pts)
-            if (row.kind != FrameKind.INTRA and not rows) or duration < 0 or not is_later:
+            if (not row.kind.is_alone and not rows) or duration < 0 or not is_later:
                 raise CorruptStream(f"GOPS: frame {i} is out of place")
             rows.append(row)
             due = pts + duration

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from typing_extensions import Self
 
-from nacre.codec.clips.coding import FrameKind, GopCoder
+from nacre.codec.clips.coding import GopCoder
 from nacre.codec.clips.container import ClipFileWriter
 from nacre.codec.clips.facts import (
     ClipFrame,
@@ -154,7 +154,7 @@ class VideoWriter:
         seconds = max(1, ticks) * float(self.facts.time_base)
         budget = None if self._budgets is None else self._budgets.of(seconds)
         payloads = self._coder.encode_gop([frame.pixels for frame in self._frames], budget)
-        assert len(payloads) == len(self._frames) and payloads[0].kind == FrameKind.INTRA
+        assert len(payloads) == len(self._frames) and payloads[0].kind.is_alone
         size = sum(len(payload.data) for payload in payloads)
         if self._budgets is not None:
             self._budgets.add(seconds, 8 * size)

@@ -14,7 +14,7 @@ from nacre.models.family import Network
 from nacre.models.parts.rows import ROWS, Rows, row_radius, row_scale
 from nacre.tools.export.samples import Sample
 
-SKIP_BELOW = 1e-3  # rows in which a smaller share of the symbols is not zero are not coded
+SKIP_BELOW = 1e-3  # rows whose symbols have a smaller mean square are not coded
 SKIP_FROM_SYMBOLS = 1000  # rows that were seen less often say nothing about that share
 PRIOR_SYMBOLS = 256.0  # weight of the prior shape beside the symbols seen in a row by scale
 PRIOR_SYMBOLS_CHANNEL = PRIOR_SYMBOLS / 8  # in a row by channel
@@ -59,7 +59,11 @@ def fit(network: Network, samples: Sequence[Sample]) -> dict[str, Tables]:
 
 
 def fit_by_scale(rows: Rows, symbols: SymbolArray, numbers: TableRows) -> Tables:
-    """A symbol and its negative get the same frequency; rows of hardly anything but zeros are not coded."""
+    """A symbol and its negative get the same frequency; rows of hardly anything but zeros are not coded.
+
+    What counts is the error of leaving them out: a large symbol where the scale network expected none is
+    rare, and can be seen.
+    """
     counts, shapes, coded = [], [], []
     seen_in = _by_row(symbols, numbers, len(rows.scales))
     for row, (scale, seen) in enumerate(zip(rows.scales, seen_in, strict=True)):
@@ -68,7 +72,7 @@ def fit_by_scale(rows: Rows, symbols: SymbolArray, numbers: TableRows) -> Tables
         count[:-1] = (count[:-1] + count[-2::-1]) / 2
         counts.append(count)
         shapes.append(shape(scale, radius))
-        if len(seen) > SKIP_FROM_SYMBOLS and 1 - count[radius] / len(seen) > SKIP_BELOW:
+        if len(seen) > SKIP_FROM_SYMBOLS and np.mean(np.square(seen, dtype=float)) > SKIP_BELOW:
             coded.append(row)
     return fit_tables(counts, shapes, PRIOR_SYMBOLS, min(coded, default=0))
 

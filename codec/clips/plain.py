@@ -1,0 +1,82 @@
+"""Frames without networks: the prediction, with cells over it that are stored by WebP or JPEG.
+
+What networks cannot draw (text, drawings, noise) is right all the same, and what stands still costs nothing.
+A frame by itself is all stored cells.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nacre.codec import cells
+from nacre.codec.areas import positions
+from nacre.codec.container import Cells, Mode
+from nacre.codec.jpeg import best_step
+from nacre.entropy.errors import CorruptStream
+
+Pixels = NDArray[np.uint8]
+CELL = 1 << cells.SIDE_LOG2
+STILL = 0.25  # share of cells that are as predicted, from where the others are tried without loss
+DEAR = 1.0  # bits a pixel, errors counted: below that JPEG cannot be worth it
+NEAR = 1.5  # times the cost of the best way; from there WebP cannot be worth it either
+
+
+def best(
+    pixels: Pixels, predicted: Pixels | None, price: float, limit: float
+) -> tuple[bytes, Pixels] | None:
+    """Code a frame (H, W, 3): bytes, and what is shown. None where no way costs less than `limit` bits.
+
+    `price` is of a squared level of one sample in bits.
+    """
+    error = None if predicted is None else _by_cell(pixels, predicted)
+    shape = tuple(positions(side, CELL) for side in pixels.shape[:2])
+    step, found = best_step(3 * price), None
+
+    def tried(modes: NDArray[np.generic]) -> float:
+        nonlocal limit, found
+        chosen, data = modes.astype(np.uint8), b""
+        if (chosen != Mode.LATENT).any():
+            data = cells.write(0, chosen, pixels, step, 0).to_bytes()
+        shown = shown_of(data, predicted, *pixels.shape[:2])
+        cost = 8 * len(data) + price * float(_by_cell(pixels, shown).sum())
+        if cost < limit:
+            limit, found = cost, (data, shown)
+        return cost
+
+    is_near = False
+    if error is not None:
+        tried(np.full(shape, Mode.LATENT))
+        is_near = float((error == 0).mean()) >= STILL
+    if limit > DEAR * pixels[..., 0].size:
+        before = limit
+        cost = tried(np.full(shape, Mode.DCT))
+        is_near = is_near or cost < NEAR * before
+        if error is not None:
+            tried(np.where(price * error > cost / error.size, Mode.DCT, Mode.LATENT))
+    if is_near:
+        changed = np.ones(shape, bool) if error is None else error > 0
+        tried(np.where(changed, Mode.EXACT, Mode.LATENT))
+    return found
+
+
+def shown_of(data: bytes, predicted: Pixels | None, height: int, width: int) -> Pixels:
+    """What is shown of a coded frame. Raises CorruptStream."""
+    if not data:
+        if predicted is None:
+            raise CorruptStream("a frame by itself without cells")
+        return predicted
+    patch = cells.read(Cells.from_bytes(data), (height, width, 3), 8)
+    if predicted is None:
+        if not patch.is_own.all():
+            raise CorruptStream("a frame by itself with cells of a prediction")
+        return np.asarray(patch.pixels, np.uint8)
+    return np.where(patch.is_own[..., None], patch.pixels, predicted).astype(np.uint8)
+
+
+def _by_cell(pixels: Pixels, shown: Pixels) -> NDArray[np.float64]:
+    """(rows, columns) the squared error of every cell."""
+    squares = np.square(pixels.astype(np.int32) - shown).sum(2).astype(np.float64)
+    rows, columns = (np.arange(0, side, CELL) for side in squares.shape)
+    found: NDArray[np.float64] = np.add.reduceat(np.add.reduceat(squares, rows, 0), columns, 1)
+    return found
