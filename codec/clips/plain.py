@@ -19,7 +19,7 @@ Pixels = NDArray[np.uint8]
 CELL = 1 << cells.SIDE_LOG2
 STILL = 0.25  # share of cells that are as predicted, from where the others are tried without loss
 DEAR = 1.0  # bits a pixel, errors counted: below that JPEG cannot be worth it
-NEAR = 1.5  # times the cost of the best way; from there WebP cannot be worth it either
+NEAR = 2.0  # times the cost of the best way; from there WebP cannot be worth it either
 
 
 def best(

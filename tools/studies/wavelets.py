@@ -1,6 +1,6 @@
 """Print the table of wavelet models in docs/latents.md from the results of `nacre bench`.
 
-nacre bench KODAK --codecs nacre,nacre:wavelet-16,nacre:wavelet-4,jpeg,avif --json docs/results/wavelets.json
+nacre bench KODAK --codecs nacre@effort=0,nacre:wavelet-4@effort=0,... --json docs/results/wavelets.json
 python -m nacre.tools.studies.wavelets docs/results/wavelets.json
 """
 
@@ -13,12 +13,13 @@ from pathlib import Path
 from nacre.models import zoo
 from nacre.models.wavelet.config import COLOURS, WaveletConfig
 from nacre.tools.evaluate.bdrate import bd_rate
+from nacre.tools.evaluate.codecs.registry import parse
 from nacre.tools.evaluate.curves import read
 from nacre.tools.evaluate.results import Evaluation, read_evaluation
 from nacre.tools.studies import study
 from nacre.tools.studies.kodak import METRIC, curve
 
-JPEG_2000, DEFAULT = "kodak:tfc-j2k-opj5", "nacre"
+JPEG_2000, DEFAULT = "kodak:tfc-j2k-opj5", "nacre@effort=0"
 
 
 def reduction(model: str) -> str:
@@ -34,7 +35,7 @@ def rate_table(found: Evaluation) -> str:
     published = read(JPEG_2000, METRIC).curve
     rows = []
     for codec in found.codecs:
-        _, colon, model = codec.codec.partition(":")
+        model = parse(codec.codec)[1].get("model")
         measured = curve(found, codec.codec)
         against = [
             "" if codec.codec == name else f"{bd_rate(anchor, measured).value:+.1f} %"
@@ -42,7 +43,7 @@ def rate_table(found: Evaluation) -> str:
         ]
         ends = (0, -1)
         rows.append([
-            codec.name, reduction(model) if colon else "",
+            codec.name, reduction(model) if model else "",
             " to ".join(f"{measured.rate[end]:.2f}" for end in ends),
             " to ".join(f"{measured.quality[end]:.1f}" for end in ends), *against,
         ])  # fmt: skip
