@@ -27,7 +27,7 @@ from nacre.entropy.errors import NacreError
 from nacre.tools.evaluate.memory import PeakMemory
 from nacre.tools.fuzz import LIMITS, summary
 
-LONGEST_SECONDS = 5.0  # of one file
+LONGEST_SECONDS = 10.0  # of the processor, for one file
 NEAR = 40  # bytes: heads of chunks are changed more often than what follows
 
 
@@ -83,7 +83,7 @@ def run(
 
 
 def _outcome(data: bytes, model: str | Path | None, known: Iterable[bytes]) -> str:
-    start = time.perf_counter()
+    start = time.process_time()
     frames, message = [], ""
     try:
         frames = frames_of(data, model)
@@ -92,7 +92,7 @@ def _outcome(data: bytes, model: str | Path | None, known: Iterable[bytes]) -> s
         found, message = type(error).__name__, str(error)
     assert "\n" not in message, message
     assert all(frame in known for frame in frames), "a frame that no clip has"
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert seconds < LONGEST_SECONDS, f"{seconds:.1f} s"
     return found
 

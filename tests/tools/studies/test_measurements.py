@@ -61,7 +61,9 @@ def test_scaling_draws_a_square_and_reads_what_processes_say(figures, tmp_path, 
 
 def test_scaling_runs_nacre_in_a_process():
     seconds, peak, line = scaling.run_nacre("models")
-    assert seconds > 0 and (peak is None or peak > 5) and line.startswith("wavelet-4 ")  # the last one
+    assert (
+        seconds > 0 and (peak is None or peak > 5) and line.startswith("wavelet-4 ")
+    )  # the last one
 
 
 def test_efforts_and_rows_that_are_added(figures, picture, tmp_path):
