@@ -43,7 +43,7 @@ def sha256(path) -> str:
 def test_an_added_model_codes_by_name_and_decodes_without_one(tiny, photo):
     shipped = zoo.names()
     assert install.add(str(tiny)) == "tiny"
-    assert zoo.names() == [*shipped, "tiny"] and shipped[0] == "nacre"
+    assert sorted(zoo.names()) == sorted([*shipped, "tiny"]) and zoo.names()[0] == "nacre"
     data = codec.encode(photo, model="tiny", quality=50)
     assert codec.decode(data).size == photo.size
     assert codec.info(data).model == "tiny"
