@@ -27,7 +27,7 @@ from nacre.entropy.errors import NacreError
 from nacre.tools.evaluate.memory import PeakMemory
 from nacre.tools.fuzz import LIMITS, summary
 
-LONGEST_SECONDS = 10.0  # of the processor, for one file
+LONGEST_SECONDS = 5.0  # of the processor, for one file
 NEAR = 40  # bytes: heads of chunks are changed more often than what follows
 
 

@@ -67,8 +67,8 @@ class CodedFrame:
 
 
 @dataclass(frozen=True)
-class _Prediction:
-    """What a frame is predicted by."""
+class Prediction:
+    """What a frame is predicted by; `FrameCoder.predict` makes it."""
 
     before: Reference
     field: MotionField
@@ -100,20 +100,20 @@ class FrameCoder:
     ) -> CodedFrame:
         """A frame (H, W, 3) that the reference is the one before of."""
         field = self.motion(pixels, reference, quality, effort)
-        return self.encode_moved(pixels, reference, field, quality, effort)
+        return self.encode_moved(pixels, self.predict(reference, field), quality, effort)
 
     def encode_moved(
-        self,
-        pixels: Pixels,
-        reference: Reference,
-        field: MotionField,
-        quality: int,
-        effort: int = 0,
+        self, pixels: Pixels, prediction: Prediction, quality: int, effort: int = 0
     ) -> CodedFrame:
-        """The same, with motion that is known."""
-        prediction = self._moved(reference, field)
+        """The same, with a prediction that is known."""
         run = self._given(prediction, quality)
         return self._encoded(run, prediction, pixels, quality, effort)
+
+    def predict(self, before: Reference, field: MotionField) -> Prediction:
+        """What the reference and the motion from there predict."""
+        encoder = SymbolEncoder()
+        write_field(field, encoder, self.run.model.tables)
+        return self._prediction(before, field, encoder.finish())
 
     def motion(
         self, pixels: Pixels, reference: Reference, quality: int, effort: int = 0
@@ -135,14 +135,13 @@ class FrameCoder:
         self,
         pixels: Pixels,
         quality: int,
-        before: tuple[Reference, MotionField] | None,
+        prediction: Prediction | None,
         limit: float,
     ) -> CodedFrame | None:
-        """A frame without networks, with the reference and the motion from there or by itself.
+        """A frame without networks, with a prediction or by itself.
 
         None where that costs `limit` bits or more, errors counted.
         """
-        prediction = None if before is None else self._moved(*before)
         predicted = None
         if prediction is not None:
             predicted = _last_axis(prediction.picture)
@@ -163,7 +162,7 @@ class FrameCoder:
         return self._plain(stored, shown, prediction, quality)
 
     def _plain(
-        self, stored: bytes, shown: Pixels, prediction: _Prediction | None, quality: int
+        self, stored: bytes, shown: Pixels, prediction: Prediction | None, quality: int
     ) -> CodedFrame:
         picture = torch.from_numpy(np.array(shown)).permute(2, 0, 1).contiguous()
         known, start = CHECKED.pack(quality, zlib.crc32(stored)), self._start
@@ -204,19 +203,14 @@ class FrameCoder:
         decoder.finish()
         return motion, data[at + size :], field
 
-    def _moved(self, before: Reference, field: MotionField) -> _Prediction:
-        encoder = SymbolEncoder()
-        write_field(field, encoder, self.run.model.tables)
-        return self._prediction(before, field, encoder.finish())
-
-    def _prediction(self, before: Reference, field: MotionField, motion: bytes) -> _Prediction:
+    def _prediction(self, before: Reference, field: MotionField, motion: bytes) -> Prediction:
         is_predicted = torch.from_numpy(field.is_predicted)
-        return _Prediction(
+        return Prediction(
             before, field, motion, compensate(before.picture, field, self.network.overlap),
             is_predicted.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1)[: self.height, : self.width],
         )  # fmt: skip
 
-    def _given(self, prediction: _Prediction, quality: int) -> Run:
+    def _given(self, prediction: Prediction, quality: int) -> Run:
         """The run for a frame that is predicted so."""
         reference, field = prediction.before, prediction.field
         picture = _last_axis(prediction.picture)
@@ -242,7 +236,7 @@ class FrameCoder:
         return F.pad(x, padding, mode="replicate").contiguous(memory_format=torch.channels_last)
 
     def _encoded(
-        self, run: Run, prediction: _Prediction | None, pixels: Pixels, quality: int, effort: int
+        self, run: Run, prediction: Prediction | None, pixels: Pixels, quality: int, effort: int
     ) -> CodedFrame:
         t = run.level(quality)
         with run.computing():
@@ -260,14 +254,14 @@ class FrameCoder:
         return self._shown(run, prediction, code, tile.decoded, quality)
 
     def _decoded(
-        self, run: Run, prediction: _Prediction | None, code: bytes, quality: int
+        self, run: Run, prediction: Prediction | None, code: bytes, quality: int
     ) -> CodedFrame:
         layers = run.network.schedule[-1].layer
         tile = tiles.decode_tile(run, [TilePart(0, layers, code)], *self.size, quality)
         return self._shown(run, prediction, code, tile, quality)
 
     def _shown(
-        self, run: Run, prediction: _Prediction | None, code: bytes, tile: DecodedTile, quality: int
+        self, run: Run, prediction: Prediction | None, code: bytes, tile: DecodedTile, quality: int
     ) -> CodedFrame:
         t = run.level(quality)
         with run.computing():

@@ -128,9 +128,10 @@ class NetworkGopCoder:
         self, frame: NDArray[np.uint8], reference: Reference, quality: int
     ) -> tuple[FrameKind, CodedFrame]:
         field = self._frames.motion(frame, reference, quality, self._effort)
-        coded = self._frames.encode_moved(frame, reference, field, quality, self._effort)
+        prediction = self._frames.predict(reference, field)
+        coded = self._frames.encode_moved(frame, prediction, quality, self._effort)
         kind, cost = FrameKind.INTER, self._frames.cost(coded, frame, quality)
-        patched = self._frames.encode_plain(frame, quality, (reference, field), WORTH * cost)
+        patched = self._frames.encode_plain(frame, quality, prediction, WORTH * cost)
         if patched is not None:
             kind, coded = FrameKind.PATCHED, patched
             cost = self._frames.cost(coded, frame, quality)

@@ -21,7 +21,6 @@ FILTERS = (
 )
 TAPS, BEFORE = 8, 3  # and pixels before the one that is interpolated
 SCALE = 64 * 64  # of both passes of a filter
-MAX_OVERLAP = PART // 2
 PIXELS_AT_ONCE = 1 << 18
 NEUTRAL = 128  # where nothing is predicted
 

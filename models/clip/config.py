@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nacre.models.parts.condition import MAX_OVERLAP
+
 BASE_BYTES = 8  # of the hash of the image model
-MAX_OVERLAP = 4  # half of the smallest square of one vector
 
 
 @dataclass(frozen=True)

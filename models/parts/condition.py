@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nacre.models.family import CodingModel, Network
 
+MAX_OVERLAP = 4  # pixels: half of the smallest square of one vector
 STEPS = 16  # of a previous latent in a quantisation step: finer differences between machines vanish
 
 

@@ -6,14 +6,14 @@ python -m nacre.tools.studies.clips docs/results/clips.json
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from nacre.tools.evaluate.bdrate import Curve, bd_rate
+from nacre.tools.evaluate.bdrate import Curve
 from nacre.tools.evaluate.curves import curves_of
-from nacre.tools.evaluate.results import CodecResult, Evaluation, read_evaluation
+from nacre.tools.evaluate.results import CodecResult, Evaluation
 from nacre.tools.studies import study
+from nacre.tools.studies.kodak import percent
 
 OURS, INTRA = "nacre", "nacre-intra"
 METRICS = {"psnr_rgb": "RGB", "psnr_yuv": "YUV"}
@@ -33,7 +33,7 @@ def change(found: Evaluation, clip: str, anchor: str, test: str, metric: str) ->
         return measured.pictures.get(clip) if measured else None
 
     a, b = curve(anchor), curve(test)
-    return "-" if a is None or b is None else f"{bd_rate(a, b).value:+.1f} %"
+    return "-" if a is None or b is None else percent(a, b)
 
 
 def rate_table(found: Evaluation) -> str:
@@ -75,14 +75,7 @@ def curve_table(found: Evaluation) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("results", type=Path, metavar="JSON", help="what `nacre bench` wrote")
-    args = parser.parse_args(argv)
-    found = read_evaluation(args.results)
-    print(f"{rate_table(found)}\n\n{curve_table(found)}")
-    return 0
+    return study.print_tables(__doc__, argv, rate_table, curve_table)
 
 
 if __name__ == "__main__":

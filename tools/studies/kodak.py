@@ -6,14 +6,12 @@ python -m nacre.tools.studies.kodak docs/results/kodak.json
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.bdrate import Curve, bd_rate
 from nacre.tools.evaluate.curves import curves_of, read
-from nacre.tools.evaluate.results import Evaluation, read_evaluation
+from nacre.tools.evaluate.results import Evaluation
 from nacre.tools.studies import study
 
 METRIC = "psnr_rgb"
@@ -66,28 +64,22 @@ def low_curve(found: Evaluation) -> Curve:
 def rate_table(found: Evaluation) -> str:
     """Markdown: BD-rate of measured codecs and published curves against nacre and against VTM."""
     ours, vtm = curve(found, OURS), read(VTM, METRIC).curve
-    low = _percent(vtm, low_curve(found))
-    rows = [["nacre", "", f"{_percent(vtm, ours)} ({low} over qualities 1 to {LOW_QUALITIES})"]]
+    low = percent(vtm, low_curve(found))
+    rows = [["nacre", "", f"{percent(vtm, ours)} ({low} over qualities 1 to {LOW_QUALITIES})"]]
     others = {
         label: curve(found, codec) for codec, label in CODECS.items() if found.codec(codec)
     } | {label: read(name, METRIC).curve for name, label in PUBLISHED.items()}
-    rows += [[label, _percent(ours, c), _percent(vtm, c)] for label, c in others.items()]
+    rows += [[label, percent(ours, c), percent(vtm, c)] for label, c in others.items()]
     return study.markdown(["BD-rate of", "against nacre", "against VTM 18.0"], rows)
 
 
-def _percent(anchor: Curve, test: Curve) -> str:
+def percent(anchor: Curve, test: Curve) -> str:
+    """BD-rate, with its sign."""
     return f"{bd_rate(anchor, test).value:+.1f} %"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("results", type=Path, metavar="JSON", help="what `nacre bench` wrote")
-    args = parser.parse_args(argv)
-    found = read_evaluation(args.results)
-    print(f"{quality_table(found)}\n\n{rate_table(found)}")
-    return 0
+    return study.print_tables(__doc__, argv, quality_table, rate_table)
 
 
 if __name__ == "__main__":

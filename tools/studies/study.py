@@ -19,6 +19,7 @@ from typing import Any
 from PIL import Image
 
 from nacre.entropy.errors import NacreError, UsageError
+from nacre.tools.evaluate.results import Evaluation, read_evaluation
 
 Figures = dict[str, Any]  # the content of one JSON file
 Table = Callable[[Figures], str]
@@ -54,6 +55,19 @@ def run(main: Callable[[], int]) -> None:
     except NacreError as error:
         print(f"{Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
         raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
+
+
+def print_tables(
+    doc: str | None, argv: Sequence[str] | None, *tables: Callable[[Evaluation], str]
+) -> int:
+    """The program of a study that prints tables of what `nacre bench` wrote. Raises UsageError."""
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("results", type=Path, metavar="JSON", help="what `nacre bench` wrote")
+    found = read_evaluation(parser.parse_args(argv).results)
+    print("\n\n".join(table(found) for table in tables))
+    return 0
 
 
 def conditions() -> Figures:

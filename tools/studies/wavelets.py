@@ -6,18 +6,15 @@ python -m nacre.tools.studies.wavelets docs/results/wavelets.json
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from nacre.models import zoo
 from nacre.models.wavelet.config import COLOURS, WaveletConfig
-from nacre.tools.evaluate.bdrate import bd_rate
 from nacre.tools.evaluate.codecs.registry import parse
 from nacre.tools.evaluate.curves import read
-from nacre.tools.evaluate.results import Evaluation, read_evaluation
+from nacre.tools.evaluate.results import Evaluation
 from nacre.tools.studies import study
-from nacre.tools.studies.kodak import METRIC, curve
+from nacre.tools.studies.kodak import METRIC, curve, percent
 
 JPEG_2000, DEFAULT = "kodak:tfc-j2k-opj5", "nacre@effort=0"
 
@@ -38,7 +35,7 @@ def rate_table(found: Evaluation) -> str:
         model = parse(codec.codec)[1].get("model")
         measured = curve(found, codec.codec)
         against = [
-            "" if codec.codec == name else f"{bd_rate(anchor, measured).value:+.1f} %"
+            "" if codec.codec == name else percent(anchor, measured)
             for name, anchor in (("", published), (DEFAULT, curve(found, DEFAULT)))
         ]
         ends = (0, -1)
@@ -59,13 +56,7 @@ def rate_table(found: Evaluation) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("results", type=Path, metavar="JSON", help="what `nacre bench` wrote")
-    args = parser.parse_args(argv)
-    print(rate_table(read_evaluation(args.results)))
-    return 0
+    return study.print_tables(__doc__, argv, rate_table)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,9 @@ def _chained(coder: FrameCoder, frames: Frames, rng: np.random.Generator) -> Ite
     for last in range(1, len(frames)):
         field = coder.motion(frames[last], reference, quality)
         yield last, quality, reference, field
-        reference = coder.encode_moved(frames[last], reference, field, quality).reference
+        reference = coder.encode_moved(
+            frames[last], coder.predict(reference, field), quality
+        ).reference
 
 
 def _make(

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from nacre.codec.motion import BLOCK, MotionEffort, MotionField, MotionMode, compensate, search
 from nacre.codec.motion.code import read_field, write_field
-from nacre.codec.motion.compensation import BEFORE, FILTERS, MAX_OVERLAP, TAPS
+from nacre.codec.motion.compensation import BEFORE, FILTERS, TAPS
 from nacre.codec.motion.field import MAX_VECTOR, PART, Hints
 from nacre.entropy.coder import SymbolDecoder, SymbolEncoder
 from nacre.entropy.errors import CorruptStream
 from nacre.entropy.tables import Tables, integer_frequencies
+from nacre.models.parts.condition import MAX_OVERLAP
 from nacre.models.parts.motion_tables import MODE_ROWS, MODES, VECTOR_ROWS, VECTORS
 
 
