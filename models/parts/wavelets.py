@@ -14,7 +14,6 @@ so that a picture may be computed in blocks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -117,42 +116,3 @@ def _weighted(band: Tensor, own: float, neighbour: float, is_next: bool) -> Tens
 def _check(sides: list[int], factor: int) -> None:
     if any(side % factor or not side for side in sides):
         raise ValueError(f"sides {sides} are no multiples of {factor}")
-
-
-@dataclass(frozen=True)
-class AxisMatrices:
-    """`analysis` along one axis as matrices: of the positions at its start, of all others, and at its end."""
-
-    first: Tensor  # (edge, bands, window): position, band, sample from the start of the axis
-    middle: Tensor  # (bands, K): sample from `before` samples before the position on
-    last: Tensor  # (edge, bands, window): the last `edge` positions; the last `window` samples
-    before: int
-
-    @property
-    def edge(self) -> int:
-        """Positions at each end that see the border; 0 where none does."""
-        return self.first.shape[0]
-
-    @property
-    def window(self) -> int:
-        return self.first.shape[2]
-
-
-@lru_cache
-def axis_matrices(wavelet: str, levels: int) -> AxisMatrices:
-    """On the CPU in float32."""
-    factor, edge = 2**levels, WAVELETS[wavelet].halo
-    positions = 2 * edge + 1
-    with torch.inference_mode(False), torch.no_grad():
-        unit = torch.eye(positions * factor, dtype=torch.float64, device="cpu")
-        found = analysis(unit[:, None], wavelet, levels).permute(2, 1, 0).float()
-        window = 2 * edge * factor
-        middle = found[edge]
-        seen = middle.any(0).nonzero()
-        start, end = int(seen.min()), int(seen.max()) + 1
-        return AxisMatrices(
-            found[:edge, :, :window].contiguous(),
-            middle[:, start:end].contiguous(),
-            found[positions - edge :, :, positions * factor - window :].contiguous(),
-            edge * factor - start,
-        )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nacre.models.parts import companding, wavelets
 from nacre.models.parts.blocks import Block, Precise, QualityTable
-from nacre.models.parts.folded_packet import folded_packet, packet_and_project
+from nacre.models.parts.lifted_packet import lifted_packet, packet_and_project
 from nacre.models.wavelet.config import COLOURS, WaveletConfig
 
 MIDDLE = 0.5  # of the range of x
@@ -39,7 +39,7 @@ class WaveletAnalysis(nn.Module):
         bias = bias - MIDDLE * 2**self._levels * lowest
         if x.is_meta:  # shapes alone, which autocast does not know
             return packet_and_project(x, weight, bias, self._wavelet, self._levels)
-        packet = packet_and_project if torch.is_grad_enabled() else folded_packet
+        packet = packet_and_project if torch.is_grad_enabled() else lifted_packet
         with torch.autocast(x.device.type, enabled=False):
             return packet(x.float(), weight, bias, self._wavelet, self._levels)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nacre.models.parts.folded_packet import folded_packet, packet_and_project
+from nacre.models.parts.lifted_packet import lifted_packet, packet_and_project
 from nacre.models.parts.wavelets import WAVELETS
 
 
@@ -21,7 +21,7 @@ def test_both_forms_agree(wavelet, levels, size):
     want = packet_and_project(x, weight, bias, wavelet, levels)
     laid_out = x.contiguous(memory_format=torch.channels_last)
     for picture in (x, laid_out, x.transpose(2, 3).contiguous().transpose(2, 3)):
-        found = folded_packet(picture, weight, bias, wavelet, levels)
+        found = lifted_packet(picture, weight, bias, wavelet, levels)
         assert found.shape == want.shape
         assert (found - want).abs().max() < 1e-5 * want.abs().max()
 
@@ -29,7 +29,7 @@ def test_both_forms_agree(wavelet, levels, size):
 def test_gradients_agree():
     x, weight, bias = torch.rand(1, 3, 96, 80), torch.randn(4, 192, 1, 1), torch.randn(4)
     gradients = []
-    for packet in (packet_and_project, folded_packet):
+    for packet in (packet_and_project, lifted_packet):
         learned = weight.clone().requires_grad_()
         packet(x, learned, bias, "9/7", 3).square().mean().backward()
         gradients.append(learned.grad)
