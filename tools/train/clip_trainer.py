@@ -34,8 +34,11 @@ class Showing(nn.Module):
             return coded
         pairs, fine = self.pairs, (POSITION_PIXELS, POSITION_PIXELS)
         masks = torch.kron(pairs.is_predicted, pairs.is_predicted.new_ones(fine)).int()
-        each = zip(coded.x_hat.float(), pairs.compensated, masks[:, 0], t.tolist(), strict=True)
-        shown = [blended_in_floats(*of, 1 + round(at * (QUALITIES - 1))) for *of, at in each]
+        of_each = zip(coded.x_hat.float(), pairs.compensated, masks[:, 0], t.tolist(), strict=True)
+        shown = [
+            blended_in_floats(x_hat, compensated, mask, 1 + round(at * (QUALITIES - 1)))
+            for x_hat, compensated, mask, at in of_each
+        ]
         return replace(coded, x_hat=torch.stack(shown))
 
 
