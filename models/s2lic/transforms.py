@@ -26,7 +26,7 @@ class FullPrecision(nn.Module):
         self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.is_meta:  # shapes alone, which autocast does not know
+        if x.is_meta:  # autocast does not know the meta device
             found: Tensor = self.layer(x)
         else:
             with torch.autocast(x.device.type, enabled=False):

@@ -37,7 +37,7 @@ class WaveletAnalysis(nn.Module):
         # The packet of a constant: the lowest band of each colour, and zero elsewhere.
         lowest = weight.unflatten(1, (COLOURS, -1))[:, :, 0].sum((1, 2, 3))
         bias = bias - MIDDLE * 2**self._levels * lowest
-        if x.is_meta:  # shapes alone, which autocast does not know
+        if x.is_meta:  # autocast does not know the meta device
             return packet_and_project(x, weight, bias, self._wavelet, self._levels)
         packet = packet_and_project if torch.is_grad_enabled() else lifted_packet
         with torch.autocast(x.device.type, enabled=False):
