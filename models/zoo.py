@@ -45,7 +45,7 @@ def names() -> list[str]:
 
 
 def _weights() -> dict[str, Path]:
-    """The weights file of every installed model; those of the package cannot be replaced."""
+    """The weights file of every installed model; models of the package cannot be replaced."""
     found: dict[str, Path] = {}
     for folder in (user_folder(), FOLDER):
         paths = folder.glob(f"*{SUFFIX}") if folder.is_dir() else ()
@@ -76,7 +76,7 @@ def _unknown(name: str) -> WeightsError:
 
 
 def installed(id_bytes: int) -> dict[bytes, str]:
-    """The installed models' names by their id, which is the start of their SHA-256."""
+    """The names of the installed models by id: the first `id_bytes` of the SHA-256."""
     return {bytes.fromhex(str(card(name)["sha256"]))[:id_bytes]: name for name in names()}
 
 
@@ -98,9 +98,9 @@ def load_model(model: str | Path = DEFAULT) -> CodingModel:
 
 
 def model_of_stream(id: bytes, model: str | Path | None = None) -> CodingModel:
-    """The model that a file was written with; `model` adds one to the installed ones.
+    """The model with which a file was written; `model` is searched beside the installed models.
 
-    Raises UnsupportedStream when this installation does not have it.
+    Raises UnsupportedStream if it is not found.
     """
     known = installed(len(id))
     if model is not None:
@@ -115,7 +115,7 @@ def model_of_stream(id: bytes, model: str | Path | None = None) -> CodingModel:
 
 
 _models: OrderedDict[str, CodingModel] = OrderedDict()  # by SHA-256, the last used one last
-_hashes: dict[Path, tuple[Signature, str]] = {}  # of files as they were when they were read
+_hashes: dict[Path, tuple[Signature, str]] = {}  # signature and hash of each file when it was read
 
 
 def _loaded(path: Path, expected: str | None) -> CodingModel:
@@ -147,6 +147,6 @@ def _loaded(path: Path, expected: str | None) -> CodingModel:
 
 
 def _signature(path: Path) -> Signature:
-    """Changes when the file does."""
+    """A value that changes with the file."""
     state = path.stat()
     return state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns

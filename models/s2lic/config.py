@@ -26,10 +26,10 @@ class S2licConfig(HyperpriorConfig):
     growth: int = 32  # channels that each of its layers adds
     slices: int = 10  # of y
     head_width: int = 32  # channels of a head of the attention in contexts
-    local_depth: int = 0  # windowed blocks through which non-anchors see anchors; none as published
+    local_depth: int = 0  # windowed blocks by which non-anchors see anchors; 0 as published
 
     def __post_init__(self) -> None:
-        """Raises ValueError for numbers that no network of this family has."""
+        """Raises ValueError for values out of range."""
         for name, value in vars(self).items():
             if name == "float_scales":
                 continue
