@@ -33,7 +33,7 @@ class HierarchicalContext(Context):
     The state (B, 2M, h, w) of a level starts as the hyper features at the positions of the level; at positions
     of the coarser level it starts as the last state of that level. The first turn takes its mean from the
     state. Each later turn computes a context, which holds its mean, from the state and the decoded elements of
-    its level; attention of the context to the state gives the next state. The two coarser levels share a network.
+    its level; attention of the context to the state gives the next state. The coarser levels share a network.
 
     Source: HPCM, arXiv:2507.19125, and its published code for widths and order.
     Differs: hyper features of the half resolution are taken at their own positions (the published code shifts
