@@ -1,4 +1,4 @@
-"""Peak memory of a process, measured over a stretch of its life."""
+"""Peak memory of a process over an interval."""
 
 from __future__ import annotations
 
