@@ -65,7 +65,7 @@ class Crops:
         self.rng = torch.Generator().manual_seed(seed)
 
     def draw(self, count: int, side: int) -> Draw:
-        """Choose the crops of one batch; all crops of a batch are shrunk by the same factor."""
+        """Choose the crops of one batch; all crops of a batch are shrunk by one factor."""
         is_shrunk, by = torch.rand(2, generator=self.rng).tolist()
         factor = 1 + (MAX_SHRINK - 1) * by if is_shrunk < self.shrink_share else 1.0
         picture = torch.multinomial(self._weight, count, replacement=True, generator=self.rng)

@@ -110,7 +110,7 @@ def unpack(data: bytes, is_known: bool = False) -> CodingModel:
     """Undo `write_weights`. Raises WeightsError when anything is missing, damaged or not exact.
 
     Memory follows the arrays of the file, not the configuration: the arrays become the parameters and must fit.
-    With `is_known`, for a file whose hash is that of its card, the test walk is left out.
+    With `is_known`, for a file whose hash its card confirms, the test walk is left out.
     """
     with torch.inference_mode(False), torch.no_grad():  # searches by gradient use the weights
         return _unpacked(data, is_known)

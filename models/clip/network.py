@@ -97,8 +97,8 @@ def turns_of(latent: int) -> Schedule:
 class ClipNetwork(HyperpriorNetwork, InterNetwork):
     """Codes an inter frame given a `Condition`; see `given`. Without one it codes a frame by itself.
 
-    The condition enters analysis and synthesis through layers that start at zero, so that the transforms start
-    as those of the image model.
+    The condition enters analysis and synthesis through layers that start at zero, so that at first the
+    transforms equal those of the image model.
     """
 
     def __init__(self, config: ClipConfig) -> None:

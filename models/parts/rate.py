@@ -63,7 +63,7 @@ def estimate(network: Network, x: Tensor, t: Tensor, hard: bool = False) -> Code
     The picture is the one that a decoder shows: symbols are rounded (straight through). Bits are estimated
     with uniform noise in place of rounding: an upper bound on the expected bits of symbols that are rounded
     after the same noise (dithered quantisation), but no bound for plain rounding, which costs less where
-    symbols are nearly always zero. When `hard`, bits are those of the rounded symbols under the Gaussian;
+    symbols are nearly always zero. With `hard`, bits are the cost of rounded symbols under the Gaussian;
     fitted tables make a file smaller (by some 0.7 %), its framing makes it larger.
     """
     planes = network.complete(network.analyse(network.prepare(x), t), t)

@@ -75,7 +75,7 @@ class AlignedWindowAttention(nn.Module):
 
 
 class WindowAttentionBlock(ConvolutionalAttention):
-    """x + a(x) * sigmoid(b(x)): residual units on each branch, window attention before those of b.
+    """x + a(x) * sigmoid(b(x)): residual units on each branch, window attention before the units of b.
 
     (B, C, h, w) to the same shape.
     """

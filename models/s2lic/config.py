@@ -12,7 +12,7 @@ STRIDES = (2, 4, 8)  # pixels a side for one position, where the windowed blocks
 
 @dataclass(frozen=True)
 class S2licConfig(HyperpriorConfig):
-    """Widths are channels, depths are counts of blocks. The defaults are those of arXiv:2403.14471."""
+    """Widths are channels, depths are counts of blocks. Defaults are from arXiv:2403.14471."""
 
     width: int = 192  # transforms and hyper-analysis
     depth2: int = 1  # windowed blocks at stride 2, on each side

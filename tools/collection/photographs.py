@@ -34,7 +34,7 @@ LOW_BAND, MIDDLE_BAND, HIGH_BAND = (0.06, 0.12), (0.15, 0.25), (0.35, 0.48)  # c
 MIN_MIDDLE, MIN_HIGH, MAX_FALL = 0.9, -0.35, 3.2  # log10 of power
 SOFT_MIN_MIDDLE = 0.2  # for the one softer tile that some photographs add
 FLAT_DEVIATION, MAX_FLAT, MAX_CLIPPED = 1.5, 0.45, 0.5
-SOFT_EVERY = 6  # one photograph in so many adds a softer tile
+SOFT_EVERY = 6  # one in SOFT_EVERY photographs adds a softer tile
 
 Pixels = NDArray[np.uint8]
 

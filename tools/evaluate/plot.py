@@ -129,7 +129,7 @@ def _sample(
 
 
 def _curve(parent: ET.Element, series: Series, x_axis: _Scale, y_axis: _Scale, style: int) -> None:
-    """Add a group whose data attributes tell the page's script what is drawn."""
+    """Add a curve as a group whose data attributes describe it to the script of the page."""
     colour, shape = _style(style)
     order = np.argsort(series.x, kind="stable")
     points = [(x_axis(series.x[i]), y_axis(series.y[i]), i) for i in order]

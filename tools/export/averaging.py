@@ -1,4 +1,4 @@
-"""Averages the weights of a run with those of other files."""
+"""Averages the weights of a run with weights of other files."""
 
 from __future__ import annotations
 

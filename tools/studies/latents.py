@@ -68,7 +68,7 @@ Ways = dict[str, tuple[float, Callable[[int], object]]]  # bytes of a sample, an
 def compare(
     images: Sequence[Image.Image], models: Sequence[str], quality: int, folder: Path
 ) -> Figures:
-    """Bytes and samples a second of each way to store and read the same pictures."""
+    """Bytes and samples a second of each way to store and read the pictures."""
 
     def pixels(data: bytes, side: int | None = None) -> torch.Tensor:
         image = Image.open(io.BytesIO(data)).convert("RGB")

@@ -41,7 +41,7 @@ def cut(data: bytes, share: float, original: NDArray[np.uint8]) -> tuple[int, fl
 def cuts(image: Image.Image, qualities: Sequence[int]) -> Iterator[tuple[int, float, float, float]]:
     """Yield quality, share, PSNR of the cut file, and PSNR of a file encoded at the size of the cut file.
 
-    Sizes below that of quality 1 are left out.
+    Sizes below the size of quality 1 are left out.
     """
     original = np.asarray(image)
     curve = [codec.encode(image, quality=q, strip=True) for q in CURVE]

@@ -64,7 +64,7 @@ class ResidualStage(nn.Sequential):
 
 
 class PreactivatedBlock(nn.Module):
-    """(B, C, h, w) -> the same shape; the identity at the start."""
+    """(B, C, h, w) to the same shape; the identity at the start."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ from nacre.tools.evaluate.side_by_side import Side, SideBySide, crop, data_url
 
 LARGEST = (480, 320)  # pixels; width and height of the crop that is shown
 MOST = 30  # frames that are shown
-WEBP = {"quality": 85, "method": 4}  # its error is small beside that of the codecs
+WEBP = {"quality": 85, "method": 4}  # its error is small beside the error of the codecs
 FRAME = "frame"
 
 

@@ -84,7 +84,7 @@ def read_pixels(args: Namespace) -> LabelledPixels:
 
 @dataclass(frozen=True)
 class LearningRun:
-    """Trains the same classifier on each way to store the pictures."""
+    """Trains one kind of classifier on each way to store the pictures."""
 
     data: LabelledPixels
     how: Fitting
