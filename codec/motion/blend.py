@@ -24,10 +24,28 @@ HALVES = (270, 284, 216, 108, 57)  # sums of SAMPLES absolute differences
 def blended(picture: Tensor, predicted: Tensor, is_predicted: Tensor, quality: int) -> Tensor:
     """(3, H, W) uint8 of a decoded frame and its prediction (3, H, W) uint8, where `is_predicted` (H, W)."""
     away = predicted.short() - picture.short()
-    weight = weights(quality)[_summed(away.abs().sum(0, dtype=torch.int32)).long()] * is_predicted
+    weight = _weight(away, is_predicted, quality)
     # Towards the prediction by whole levels, halves upwards: the same for brighter and for darker.
     moved = (weight * away.abs() + UNIT // 2) >> 6
     return (picture.short() + torch.where(away < 0, -moved, moved).short()).to(torch.uint8)
+
+
+def blended_in_floats(
+    x_hat: Tensor, predicted: Tensor, is_predicted: Tensor, quality: int
+) -> Tensor:
+    """The same without rounding, in [0, 1], for training; `x_hat` is not clamped and has the gradient.
+
+    Weights have none: they are those of the rounded picture.
+    """
+    picture, other = ((255 * x.detach()).round().clamp(0, 255).short() for x in (x_hat, predicted))
+    weight = _weight(other - picture, is_predicted, quality) / UNIT
+    return x_hat + weight * (predicted - x_hat)
+
+
+def _weight(away: Tensor, is_predicted: Tensor, quality: int) -> Tensor:
+    """(H, W) of the prediction, in 1/UNIT, for differences (3, H, W) int16."""
+    total = _summed(away.abs().sum(0, dtype=torch.int32))
+    return weights(quality).to(total.device)[total.long()] * is_predicted
 
 
 def _summed(plane: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ BEYOND = 16  # pixels that planes are repeated at their edges, for interpolation
 MODE_BITS = {
     MotionMode.SKIP: 0.5,
     MotionMode.INTER: 1.5,
-    MotionMode.SPLIT: 5.0,
+    MotionMode.SPLIT: 20.0,  # blocks overlap: four vectors gain less than their bits suggest
     MotionMode.INTRA: 6.0,
 }
 INTRA_ACTIVITY = (

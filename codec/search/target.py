@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +29,8 @@ class Target:
     price: float  # bits for a squared level of one sample
     fineness: int = 1  # of the samples: steps to a level
     weight: Tensor | None = None  # (1, 1, H, W) of each pixel's error
+    # What is shown of x_hat (1, 3, h, w) at a place in pixels, with a gradient; None: itself.
+    show: Callable[[Tensor, int, int], Tensor] | None = None
 
     @property
     def reach(self) -> Reach:
@@ -43,6 +45,8 @@ class Target:
         bottom, right = top + x_hat.shape[2], left + x_hat.shape[3]
         x = self.x[..., top:bottom, left:right]
         x_hat = x_hat[..., : x.shape[2], : x.shape[3]]
+        if self.show is not None:
+            x_hat = self.show(x_hat, top, left)
         if x.shape[1] == 1:
             x_hat = x_hat.mean(1, keepdim=True)
         levels = x_hat.clamp(0, 1) * 255
