@@ -95,7 +95,7 @@ class HyperpriorNetwork(Network):
         return torch.zeros_like(z)
 
     def beside(self, shape: torch.Size) -> Tensor | None:
-        """(B, N, h, w) whole numbers that encoder and decoder know before the walk; `shape` is the shape of y."""
+        """(B, N, h, w) whole numbers that encoder and decoder know before the walk; `shape` is of y."""
         return None
 
     def features(self, hyper: Tensor) -> Tensor:

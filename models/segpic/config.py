@@ -13,7 +13,7 @@ MOST_WINDOW, MOST_REGION_WINDOW = 32, 512
 
 @dataclass(frozen=True)
 class SegpicConfig(HyperpriorConfig):
-    """Defaults are the published values of SegPIC, arXiv:2403.00628, which builds on WACNN, arXiv:2203.08450."""
+    """Defaults are published values of SegPIC, arXiv:2403.00628, which builds on WACNN, arXiv:2203.08450."""
 
     width: int = 192  # transforms, finer than stride 16
     last_width: int = 32  # of the synthesis, at stride 1
