@@ -1,4 +1,4 @@
-"""The contexts that are compared: each is the default's context and something more, which starts at zero."""
+"""The compared contexts: each is the default's context plus an addition that starts at zero."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOTHING: Pattern = ("..", "..")
 
 @dataclass(frozen=True)
 class Split:
-    """Turns, each with the number of the default's turn that it is a part of."""
+    """A schedule of turns, each a part of one of the default's turns, whose numbers are `of`."""
 
     turns: Schedule
     of: tuple[int, ...]
@@ -59,7 +59,7 @@ def coarse_first_turn(latent: int) -> Split:
 
 
 def _by_position(latent: int, parts: Mapping[int, Sequence[Sequence[int]]]) -> Split:
-    """Quarters in parts: positions of a quarter in a cell of 4x4 are counted 0, 1 above 2, 3."""
+    """Quarters in parts. The four positions of a quarter in a 4x4 cell are numbered row by row."""
     turns, of = [], []
     for k, cells in parts.items():
         for cell in cells:
@@ -70,7 +70,7 @@ def _by_position(latent: int, parts: Mapping[int, Sequence[Sequence[int]]]) -> S
 
 
 def _sparse(pattern: Pattern, cell: Sequence[int]) -> Pattern:
-    """A pattern of 4x4 that keeps some of the four copies of a pattern of 2x2."""
+    """A 4x4 pattern: the 2x2 pattern at the numbers in `cell`, nothing elsewhere."""
     kept = [
         [pattern if 2 * row + column in cell else NOTHING for column in range(2)]
         for row in range(2)
@@ -79,7 +79,7 @@ def _sparse(pattern: Pattern, cell: Sequence[int]) -> Pattern:
 
 
 class Addition(nn.Module):
-    """A network beside the default's, shared by the turns but for its first and last layer."""
+    """A network beside the default's; the turns share it, except its first and last layer."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Addition(nn.Module):
         turns: int,
         width: int = 192,
         blocks: int = 1,
-        carries: bool = False,  # what it found stays for the next turn
+        carries: bool = False,  # the next turn sees the output of this one
         attention: Callable[[int], nn.Module] | None = None,
     ) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class Addition(nn.Module):
 
 
 class SplitContext(Context):
-    """The default's means, with an addition that sees the turns of a split."""
+    """The default's means plus an addition that sees the finer turns of a split."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class SplitContext(Context):
     def forward(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
         of = self.of[turn]
         if memory.get("of") != of:
-            before = y_hat  # complete turns of the default only
+            before = y_hat  # elements of complete turns of the default only
             hidden = self.default.hidden(of, features, before)
             memory.update(of=of, hidden=hidden, mean=self.default.leave[of](hidden))
         mean: Tensor = memory["mean"]
@@ -164,16 +164,16 @@ class SplitContext(Context):
 
 
 def silence(layer: nn.Module) -> None:
-    """A last layer that gives zero."""
+    """Set the weights of a last layer to give zero."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
 
 
 @torch.no_grad()
 def split_scales(default: ScaleNet, split: Split, width: int) -> ScaleNet:
-    """A scale network for the turns of a split, with the weights of the default's and its outputs.
+    """A scale network for the turns of a split, initialised to give the scales of the default's network.
 
-    What is wider than the default's adds nothing at the start.
+    Channels beyond the width of the default's network have no effect at the start.
     """
     old = default.shape
     net = ScaleNet(ScaleShape.of(split.turns, old.hyper, width))
@@ -189,7 +189,7 @@ def split_scales(default: ScaleNet, split: Split, width: int) -> ScaleNet:
             value[:rows] = found
             continue
         inputs = old.hyper if name == "up1" else old.width
-        value[:rows] = 0  # of inputs that the default does not have
+        value[:rows] = 0  # for inputs that the default's network does not have
         value[:rows, :inputs] = found[:, :inputs]
         if name == "step_enter" and found.shape[1] > inputs:
             value[:rows, width:] = found[:, inputs:]
@@ -213,8 +213,7 @@ class Variant:
     float_scales: bool = False  # they come from the context, as published, and begin anew
 
     def put_into(self, model: NacreNetwork) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """Replace context and scale network of a model; returns the parameters that were trained before,
-        and the new ones."""
+        """Replace context and scale network of a model; returns the pretrained and the new parameters."""
         default, scales = model.means, model.scales
         assert isinstance(default, MeanContext) and scales is not None
         split = self.split(model.config.latent)
