@@ -30,19 +30,21 @@ from nacre.entropy.walk import Planes, Step
 
 SIDE = 1 << cells.SIDE_LOG2
 FEW_COLOURS = 64  # of a cell; 4 % of the cells of photographs (Kodak) have fewer
-FEW_NEW = 0.5  # of the pixels differ from the pixels above and before; less in most cells of screens
+FEW_NEW = 0.5  # share of pixels unlike those above and before; less in most cells of screens
 ROUGH_LUMA = 10000.0  # mean squared difference of neighbouring pixels; no cell of Kodak has more
 ROUGH_CHROMA = 2500.0  # of red - green and of blue - green together, likewise
-# The gain that the survey must promise before ways are compared:
-LEAST_GAIN = 600.0  # bits, or
-LEAST_SHARE = 0.1  # of the estimated cost of the latent, where that is less; and, in a tile
-DRAWN_SHARE = 0.45  # with a smaller share of cells of few colours or repeated pixels (Kodak: 0.37 at most),
-WORTH = 0.05  # of the estimated cost of the latent (Kodak: 0.04 at most)
+# Ways are compared when the survey promises a gain of LEAST_GAIN bits, or of LEAST_SHARE of the estimated cost
+# of the latent where that is less. The gain must also be WORTH of that cost (Kodak: 0.04 at most), unless
+# DRAWN_SHARE of the cells have few colours or repeated pixels (Kodak: 0.37 at most).
+LEAST_GAIN = 600.0
+LEAST_SHARE = 0.1
+DRAWN_SHARE = 0.45
+WORTH = 0.05
 LATENT_SHARE = 0.8  # of the cost of the transform code, for content that suits the network
 # Most bits a pixel for the errors of a cell, as WORST_ERROR + lambda * WORST_MSE: high-rate theory gives 2.2.
 # The fidelity of a network has a ceiling; at its best qualities only errors below 35 dB are suspect.
 WORST_ERROR, WORST_MSE = 6.0, 20.0
-FLAT_WEIGHT = 8.0  # of errors in cells of one colour: viewers see that white paper is not quite white
+FLAT_WEIGHT = 8.0  # of errors in cells of one colour: off-white paper is seen
 MOST_OF_TILE = 0.5  # share of suspect cells from which all of a tile is tried as transform code
 MOST_HOPE = 2.5  # factor by which an estimate of lossless bits may be too high
 CHUNK_BYTES = 14  # framing of a CELL chunk, about
@@ -232,7 +234,7 @@ class Way:
     tile: EncodedTile | None
     cells: Cells | None
     target: Target  # errors under cells weigh nothing in it
-    errors: Tensor | None = None  # (h, w) price in bits of the errors of each pixel; only of a way without cells
+    errors: Tensor | None = None  # (h, w) price in bits of each pixel's error; only without cells
 
 
 class Chooser:
