@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +23,7 @@ from nacre.codec.areas import positions
 from nacre.codec.chunks import read_varint, write_varint
 from nacre.codec.clips import plain
 from nacre.codec.motion import MotionEffort, MotionField, compensate, search
-from nacre.codec.motion.blend import blended
+from nacre.codec.motion.blend import blended, blended_in_floats
 from nacre.codec.motion.code import read_field, write_field
 from nacre.codec.motion.fetching import fetched
 from nacre.codec.motion.field import BLOCK
@@ -245,13 +246,30 @@ class FrameCoder:
         tile = tiles.encode_tile(run, planes, quality, is_one_part=True)
         if effort:
             x = 255 * strips.samples(pixels, run.device)
-            target = Target(run, x, t, self._error_price(quality))
+            show = self._blending(prediction, quality)
+            target = Target(run, x, t, self._error_price(quality), show=show)
             progress = Progress(Budget())
             cost = target.cost(tile)
             how = EFFORTS[effort]
             tile = refine_tile(target, planes, quality, how, progress, tile, cost, is_one_part=True)
         code = b"".join(part.data for part in tile.parts)
         return self._shown(run, prediction, code, tile.decoded, quality)
+
+    def _blending(
+        self, prediction: Prediction | None, quality: int
+    ) -> Callable[[Tensor, int, int], Tensor] | None:
+        """The `show` of a search target: blends windows of a decoded frame; None where the model does not blend."""
+        if prediction is None or not self.network.blends:
+            return None
+        predicted = prediction.picture.to(self.run.device).float() / 255
+        mask = prediction.is_predicted.to(self.run.device)
+
+        def show(x_hat: Tensor, top: int, left: int) -> Tensor:
+            rows, columns = slice(top, top + x_hat.shape[2]), slice(left, left + x_hat.shape[3])
+            own = x_hat[0].float(), predicted[:, rows, columns], mask[rows, columns]
+            return blended_in_floats(*own, quality)[None]
+
+        return show
 
     def _decoded(
         self, run: Run, prediction: Prediction | None, code: bytes, quality: int

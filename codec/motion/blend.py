@@ -24,10 +24,28 @@ HALVES = (270, 284, 216, 108, 57)  # sums of SAMPLES absolute differences
 def blended(picture: Tensor, predicted: Tensor, is_predicted: Tensor, quality: int) -> Tensor:
     """Blend a decoded frame and its prediction, both (3, H, W) uint8, where `is_predicted` (H, W) holds."""
     away = predicted.short() - picture.short()
-    weight = weights(quality)[_summed(away.abs().sum(0, dtype=torch.int32)).long()] * is_predicted
+    weight = _weight(away, is_predicted, quality)
     # Whole levels towards the prediction; the magnitude is rounded half up, whatever the sign.
     moved = (weight * away.abs() + UNIT // 2) >> 6
     return (picture.short() + torch.where(away < 0, -moved, moved).short()).to(torch.uint8)
+
+
+def blended_in_floats(
+    x_hat: Tensor, predicted: Tensor, is_predicted: Tensor, quality: int
+) -> Tensor:
+    """`blended` without rounding, for pictures in [0, 1], with a gradient for `x_hat`, which is not clamped.
+
+    The weights come from the rounded pictures, and have no gradient.
+    """
+    picture, other = ((255 * x.detach()).round().clamp(0, 255).short() for x in (x_hat, predicted))
+    weight = _weight(other - picture, is_predicted, quality) / UNIT
+    return x_hat + weight * (predicted - x_hat)
+
+
+def _weight(away: Tensor, is_predicted: Tensor, quality: int) -> Tensor:
+    """(H, W) weight of the prediction in 1/UNIT, for differences (3, H, W) int16."""
+    total = _summed(away.abs().sum(0, dtype=torch.int32))
+    return weights(quality).to(total.device)[total.long()] * is_predicted
 
 
 def _summed(plane: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ BEYOND = 16  # pixels of repeated edges around planes, for interpolation and ref
 MODE_BITS = {
     MotionMode.SKIP: 0.5,
     MotionMode.INTER: 1.5,
-    MotionMode.SPLIT: 5.0,
+    MotionMode.SPLIT: 20.0,  # blocks overlap: four vectors gain less than their bits suggest
     MotionMode.INTRA: 6.0,
 }
 INTRA_ACTIVITY = 1.0  # cost of INTRA, by the absolute differences of a block to its mean

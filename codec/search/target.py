@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +29,8 @@ class Target:
     price: float  # bits per squared level of one sample
     fineness: int = 1  # steps of the source samples in one level
     weight: Tensor | None = None  # (1, 1, H, W), of the error of each pixel
+    # Maps x_hat (1, 3, h, w), top and left in pixels to the shown picture, with a gradient; None: identity.
+    show: Callable[[Tensor, int, int], Tensor] | None = None
 
     @property
     def reach(self) -> Reach:
@@ -46,6 +48,8 @@ class Target:
         bottom, right = top + x_hat.shape[2], left + x_hat.shape[3]
         x = self.x[..., top:bottom, left:right]
         x_hat = x_hat[..., : x.shape[2], : x.shape[3]]
+        if self.show is not None:
+            x_hat = self.show(x_hat, top, left)
         if x.shape[1] == 1:
             x_hat = x_hat.mean(1, keepdim=True)
         levels = x_hat.clamp(0, 1) * 255

@@ -124,6 +124,7 @@ class SplitContext(Context):
         channels: tuple[int, int],  # of the default's features, of y
         addition: Addition | None,
         corrects: int = 0,  # width of the latent residual prediction; 0 for none
+        gives_scales: bool = False,
     ) -> None:
         super().__init__()
         self.default, self.turns, self.of = copy.deepcopy(default), split.turns, split.of
@@ -138,6 +139,9 @@ class SplitContext(Context):
             ]
             silence(layers[-1])
             self.correction = nn.Sequential(*layers)
+        self.gives_scales, self.scale_heads = gives_scales, nn.ModuleList()
+        if gives_scales:
+            self.scale_heads.extend(Precise(channels[0], channels[1]) for _ in split.turns)
 
     def forward(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
         of = self.of[turn]
@@ -148,6 +152,8 @@ class SplitContext(Context):
         mean: Tensor = memory["mean"]
         if self.addition is not None:
             mean = mean + self.addition(turn, memory["hidden"], y_hat, memory)
+        if self.gives_scales:
+            return torch.cat([mean, self.scale_heads[turn](memory["hidden"])], 1)
         return mean
 
     def residual(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor | None:
@@ -203,6 +209,8 @@ class Variant:
     attention: Callable[[int], nn.Module] | None = None
     corrects: int = 0
     scale_width: int = 0  # of the scale network; 0 for the default's
+    new_scales: bool = False  # they begin anew
+    float_scales: bool = False  # they come from the context, as published, and begin anew
 
     def put_into(self, model: NacreNetwork) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
         """Replace context and scale network of a model; returns the parameters that were trained before,
@@ -216,11 +224,20 @@ class Variant:
                 channels, len(split.turns), self.width, self.blocks, self.carries, self.attention
             )
         model.requires_grad_(False)
-        model.means = SplitContext(default, split, channels, addition, self.corrects)
-        model.scales = split_scales(scales, split, self.scale_width or scales.shape.width)
+        model.means = SplitContext(
+            default, split, channels, addition, self.corrects, self.float_scales
+        )
+        width = self.scale_width or scales.shape.width
+        model.scales = split_scales(scales, split, width)
+        if self.new_scales:
+            model.scales = ScaleNet(ScaleShape.of(split.turns, scales.shape.hyper, width))
+        if self.float_scales:
+            model.scales = None
         model.schedule = (model.schedule[0], *split.turns)
-        old = [*model.means.default.parameters(), *model.scales.parameters()]
-        new = [p for p in model.means.parameters() if not any(p is q for q in old)]
+        beside = [] if model.scales is None else list(model.scales.parameters())
+        old = [*model.means.default.parameters(), *([] if self.new_scales else beside)]
+        both = [*model.means.parameters(), *beside]
+        new = [p for p in both if not any(p is q for q in old)]
         for parameter in (*old, *new):
             parameter.requires_grad_(True)
         return old, new
@@ -235,6 +252,8 @@ VARIANTS: dict[str, Variant] = {
     "coarse": Variant("6 turns: the first from coarse to fine", coarse_first_turn, 192, 2),
     "carried": Variant("state carried from turn to turn", width=192, carries=True),
     "scales": Variant("scale network of 256 channels in place of 128", scale_width=256),
+    "new-scales": Variant("scale network begun anew", new_scales=True),
+    "float-scales": Variant("scales in floats from the context, begun anew", float_scales=True),
     "residual": Variant("latent residual prediction", corrects=128),
     "local": Variant("attention to 5x5 positions", width=192, attention=Local),
     "global": Variant("attention to all positions", width=192, attention=Global),
