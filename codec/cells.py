@@ -1,7 +1,8 @@
 """The cells of a tile that do not come from the latent: their bytes, and their place over its pixels.
 
-A tile is cut into square cells; cells at its right and lower edge are smaller. Each cell has one mode. Cells
-of mode EXACT are one lossless picture of the smallest rectangle around them, those of mode DCT a mosaic.
+A tile is cut into square cells; cells at its right and lower edge are smaller. Each cell has one mode. All
+cells of mode EXACT form one lossless picture, of the smallest rectangle around them; all cells of mode DCT form
+a mosaic.
 """
 
 from __future__ import annotations

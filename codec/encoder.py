@@ -81,8 +81,8 @@ def encode(
     Float tensors are in [0, 1]. An array may be a memory map: rows are read as they are coded.
 
     Options, which every function of the codec takes: `model` is an installed model's name or the path of a
-    weights file; `device` is torch's; `precision` is "float32" or "bfloat16", of the networks, and the file
-    decodes alike; `limits` bound pixels and memory.
+    weights file; `device` is torch's; `precision` is "float32" or "bfloat16", of the networks, without effect on the
+    parse of a file; `limits` bound pixels and memory.
 
     Raises UsageError, ImageError, WeightsError or LimitError.
     """
@@ -311,7 +311,7 @@ def encode_lossless(
     strip: bool = False,
     limits: Limits = Limits(),
 ) -> bytes:
-    """Code a picture so that every sample comes back as it is, hidden ones too; no network is used.
+    """Code a picture without loss, samples under full transparency included; no network is used.
 
     The arguments are those of `encode`; an effort of 4 or more saves one to three per cent and takes many
     times as long.

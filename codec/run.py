@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 
-from nacre.codec import threads as threads  # registers what a forked process needs
+from nacre.codec import threads as threads  # registers the handler for forked processes
 from nacre.codec.container import Limits
 from nacre.entropy.errors import LimitError, UsageError
 from nacre.models import zoo
@@ -33,7 +33,7 @@ class RunOptions(TypedDict, total=False):
 
     model: str | Path | None  # name of an installed model, or the path of a weights file
     device: str  # as torch names it: "cpu", "cuda", "cuda:1", "mps"
-    precision: str  # of the networks: "float32" or "bfloat16"; a file decodes alike
+    precision: str  # of the networks: "float32" or "bfloat16"; no effect on the parse
     limits: Limits
 
 

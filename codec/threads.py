@@ -56,8 +56,9 @@ def suited(pixels: int, chosen: int | None = None) -> Iterator[None]:
 def side_by_side(work: Callable[..., T], arguments: Sequence[tuple[Any, ...]]) -> list[T]:
     """The results of `work` for each of the arguments, in order.
 
-    As many run at a time as torch has threads, at most MOST_SIDE_BY_SIDE, each with one thread; the results are
-    those of one thread. Seconds that `work` adds to a clock (`entropy.clock`) count. Raises the first error.
+    As many run at a time as torch has threads, at most MOST_SIDE_BY_SIDE, each with one thread; the results
+    equal results of one thread. Seconds that `work` adds to a clock (`entropy.clock`) count. Raises the first
+    error.
     """
     import torch
 

@@ -163,7 +163,7 @@ class ClipFile:
         return [(row.pts + shift, row.duration) for row in rows[: place.frames]]
 
     def packets(self, index: int) -> Iterator[ClipPacket]:
-        """The packets between a GOP and the one before; an index of len(gops) gives those behind the last GOP.
+        """The packets just before a GOP; with an index of len(gops), the packets behind the last GOP.
 
         Packets in damaged chunks are left out.
         """

@@ -258,7 +258,7 @@ class FrameCoder:
     def _blending(
         self, prediction: Prediction | None, quality: int
     ) -> Callable[[Tensor, int, int], Tensor] | None:
-        """The `show` of a search target: blends windows of a decoded frame; None where the model does not blend."""
+        """The `show` of a search target, which blends decoded pixels; None where the model does not blend."""
         if prediction is None or not self.network.blends:
             return None
         predicted = prediction.picture.to(self.run.device).float() / 255

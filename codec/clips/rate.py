@@ -20,7 +20,7 @@ LOWEST, HIGHEST = 1, 100  # quality
 
 @dataclass
 class GroupBudgets:
-    """Shares out a bit rate over groups; what a group saves or exceeds goes to those after it."""
+    """Shares out a bit rate over groups; bits that a group saves or exceeds change the later budgets."""
 
     bits_per_second: float
     _seconds: float = 0.0

@@ -75,7 +75,7 @@ class ClipSink(Protocol):
 
 
 def is_clip_name(path: str | Path) -> bool:
-    """Whether `open_sink` knows what to write there."""
+    """Whether `open_sink` knows a format for the path."""
     name = os.fspath(path)
     return sequences.is_pattern(name) or Path(name).suffix.lower() in FORMATS
 
@@ -88,7 +88,7 @@ def open_sink(
     *,
     suffix: str | None = None,
 ) -> ClipSink:
-    """A sink for the format of `suffix`, by default that of the path.
+    """A sink for the format of `suffix`, by default the suffix of the path.
 
     Raises UsageError for formats that are not known and for content that the format cannot hold.
     """
@@ -240,7 +240,7 @@ class FileSink:
                 self._container.close()
 
     def _moment(self, frame: ClipFrame) -> tuple[int, int]:
-        """pts, later than that of the previous frame, and duration; in ticks of the file."""
+        """pts and duration in ticks of the file; pts rises from frame to frame."""
         self._count += 1
         if self._is_constant:
             return self._count - 1, 1

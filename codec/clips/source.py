@@ -275,7 +275,7 @@ class _Timing:
         self._is_told = False
 
     def pts(self, frame: Any) -> int:
-        """The pts of a frame in ticks, later than that of the previous frame."""
+        """The pts of a frame in ticks; it rises from frame to frame."""
         found = frame.pts if frame.pts is not None else frame.dts
         if found is None:
             self._tell("pictures without time stamps are shown at the rate of the file")

@@ -21,7 +21,7 @@ SEED = 0  # fixed: equal input gives an equal file, on a CPU and without a time 
 
 
 class Descent:
-    """Chooses the symbols of each step for `encode_tile`: rounds them, then moves those that lower the cost.
+    """Chooses the symbols of each step for `encode_tile`: rounding, then moves that lower the cost.
 
     Planes that the synthesis does not read directly are only rounded.
     """

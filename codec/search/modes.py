@@ -30,7 +30,7 @@ from nacre.entropy.walk import Planes, Step
 
 SIDE = 1 << cells.SIDE_LOG2
 FEW_COLOURS = 64  # of a cell; 4 % of the cells of photographs (Kodak) have fewer
-FEW_NEW = 0.5  # share of pixels unlike those above and before; less in most cells of screens
+FEW_NEW = 0.5  # share of pixels unlike upper and left neighbours; most cells of screens have less
 ROUGH_LUMA = 10000.0  # mean squared difference of neighbouring pixels; no cell of Kodak has more
 ROUGH_CHROMA = 2500.0  # of red - green and of blue - green together, likewise
 # Ways are compared when the survey promises a gain of LEAST_GAIN bits, or of LEAST_SHARE of the estimated cost
@@ -70,7 +70,7 @@ class Survey:
         is_new = (packed[..., 1:, 1:] != packed[..., 1:, :-1]) & (
             packed[..., 1:, 1:] != packed[..., :-1, 1:]
         )
-        self._new = is_new.sum((2, 3))  # pixels unlike the one above and the one before
+        self._new = is_new.sum((2, 3))  # pixels unlike their upper and left neighbours
         self.is_rough = _roughness(self._cells)
 
     @once
