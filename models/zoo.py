@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections import OrderedDict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,10 +65,16 @@ def card(name: str) -> dict[str, Any]:
 def read_card(path: Path) -> dict[str, Any]:
     """The model card in a file. Raises WeightsError."""
     try:
-        found = dict(json.loads(path.read_text("utf-8")))
-        bytes.fromhex(found["sha256"])
+        return dict(_card_as_it_is(path, _signature(path)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} is no model card") from error
+
+
+@lru_cache(64)
+def _card_as_it_is(path: Path, signature: Signature) -> dict[str, Any]:
+    """The card in a file that has this signature."""
+    found = dict(json.loads(path.read_text("utf-8")))
+    bytes.fromhex(found["sha256"])
     return found
 
 
@@ -77,7 +84,11 @@ def _unknown(name: str) -> WeightsError:
 
 def installed(id_bytes: int) -> dict[bytes, str]:
     """The installed models' names by their id, which is the start of their SHA-256."""
-    return {bytes.fromhex(str(card(name)["sha256"]))[:id_bytes]: name for name in names()}
+    paths = sorted(_weights().items(), key=lambda item: (item[0] != DEFAULT, item[0]))
+    return {
+        bytes.fromhex(read_card(path.with_suffix(CARD_SUFFIX))["sha256"])[:id_bytes]: name
+        for name, path in paths
+    }
 
 
 def load_model(model: str | Path = DEFAULT) -> CodingModel:
@@ -102,12 +113,13 @@ def model_of_stream(id: bytes, model: str | Path | None = None) -> CodingModel:
 
     Raises UnsupportedStream when this installation does not have it.
     """
-    known = installed(len(id))
+    others: dict[bytes, str] = {}
     if model is not None:
         loaded = load_model(model)
         if loaded.id == id:
             return loaded
-        known[loaded.id] = str(model)
+        others[loaded.id] = str(model)
+    known = {**installed(len(id)), **others}
     if id not in known:
         have = ", ".join(f"{name} ({key.hex()})" for key, name in known.items())
         raise UnsupportedStream(f"written with model {id.hex()}; installed are {have}")
