@@ -81,8 +81,8 @@ def encode(
     Float tensors are in [0, 1]. An array may be a memory map: rows are read as they are coded.
 
     Options, which every function of the codec takes: `model` is an installed model's name or the path of a
-    weights file; `device` is torch's; `precision` is "float32" or "bfloat16", of the networks, without effect on the
-    parse of a file; `limits` bound pixels and memory.
+    weights file; `device` is torch's; `precision` is "float32" or "bfloat16", of the networks, without effect
+    on the parse of a file; `limits` bound pixels and memory.
 
     Raises UsageError, ImageError, WeightsError or LimitError.
     """
