@@ -1,7 +1,7 @@
 """Symbols to bytes and back: grouped by table row, one bulk call of the stack for each row.
 
-The order inside a call is fixed: rows upwards, in a row the elements in order, then what escaped.
-Encoder and decoder stand under each other and share `_groups`.
+The order inside a call is fixed: rows upwards, in a row the elements in order, then the escaped symbols.
+Encoder and decoder share `_groups`.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class SymbolDecoder:
 
     @timed
     def pull(self, rows: TableRows, tables: Tables) -> SymbolArray:
-        """(n,) symbols for (n,) rows; any bytes give some symbols, `finish` tells whether they are right."""
+        """(n,) symbols for (n,) rows; any bytes give some symbols, and `finish` detects wrong ones."""
         symbols = np.zeros(len(rows), np.int32)
         groups = list(_groups(rows, tables))
         if not groups:
@@ -112,6 +112,6 @@ class SymbolDecoder:
         return symbols
 
     def finish(self) -> None:
-        """Raises CorruptStream unless everything that was written has been read, and no more."""
+        """Raises CorruptStream unless exactly the written symbols have been read."""
         if not self._stack.is_empty():
             raise CorruptStream("coded symbols: the code does not end where the symbols do")
