@@ -84,7 +84,6 @@ class VideoWriter:
         self._file = ClipFileWriter(file, head, facts, streams)
         self._budgets = None if bitrate is None else GroupBudgets(bitrate)
         self._frames: list[ClipFrame] = []
-        self._last: int | None = None  # ticks, pts of the previous frame
         self.frames = self.size = 0
         self.frame_bytes, self.seconds = 0, 0.0  # of the frames that are written
 
@@ -105,7 +104,6 @@ class VideoWriter:
         ):
             self._put_gop(frame.pts)
         self._frames.append(frame)
-        self._last = frame.pts
         self.frames += 1
 
     def write_packet(self, packet: ClipPacket) -> None:

@@ -10,7 +10,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +21,6 @@ from nacre.codec.pictures.colour import PictureLike
 from nacre.codec.search.progress import Budget, Progress
 from nacre.codec.strips import PEAKS, samples
 from nacre.entropy.errors import NacreError, UsageError
-
-if TYPE_CHECKING:
-    pass
 
 MOST_PROBES = 8  # encodings
 QUICK_PROBES, QUICK_EFFORT = 4, 1  # first probes and their effort, before a search of higher effort
