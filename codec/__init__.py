@@ -66,7 +66,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:  # so that `nacre info` does not pay for torch
+def __getattr__(name: str) -> Any:  # lazy: `nacre info` runs without torch
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -57,7 +57,7 @@ def tiles(width: int, height: int, side: int, stride: int = 1) -> Iterator[Area]
 
 
 def positions(pixels: int, stride: int) -> int:
-    """Positions along so many pixels."""
+    """Positions that cover so many pixels."""
     return -(-pixels // stride)
 
 
@@ -72,11 +72,11 @@ class Span:
 
     @property
     def core(self) -> slice:
-        """The wanted ones among those computed."""
+        """The wanted rows or columns among the computed ones."""
         return slice(self.start - self.low, self.end - self.low)
 
     def core_pixels(self, stride: int) -> slice:
-        """The wanted pixels among those computed."""
+        """The wanted pixels among the computed ones."""
         return slice(self.core.start * stride, self.core.stop * stride)
 
     def pixels(self, stride: int) -> slice:
@@ -96,14 +96,14 @@ class Span:
 def spans(count: int, size: int, beyond: int, align: int = 1) -> list[Span]:
     """`count` positions in spans of `size`, each computed with `beyond` more on both sides.
 
-    What is computed begins at a multiple of `align`, and ends at one or with the last position.
+    The computed part begins at a multiple of `align`, and ends at a multiple or with the last position.
     """
     ends = [(start, min(start + size, count)) for start in range(0, count, size)]
     return [Span(start, end, *widened(start, end, beyond, align, count)) for start, end in ends]
 
 
 def widened(start: int, end: int, beyond: int, align: int, count: int) -> tuple[int, int]:
-    """`start` to `end` of `count` positions, with `beyond` more on both sides, from one multiple of `align`
-    to another."""
+    """`start` to `end` of `count` positions, with `beyond` more on both sides, widened to multiples of
+    `align`."""
     low = max(0, start - beyond) // align * align
     return low, min(count, -(-(end + beyond) // align) * align)

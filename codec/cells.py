@@ -1,7 +1,8 @@
 """The cells of a tile that do not come from the latent: their bytes, and their place over its pixels.
 
-A tile is cut into square cells; cells at its right and lower edge are smaller. Each cell has one mode. Cells
-of mode EXACT are one lossless picture of the smallest rectangle around them, those of mode DCT a mosaic.
+A tile is cut into square cells; cells at its right and lower edge are smaller. Each cell has one mode. All
+cells of mode EXACT form one lossless picture, of the smallest rectangle around them; all cells of mode DCT form
+a mosaic.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ class Patch:
     """The stored cells of one tile, over the pixels of its latent."""
 
     is_own: NDArray[np.bool_]  # (h, w)
-    pixels: Pixels  # (h, w, C), anything where not own
+    pixels: Pixels  # (h, w, C), undefined where is_own is false
 
 
 def write(tile: int, modes: Modes, pixels: Pixels, step: int, care: int) -> Cells:
-    """The chunk of a tile's `pixels` (h, w, C), of which some cells are not LATENT."""
+    """The chunk of a tile with `pixels` (h, w, C), of which some cells are not LATENT."""
     side = 1 << SIDE_LOG2
     exact = transformed = b""
     is_exact = modes == Mode.EXACT
@@ -49,7 +50,7 @@ def write(tile: int, modes: Modes, pixels: Pixels, step: int, care: int) -> Cell
 
 
 def all_exact(tile: int, pixels: Pixels, care: int) -> Cells:
-    """The chunk of a tile without loss."""
+    """The chunk of a tile with all cells EXACT."""
     shape = [positions(side, 1 << SIDE_LOG2) for side in pixels.shape[:2]]
     return write(tile, np.full(shape, Mode.EXACT, np.uint8), pixels, 1, care)
 
@@ -83,7 +84,7 @@ def read_modes(cells: Cells, rows: int, columns: int) -> Modes:
 
 
 def cut(pixels: Pixels, side: int) -> Pixels:
-    """(rows, columns, side, side, C) cells of (h, w, C); the last ones continued by their edge."""
+    """(rows, columns, side, side, C) cells of (h, w, C); cells beyond the edge repeat the edge pixels."""
     height, width, channels = pixels.shape
     rows, columns = positions(height, side), positions(width, side)
     padding = ((0, rows * side - height), (0, columns * side - width), (0, 0))
@@ -98,14 +99,14 @@ def spread(of_cells: NDArray[np.bool_], side: int, size: tuple[int, int]) -> NDA
 
 
 def fill_flat(pixels: Pixels, is_hidden: NDArray[np.bool_]) -> Pixels:
-    """With hidden pixels of one colour, which a lossless coder takes nearly nothing for."""
+    """Give hidden pixels the colour of the first visible one, which costs a lossless coder almost nothing."""
     return np.where(is_hidden[..., None], pixels[~is_hidden][0], pixels)
 
 
 def _box(
     is_exact: NDArray[np.bool_], side: int, size: tuple[int, int]
 ) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
-    """The rectangle of pixels around cells, and which of its pixels are theirs."""
+    """The rectangle of pixels around the exact cells, and the mask of their pixels in it."""
     rows, columns = (np.flatnonzero(is_exact.any(axis)) * side for axis in (1, 0))
     box = (
         slice(int(rows[0]), min(int(rows[-1]) + side, size[0])),
@@ -125,7 +126,7 @@ class Overlay:
         self._held: dict[int, Patch] = {}
 
     def put(self, pixels: Pixels, top: int, left: int) -> None:
-        """Over pixels (h, w, C) whose upper left one is at (top, left) of the picture. Raises CorruptStream."""
+        """Put cells over pixels (h, w, C) that begin at (top, left) of the picture. Raises CorruptStream."""
         if not self._found:
             return
         bottom, right = top + pixels.shape[0], left + pixels.shape[1]
@@ -149,7 +150,7 @@ class Overlay:
     def _tiles(
         self, top: int, bottom: int, left: int, right: int
     ) -> Iterator[tuple[int, int, int]]:
-        """Number, first row and first column of the tiles with cells that these pixels meet."""
+        """Number, first row and first column of each tile that has cells and meets these pixels."""
         across = positions(self._size[1], self._tile)
         for row in range(top // self._tile, positions(min(bottom, self._size[0]), self._tile)):
             for column in range(

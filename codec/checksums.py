@@ -11,7 +11,7 @@ from nacre.entropy.errors import CorruptStream
 
 
 def tile_checksum(of_symbols: int, cells: Cells | None) -> int:
-    """The checksum of a tile: that of its symbols, 0 without any, continued over the payload of CELL."""
+    """CRC-32 of a tile: over its symbols (0 without any), continued over the payload of CELL."""
     return of_symbols if cells is None else zlib.crc32(cells.to_bytes(), of_symbols)
 
 
@@ -22,10 +22,10 @@ def file_checksum(head: Head, plane: Alpha | None, of_tiles: list[int]) -> int:
 
 
 def compare(stream: Stream, of_symbols: Mapping[int, int], expected: int | None) -> None:
-    """Raises CorruptStream unless tiles have the symbols and cells that were written.
+    """Raises CorruptStream unless the tiles have the symbols and cells that were written.
 
-    `of_symbols` has the checksum of every tile's symbols in order; without an `expected` checksum nothing is
-    compared.
+    `of_symbols` has the checksum of the symbols of every tile, in order. Nothing is compared if `expected` is
+    None.
     """
     cells = {found.tile: found for found in stream.cells}
     of_tiles = [tile_checksum(crc, cells.get(tile)) for tile, crc in of_symbols.items()]

@@ -1,4 +1,4 @@
-"""The framing of a nacre file: a signature, and then chunks that can be told from damage.
+"""The framing of a nacre file: a signature, then chunks with checksums.
 
 A chunk is its type (four letters), the length of its payload (varint), the payload, and a CRC-32
 over all three. Numbers are little-endian. FORMAT.md, sections 2 and 3, in code.
@@ -14,7 +14,7 @@ from typing import BinaryIO, overload
 
 from nacre.entropy.errors import CorruptStream, StreamError, TruncatedStream, UsageError
 
-# Above 127 first, then a name, CR LF, the DOS end of file, LF: text-mode transfers show at once.
+# A byte over 127, a name, CR LF, the DOS end of file, LF: transfers in text mode change it.
 SIGNATURE = b"\x89NCR\r\n\x1a\n"
 TYPE_BYTES, CRC_BYTES, VARINT_MAX_BYTES = 4, 4, 5
 
@@ -85,7 +85,7 @@ def read_varint(
 
 @dataclass(frozen=True)
 class Chunk:
-    """Where a chunk lies in a file; its checksum is compared when it is taken."""
+    """The place of a chunk in a file; `checked` compares its checksum."""
 
     kind: bytes
     source: memoryview | FileBytes
@@ -98,7 +98,7 @@ class Chunk:
         return self.end + CRC_BYTES - self.at
 
     def first_bytes(self, count: int) -> bytes:
-        """Of the payload, or fewer where it is shorter; not checked."""
+        """The first bytes of the payload, `count` or fewer; not checked."""
         return bytes(self.source[self.start : min(self.end, self.start + count)])
 
     def checked(self) -> bytes:
@@ -118,7 +118,7 @@ def chunk_to_bytes(kind: bytes, payload: bytes) -> bytes:
 
 
 def read_chunks(data: Bytes) -> Iterator[Chunk]:
-    """One chunk after the other, each within the file."""
+    """The chunks in order; each must end within the file."""
     view = data if isinstance(data, FileBytes) else memoryview(data)
     check_signature(bytes(view[: len(SIGNATURE)]))
     at = len(SIGNATURE)
@@ -129,9 +129,9 @@ def read_chunks(data: Bytes) -> Iterator[Chunk]:
 
 
 def chunk_at(view: memoryview | FileBytes, at: int, *, may_be_cut: bool = False) -> Chunk:
-    """The chunk that begins there. Raises CorruptStream, and TruncatedStream where it is not within the file.
+    """The chunk that begins at byte `at`. Raises CorruptStream, and TruncatedStream if it ends behind the file.
 
-    One that `may_be_cut` may end behind the file.
+    With `may_be_cut` the payload and the checksum may end behind the file.
     """
     kind = bytes(view[at : at + TYPE_BYTES])
     if len(kind) < TYPE_BYTES:
@@ -147,7 +147,7 @@ def chunk_at(view: memoryview | FileBytes, at: int, *, may_be_cut: bool = False)
 
 
 def check_signature(start: bytes) -> None:
-    """Raises StreamError for a file that begins otherwise."""
+    """Raises StreamError unless a file begins with the signature."""
     if start == SIGNATURE:
         return
     if not start:

@@ -47,9 +47,9 @@ def decode(
 
 
 class Opened:
-    """A file whose picture is decoded row by row, for pictures of any size; `decode` is made of it.
+    """A file whose picture is decoded row by row, for pictures of any size; `decode` uses it.
 
-    Takes what `decode` takes. Only the chunks are read until `rows` is called.
+    Takes the arguments of `decode`. Only the chunks are read until `rows` is called.
     """
 
     def __init__(
@@ -95,11 +95,11 @@ class Opened:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns of what `rows` gives."""
+        """Rows and columns of the region."""
         return self._region.height, self._region.width
 
     def picture(self) -> Picture:
-        """All of it: samples of 8 or 16 bits, transparency, metadata. Raises CorruptStream or LimitError."""
+        """The region as a Picture of 8 or 16 bits, with metadata. Raises CorruptStream or LimitError."""
         with memory_errors_named():
             pixels = np.empty((*self.size, self.head.colours), self.dtype)
             for top, rows in self.rows():
@@ -109,7 +109,7 @@ class Opened:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the samples that `rows` gives."""
+        """The type of the samples of `rows`."""
         return np.dtype(strips.DTYPES[self.head.bit_depth])
 
     def alpha(self) -> alpha.Plane | None:
@@ -124,7 +124,7 @@ class Opened:
         """(top, rows (n, W, 1 or 3)), downwards. Raises CorruptStream, at the latest with the last rows."""
         rows, top = self._body.rows(self._stream, self._expected), 0
         while True:
-            # Torch's state is the caller's again between rows.
+            # Between rows torch has the state of the caller.
             with torch.inference_mode(), memory_errors_named():
                 found = next(rows, None)
             if found is None:

@@ -1,4 +1,4 @@
-"""What a file holds, from its chunks alone: nothing is decoded and no model is loaded."""
+"""Describes a file from its chunks alone: nothing is decoded and no model is loaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nacre.models import zoo
 
 @dataclass(frozen=True)
 class Info:
-    """What a nacre file says of itself."""
+    """Description of a nacre file."""
 
     format_version: int
     width: int  # pixels, before the orientation is applied
@@ -19,13 +19,13 @@ class Info:
     bit_depth: int  # bits a sample
     orientation: int  # 1..8 as in EXIF
     quality: int  # 1..100
-    model: str  # its name, its id when it is not installed here, or nothing where none is needed
+    model: str  # its name; its id if it is not installed here; empty if the file needs none
     model_id: str  # hexadecimal
     tile: int  # side of an entropy tile in pixels
     tiles: int
     file_bytes: int
     coded_bytes: int  # entropy-coded part and cells
-    cells: dict[str, int]  # by mode: how many are stored, EXACT or DCT, in place of the latent
+    cells: dict[str, int]  # count of stored cells by mode, EXACT or DCT
     metadata_bytes: dict[str, int]  # by kind
     chunks: list[tuple[str, int]]  # type and bytes with framing, in order
 
@@ -62,7 +62,7 @@ def info(data: bytes, *, limits: Limits = Limits()) -> Info:
 
 
 def _stored(stream: Stream) -> dict[str, int]:
-    """How many cells of each mode but LATENT there are."""
+    """The count of cells of each mode but LATENT."""
     modes = b""
     for found in stream.cells:
         rows, columns = found.grid(*stream.head.tile_size(found.tile))

@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 DEFAULT_QUALITY = 60
 DEFAULT_EFFORT = 1
 HIGHEST_EFFORT = max(EFFORTS)
-CAREFUL_EFFORT = 2  # from here on more time goes into lossless cells, and from twice that the most
+CAREFUL_EFFORT = 2  # from here lossless cells get more care, from twice as much the most
 LOSSLESS = "lossless"  # as a quality
 LOSSLESS_TILE_LOG2 = 12
-LIGHT_TILE_BYTES = 50.0  # of a pixel: tiles of networks that take more are coded one by one
+LIGHT_TILE_BYTES = 50.0  # a pixel: networks that take more code one tile at a time
 
 
 def encode(
@@ -73,16 +73,16 @@ def encode(
     `quality` is 1..100, 100 the best that the model can do. `effort` is 0..9: how long to search for
     symbols of a lower Lagrangian cost; `time_budget` ends the search after so many seconds, and takes the
     highest effort unless one is given. `roi` (H, W) says how much errors weigh at each pixel, 1 as usual.
-    `goes_on` is told the progress of the search in 0..1, and ends it when it returns False; the file
-    is as good as the best found until then.
+    `goes_on` gets the progress of the search in 0..1, and ends the search by returning False; the file
+    is the best one found until then.
     `strip` drops ICC, EXIF and XMP, which are kept otherwise. `lossless` (or `quality="lossless"`) keeps every
     sample as it is. Colours under full transparency are not kept, unless `exact` says so or the file is
     lossless.
     Float tensors are in [0, 1]. An array may be a memory map: rows are read as they are coded.
 
     Options, which every function of the codec takes: `model` is an installed model's name or the path of a
-    weights file; `device` is torch's; `precision` is "float32" or "bfloat16", of the networks, and the file
-    decodes alike; `limits` bound pixels and memory.
+    weights file; `device` is torch's; `precision` is "float32" or "bfloat16", of the networks, without effect
+    on the parse of a file; `limits` bound pixels and memory.
 
     Raises UsageError, ImageError, WeightsError or LimitError.
     """
@@ -100,7 +100,7 @@ def encode(
 
 
 class Encoder:
-    """A picture that is ready to be coded at any quality. Takes what `encode` takes."""
+    """A picture that can be coded at any quality. Takes the arguments of `encode`."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Encoder:
         self.height, self.width = picture.pixels.shape[:2]
         self._metadata = _metadata(picture, strip)
         self._plane = None if picture.alpha is None else Alpha(alpha.to_bytes(picture.alpha))
-        self.is_adaptive = True  # whether cells may be coded in another way
+        self.is_adaptive = True  # whether cells may have other modes than LATENT
         self._surveys: dict[int, modes.Survey] = {}
         self._check_limits(0)
         self._has_roi = roi is not None
@@ -139,7 +139,7 @@ class Encoder:
 
     @property
     def fixed_bytes(self) -> int:
-        """Of a file that no quality changes: metadata and transparency."""
+        """Bytes of a file that do not depend on quality: metadata and transparency."""
         plane = 0 if self._plane is None else len(self._plane.to_bytes())
         return plane + sum(len(block.data) for block in self._metadata)
 
@@ -150,7 +150,7 @@ class Encoder:
     def encode(
         self, quality: int, effort: int = 0, progress: Progress | None = None, trade: float = 1.0
     ) -> bytes:
-        """A file. `trade` is how much errors weigh against bits, 1 as the model was trained for."""
+        """The file. `trade` scales the weight of errors against bits; 1 is the weight of the training."""
         check(quality, effort)
         self._check_limits(effort)
         if self._has_roi and not effort:
@@ -175,7 +175,7 @@ class Encoder:
         return self._file(head, coded)
 
     def _row(self, tasks: list[tuple[_Task, Planes]]) -> Iterator[CodedTile]:
-        """The tiles of a row of tiles: side by side where that is quick and takes little memory."""
+        """Code a row of tiles, side by side if the effort is 0 and a tile takes little memory."""
         if self._is_light and tasks[0][0].effort == 0:
             yield from threads.side_by_side(self._coded, tasks)
             memory.give_back_freed()
@@ -197,14 +197,14 @@ class Encoder:
         return _assembled(head, self._metadata, self._plane, coded)
 
     def _coded(self, task: _Task, analysed: Planes) -> CodedTile:
-        """A tile of planes (1, C, h, w) that come from pixels, its cells as they cost least."""
+        """Code a tile, each cell in its cheapest mode; `analysed` has the planes (1, C, h, w) from pixels."""
         is_search = task.effort > 0 and not task.progress.budget.is_over
         if not is_search and not self.is_adaptive:
             try:
                 whole = tiles.complete(self._run, analysed, task.t)
                 return CodedTile(tiles.encode_tile(self._run, whole, task.quality), None)
             except tiles.NotNumbers:
-                pass  # below no latent is tried
+                pass  # coded without a latent below
         target = self._target(task.area, task.t, task.trade)
         chooser = modes.Chooser(
             target,
@@ -239,7 +239,7 @@ class Encoder:
         return CodedTile(tile, way.cells)
 
     def _survey(self, task: _Task) -> modes.Survey:
-        """Kept for pictures of one tile, which may be coded more than once."""
+        """The survey of a tile; kept for pictures of one tile, which may be coded more than once."""
         if task.number in self._surveys:
             return self._surveys[task.number]
         survey = modes.Survey(self._pixels_of(task.area))
@@ -261,7 +261,7 @@ class Encoder:
         return _head(self._picture, quality, self._run.model.id)
 
     def _target(self, area: Area, t: Tensor, trade: float) -> Target:
-        """The picture that a tile is to show."""
+        """The source samples of a tile, with the price and the weights of their errors."""
         pixels = self._pixels_of(area)
         weight = None
         if self._roi is not None:
@@ -279,7 +279,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class _Task:
-    """A tile that is to be coded."""
+    """A tile to code, and how."""
 
     number: int
     area: Area
@@ -293,7 +293,7 @@ class _Task:
 
 @dataclass(frozen=True)
 class CodedTile:
-    """A tile that is coded: of its latent and its cells one may be missing."""
+    """A coded tile, with a latent, with cells, or with both."""
 
     tile: tiles.EncodedTile | None
     cells: Cells | None
@@ -311,10 +311,10 @@ def encode_lossless(
     strip: bool = False,
     limits: Limits = Limits(),
 ) -> bytes:
-    """Code a picture so that every sample comes back as it is, hidden ones too; no network is used.
+    """Code a picture without loss, samples under full transparency included; no network is used.
 
-    Takes what `encode` takes; an effort of 4 or more takes many times as long for one to three
-    per cent.
+    The arguments are those of `encode`; an effort of 4 or more saves one to three per cent and takes many
+    times as long.
     """
     picture = to_picture(image)
     head = replace(_head(picture, MAX_QUALITY, b"", Coding.CELLS), tile_log2=LOSSLESS_TILE_LOG2)
@@ -352,7 +352,7 @@ def _metadata(picture: Picture, strip: bool) -> tuple[Meta, ...]:
 
 
 def _visible(picture: Picture, exact: bool) -> Picture:
-    """With colours under full transparency made smooth, so that they cost nothing and damage nothing."""
+    """The picture with smooth colours under full transparency, which cost little and disturb nothing."""
     if exact or picture.alpha is None:
         return picture
     return replace(picture, pixels=fill.fill(picture.pixels, picture.alpha == 0))

@@ -1,4 +1,4 @@
-"""Pixels that nobody sees, made so that they cost nothing: smooth from their neighbours."""
+"""Replaces pixels that nobody sees by a smooth continuation of their neighbours, which costs few bits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def fill(pixels: Pixels, is_hidden: NDArray[np.bool_]) -> Pixels:
 
 
 def _filled(x: Tensor, known: Tensor, middle: float) -> Tensor:
-    """x (1, C, H, W) where known (1, 1, H, W) is 1, and what a coarser copy has elsewhere."""
+    """x (1, C, H, W) where known (1, 1, H, W) is 1; elsewhere values from a coarser copy."""
     height, width = x.shape[2:]
     if bool(known.all()):
         return x

@@ -1,7 +1,7 @@
 """Cells by a plain transform code: JPEG 4:4:4, every coefficient quantised by the same step.
 
-No content can break it: noise, dithers and saturated text take more bits, and nothing worse. Cells are 8x8
-blocks of JPEG put together, so that they do not depend on their neighbours. 8-bit samples only.
+Errors stay bounded for any content: noise, dithers and saturated text only take more bits. A cell consists of
+whole 8x8 blocks of JPEG, so its samples do not depend on other cells. 8-bit samples only.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ ROW = 32  # cells side by side in a mosaic, at most
 
 
 def best_step(lmbda: float) -> int:
-    """The quantisation step that high-rate theory has for bits per pixel + lambda * MSE (0..255 scale)."""
+    """The quantisation step by high-rate theory for bits per pixel + lambda * MSE (0..255 scale)."""
     return min(max(round(math.sqrt(6 / (lmbda * math.log(2)))), 1), LARGEST_STEP)
 
 
 def to_bytes(cells: Samples, step: int) -> bytes:
-    """(n, side, side, 1 or 3) cells, n at least 1."""
+    """Code cells (n, side, side, 1 or 3), n at least 1."""
     joined = mosaic(cells)
     image = Image.fromarray(joined[..., 0] if joined.shape[2] == 1 else joined)
     options: dict[str, Any] = {"qtables": [[step] * 64] * 2, "subsampling": 0}
@@ -50,7 +50,7 @@ def from_bytes(data: bytes, count: int, side: int, channels: int) -> Samples:
 
 
 def mosaic(cells: Samples) -> Samples:
-    """(n, side, side, C) cells as a picture, ROW of them side by side, grey behind the last."""
+    """(n, side, side, C) cells as a picture, ROW of them side by side, padded with grey."""
     count, side, _, channels = cells.shape
     across = min(count, ROW)
     full = np.full((-(-count // across) * across, side, side, channels), 128, np.uint8)

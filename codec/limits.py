@@ -1,4 +1,4 @@
-"""Memory that a picture will need, judged from its head before any of it is allocated."""
+"""Estimates the memory that a picture needs from its head, before any is allocated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_limits(
 ) -> None:
     """Raises LimitError for a picture that would need more than the limits allow.
 
-    Without a `reach` there are no networks to run. A search works on so many positions at once.
+    `reach` is None where no network runs. `searched_positions` is the positions that a search holds at once.
     """
     limits.check_pixels(head.width, head.height)
     needed = head.width * head.height * SAMPLE_BYTES * head.bit_depth // 8

@@ -26,11 +26,11 @@ THOROUGH: dict[str, Any] = {"method": 6, "quality": 100}  # 10 to 100 times as l
 
 
 class Coder(IntEnum):
-    """The first byte of what `to_bytes` gives."""
+    """The first byte of the result of `to_bytes`."""
 
     PNG = 1
     WEBP = 2
-    HALVES = 3  # of 16 bits: length of the first (4 bytes), then each as `to_bytes` gives it
+    HALVES = 3  # of 16 bits: length of the first (4 bytes), then two results of `to_bytes`
 
 
 def to_bytes(samples: Samples, care: int = 1) -> bytes:

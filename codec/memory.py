@@ -1,4 +1,4 @@
-"""Memory goes back to the system as soon as it is of no more use, so that large pictures need little of it."""
+"""Returns unused memory to the system at once, which keeps the peak of large pictures low."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def _malloc_trim() -> Callable[[int], int] | None:
 def give_back_freed() -> None:
     """Give freed memory in the allocator back to the system; without glibc nothing happens.
 
-    Between two stages that allocate blocks of other sizes this is a few hundred MiB."""
+    Between two stages that allocate blocks of different sizes this returns a few hundred MiB."""
     if trim := _malloc_trim():
         trim(0)
 
 
 def give_back_read(pixels: NDArray[Any]) -> None:
-    """Drop the pages of a read-only memory map that were read; the system reads them again when asked."""
+    """Drop the read pages of a read-only memory map; the system reads them again on access."""
     if isinstance(pixels, np.memmap) and pixels.mode == "r":
         mapped: Any = getattr(pixels, "_mmap", None)
         if hasattr(mapped, "madvise") and hasattr(mmap, "MADV_DONTNEED"):

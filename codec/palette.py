@@ -1,7 +1,7 @@
-"""Colours of drawings and text that are nearly alike, made one: fewer bits without loss, for a small error.
+"""Merges nearly equal colours of drawings and text, which saves bits of the lossless coder for a small error.
 
-Smoothed text has hundreds of colours between ink and paper. A colour becomes another, more frequent one where
-that costs less in errors than it is likely to save in bits.
+Smoothed text has hundreds of colours between ink and paper. A more frequent colour replaces a colour where the
+errors cost less than the bits that it is likely to save.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 Samples = NDArray[np.uint8]
 
 SAVED_BITS = 3.0  # for each pixel unlike its neighbours; lossless coders take 4 to 8 for one
-MOST_COLOURS = 1 << 14  # more are not looked at: such cells are no drawings
+MOST_COLOURS = 1 << 14  # cells with more are no drawings, and stay unchanged
 MOST_KEPT = 1 << 11
 
 
 def merge(pixels: Samples, is_own: NDArray[np.bool_], price: float) -> Samples:
-    """(h, w, C) with colours of the pixels `is_own` (h, w) merged; `price` is bits for a squared level."""
+    """(h, w, C) with colours of the pixels `is_own` (h, w) merged; `price` is bits per squared level."""
     packed = np.zeros(pixels.shape[:2], np.int64)
     for channel in np.moveaxis(pixels, 2, 0):
         packed = packed << 8 | channel
@@ -39,7 +39,7 @@ def merge(pixels: Samples, is_own: NDArray[np.bool_], price: float) -> Samples:
 def _kept(
     colours: NDArray[np.int64], count: NDArray[np.intp], reach: NDArray[np.float64]
 ) -> NDArray[np.intp]:
-    """(n,) what the colours (n, C) become: the frequent ones stay, others go to the nearest in reach."""
+    """(n,) index of the colour that replaces each colour (n, C): itself, or the nearest kept one in reach."""
     to, nearest = np.arange(len(colours)), np.full(len(colours), np.inf)
     is_kept = np.zeros(len(colours), np.bool_)
     for kept, i in enumerate(np.argsort(-count, kind="stable")):

@@ -28,9 +28,9 @@ class Region:
             )
 
     def area(self, head: Head, stride: int, halo: int = 0, align: int = 1) -> Area:
-        """The positions of a latent that the region and a halo of so many positions need.
+        """The positions of a latent that the region needs with `halo` positions around it.
 
-        They begin at multiples of `align`, and end at multiples or with the picture.
+        The area begins at multiples of `align`, and ends at multiples or with the picture.
         """
         rows, columns = (
             widened(first // stride, positions(last, stride), halo, align, positions(count, stride))
@@ -42,7 +42,7 @@ class Region:
         return Area(*rows, *columns)
 
     def tiles(self, head: Head, stride: int, halo: int = 0, align: int = 1) -> dict[int, Area]:
-        """The entropy tiles that these positions lie in, by number."""
+        """The entropy tiles that hold the positions of `area`, by number."""
         wanted = self.area(head, stride, halo, align)
         every = enumerate(areas.tiles(head.width, head.height, head.tile, stride))
         return {number: area for number, area in every if area.meets(wanted)}

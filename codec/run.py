@@ -1,4 +1,4 @@
-"""Where and how networks run: model, device, precision and limits, passed as one thing.
+"""Where and how networks run: model, device, precision and limits, passed as one object.
 
 The state that torch keeps for a process or thread (autocast, inference mode, default device and type) has no
 effect on a run: every tensor is made with its own type and device, and `computing` sets the rest.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 
-from nacre.codec import threads as threads  # registers what a forked process needs
+from nacre.codec import threads as threads  # registers the handler for forked processes
 from nacre.codec.container import Limits
 from nacre.entropy.errors import LimitError, UsageError
 from nacre.models import zoo
@@ -33,7 +33,7 @@ class RunOptions(TypedDict, total=False):
 
     model: str | Path | None  # name of an installed model, or the path of a weights file
     device: str  # as torch names it: "cpu", "cuda", "cuda:1", "mps"
-    precision: str  # of the networks: "float32" or "bfloat16"; a file decodes alike
+    precision: str  # of the networks: "float32" or "bfloat16"; no effect on the parse
     limits: Limits
 
 
@@ -48,12 +48,12 @@ class Run:
 
     @classmethod
     def to_encode(cls, options: Mapping[str, Any]) -> Run:
-        """With the chosen model. Raises UsageError or WeightsError."""
+        """A run with the chosen model. Raises UsageError or WeightsError."""
         return cls._of(zoo.load_model(options.get("model") or zoo.DEFAULT), options)
 
     @classmethod
     def to_decode(cls, model_id: bytes, options: Mapping[str, Any]) -> Run:
-        """With the model that a file names. Raises UsageError, UnsupportedStream or WeightsError."""
+        """A run with the model that a file names. Raises UsageError, UnsupportedStream or WeightsError."""
         return cls._of(zoo.model_of_stream(model_id, options.get("model")), options)
 
     @classmethod
@@ -77,12 +77,12 @@ class Run:
         return self.model.network
 
     def level(self, quality: int) -> Tensor:
-        """(1,) the quality as the networks know it."""
+        """(1,) the quality in the scale of the networks."""
         return level(quality, self.device)
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """For all work of the networks."""
+        """The context for all computations of the networks."""
         kind = self.device.type
         with ExitStack() as stack:
             if self.precision == "float32":
@@ -101,13 +101,13 @@ def limits_of(options: Mapping[str, Any]) -> Limits:
 
 @lru_cache(maxsize=4)
 def _network_on(network: Network, device: torch.device) -> Network:
-    """A copy on another device; the one on the CPU stays as it is."""
+    """A copy on another device; the network on the CPU does not change."""
     return copy.deepcopy(network).to(device)
 
 
 @contextmanager
 def memory_errors_named() -> Iterator[None]:
-    """An allocation that fails, within the limits or not, is a LimitError."""
+    """Raise LimitError for an allocation that fails, within the limits or not."""
     try:
         yield
     except MemoryError as error:

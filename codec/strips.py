@@ -1,8 +1,8 @@
-"""The transforms in blocks, so that memory depends on a block and not on the picture.
+"""Analysis and synthesis in blocks: memory depends on the size of a block, not of the picture.
 
-A block is computed with a halo as wide as the reach of the network, so no seam can be seen: in and out of
-blocks, samples are equal but for the last bits of a float. Latents come and go in bands of rows, of any
-heights; no more of them is held than a row of blocks needs.
+A block is computed with a halo as wide as the reach of the network. Cutting into blocks therefore changes only
+the last bits of floats. Latents pass in bands of rows of any height; only the rows that a row of blocks needs
+are held.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from nacre.entropy.walk import Planes
 from nacre.models.family import Reach
 
 BLOCK_PIXELS = 1 << 22  # with the halo; pictures up to this size are one block
-BLOCK_COLUMNS = 3072  # pixels: flat blocks have few rows of latents to hold
+BLOCK_COLUMNS = 3072  # pixels: flat blocks hold few rows of latents
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 PEAKS = {8: 255, 16: 65535}  # by bits a sample
 DTYPES = {8: np.uint8, 16: np.uint16}
 
 
 def size_of(planes: Planes) -> tuple[int, int]:
-    """Rows and columns of planes that have one size."""
+    """Rows and columns of planes of one size."""
     height, width = next(iter(planes.values())).shape[2:]
     return height, width
 
 
 def window(planes: Planes, rows: slice, columns: slice) -> Planes:
-    """A view of planes that have one size."""
+    """A view of planes of one size."""
     return {name: plane[..., rows, columns] for name, plane in planes.items()}
 
 
@@ -49,7 +49,7 @@ def join(parts: list[Planes], axis: int) -> Planes:
 
 
 def blocks(height: int, width: int, reach: Reach) -> tuple[list[Span], list[Span]]:
-    """Rows and columns of blocks that a latent of that size is cut into, each of about BLOCK_PIXELS."""
+    """Rows and columns of the blocks of a latent of height x width, each of about BLOCK_PIXELS."""
     most, halo, align = BLOCK_PIXELS // reach.stride**2, reach.halo, reach.align
     if height * width <= most:
         return spans(height, height, halo), spans(width, width, halo)
@@ -59,10 +59,10 @@ def blocks(height: int, width: int, reach: Reach) -> tuple[list[Span], list[Span
 
 
 class BlockAnalysis:
-    """Pixels (H, W, 1 or 3) of uint8 or uint16, which may be a memory map, to a latent at any quality.
+    """Analyses pixels (H, W, 1 or 3) of uint8 or uint16, which may be a memory map, at any quality.
 
-    Edges are repeated up to a multiple of the stride. Of a picture that is one block, the part of the analysis
-    that all qualities share is kept.
+    Edges are repeated up to a multiple of the stride. For a picture of one block, the part of the analysis that
+    all qualities share is kept.
     """
 
     def __init__(self, run: Run, pixels: Pixels) -> None:
@@ -73,7 +73,7 @@ class BlockAnalysis:
 
     def bands(self, t: Tensor, rows: int) -> Iterator[Planes]:
         """Planes (1, C, rows, w) at quality t (1,), downwards; the last band has the rows that are left."""
-        # No more is held than a row of blocks beside a band: every name for a tensor is dropped at once.
+        # Holds at most a row of blocks and a band: references to tensors are dropped at once.
         held: list[Planes] = []
         for row in self._rows:
             held.append(join([self._block(t, row, column) for column in self._columns], 3))
@@ -174,7 +174,7 @@ def synthesise(
 
 @dataclass
 class Band:
-    """Rows of the latent as tiles are decoded into them, side by side."""
+    """Rows of a latent, filled from decoded tiles side by side."""
 
     height: int
     width: int
@@ -185,7 +185,7 @@ class Band:
         return cls(height, width, {})
 
     def put(self, left: int, shown: Planes) -> None:
-        """Columns from `left` on."""
+        """Put planes at the columns from `left` on."""
         for name, part in shown.items():
             if name not in self.planes:
                 shape = (1, part.shape[1], self.height, self.width)
@@ -194,15 +194,15 @@ class Band:
 
 
 class _HeldRows:
-    """The rows of a latent that are needed now, out of bands that come one after the other."""
+    """The rows of a latent that the current blocks need, taken from successive bands."""
 
     def __init__(self, bands: Iterator[Planes]) -> None:
         self._bands = bands
         self._held: list[Planes] = []
-        self._top = 0  # the row of the latent that the first held one begins with
+        self._top = 0  # the first held row of the latent
 
     def move(self, low: int, high: int) -> None:
-        """Hold rows `low` to `high` and no more bands than that takes."""
+        """Hold rows `low` to `high`, and take only as many bands as they need."""
         end = self._top + sum(size_of(band)[0] for band in self._held)
         while True:
             self._drop_above(low)

@@ -1,13 +1,13 @@
-"""How many threads the networks take: one for small pictures, one in a forked process, none awake.
+"""The threads of the networks: one for small pictures, one in a forked process, and waits that sleep.
 
-torch computes with OpenMP. Its threads wait for each other in a loop, which on a busy machine takes the
-processor from the thread that is waited for: with two busy cores, two threads took 4 to 25 times as long as
-one, and as long as one where they wait asleep. How they wait is read once, when torch is loaded: call
-`wait_asleep` before, or set OMP_WAIT_POLICY.
+torch computes with OpenMP, whose threads wait for each other in a loop. On a busy machine the loop takes the
+processor from the thread that it waits for: with two busy cores, two threads took 4 to 25 times as long as one;
+with waits that sleep, as long as one. OpenMP reads how to wait once, when torch is loaded: call `wait_asleep`
+before, or set OMP_WAIT_POLICY.
 
-A forked process has the bookkeeping of its parent's threads and none of the threads, and would wait for them
-for ever. So it computes with one thread; `spawn` and `forkserver` of multiprocessing have no such limit. What
-another thread holds at the fork stays held in the child, as always: fork while nothing is coded.
+A forked process has the bookkeeping of its parent's threads but not the threads, and would wait for them for
+ever. It therefore computes with one thread; `spawn` and `forkserver` of multiprocessing have no such limit. A
+lock that another thread holds at the fork stays held in the child: fork while nothing is coded.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# Up to here a second thread wins next to nothing, encoding at efforts 0 and 1 and decoding.
+# Up to this size a second thread gains next to nothing, in encoding at efforts 0 and 1 and in decoding.
 SMALL_PIXELS = 1 << 16
-MOST_SIDE_BY_SIDE = 4  # pieces of work, each with memory of its own
-WAITING = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}  # what says how threads wait
+MOST_SIDE_BY_SIDE = 4  # calls at a time, each with memory of its own
+WAITING = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"}  # they set how threads wait
 
 
 def wait_asleep() -> None:
-    """Let threads that wait sleep; of use before torch is imported. What the user has set stays."""
+    """Let waiting threads sleep, unless the user has set how they wait; no effect once torch is imported."""
     if "torch" not in sys.modules and not WAITING & os.environ.keys():
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 @contextmanager
 def suited(pixels: int, chosen: int | None = None) -> Iterator[None]:
-    """One thread for as small a picture, for all that runs inside; `chosen` by the user, it stays as it is.
+    """Run the body with one thread for a picture of up to SMALL_PIXELS, unless the user has `chosen` a number.
 
-    The number of threads belongs to the process: others that compute at the same time share it.
+    The number of threads belongs to the process: computations at the same time share it.
     """
     import torch
 
@@ -56,8 +56,9 @@ def suited(pixels: int, chosen: int | None = None) -> Iterator[None]:
 def side_by_side(work: Callable[..., T], arguments: Sequence[tuple[Any, ...]]) -> list[T]:
     """The results of `work` for each of the arguments, in order.
 
-    As many at a time as torch has threads, four at most, each with one thread: so they are those of one thread.
-    What work adds to a clock (`entropy.clock`) counts, and the first error is raised.
+    As many run at a time as torch has threads, at most MOST_SIDE_BY_SIDE, each with one thread; the results
+    equal results of one thread. Seconds that `work` adds to a clock (`entropy.clock`) count. Raises the first
+    error.
     """
     import torch
 
@@ -80,7 +81,7 @@ def side_by_side(work: Callable[..., T], arguments: Sequence[tuple[Any, ...]]) -
 
 
 def _be_alone() -> None:
-    """In a child that was just forked, before it computes."""
+    """Use one thread, in a child that was just forked."""
     set_number = getattr(sys.modules.get("torch"), "set_num_threads", None)
     if set_number is not None:
         set_number(1)

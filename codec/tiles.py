@@ -1,8 +1,8 @@
-"""One entropy tile of the latent: to coded bytes and back, in layers.
+"""Codes one entropy tile of the latent, in layers.
 
 Contexts stop at the border of a tile, so each tile parses alone. A layer parses without the layers behind it;
-the mean stands in for their symbols. Everything that the parse depends on is integers: the rows of the exact
-prior, the tables, the symbols. Means are floats and shape only pixels.
+means stand in for their symbols. The parse depends on integers alone: the rows of the exact prior, the tables,
+the symbols. Means are floats, and affect pixels only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nacre.entropy.tables import MAX_SYMBOL, Tables
 from nacre.entropy.walk import Planes, Step, drive, walk
 from nacre.models.family import LivePrior, Shapes
 
-SMALLEST_PART_BYTES = 3072  # of coded layers: a part of its own costs 17 bytes
+SMALLEST_PART_BYTES = 3072  # least size of a part, as each part costs 17 bytes
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class DecodedTile:
 
     shown: Planes  # (1, C, h, w) each
     symbols: Planes  # (1, C, h, w) int32 each
-    checksum: int  # CRC-32 of the symbols; those of missing layers count as 0
+    checksum: int  # CRC-32 of the symbols; symbols of missing layers count as 0
 
 
 @dataclass(frozen=True)
 class TilePlanes:
-    """The planes of one tile as they are coded."""
+    """The planes of one tile before the synthesis."""
 
     planes: Planes  # (1, C, h, w) each: mean plus symbol, or symbols alone
     symbols: Planes  # the same shapes, int32
@@ -56,7 +56,7 @@ class TilePart:
 
 @dataclass(frozen=True)
 class EncodedTile:
-    """The code of one tile, and the planes that the decoder makes of it."""
+    """The code of one tile, and its decoded planes."""
 
     parts: list[TilePart]  # in order
     decoded: DecodedTile
@@ -67,7 +67,7 @@ class EncodedTile:
 
 
 class BoundedPrior:
-    """A prior whose means are finite, and run as the run says."""
+    """A prior with finite and clamped means, computed in the precision of the run."""
 
     def __init__(self, run: Run, shapes: Shapes, quality: int) -> None:
         self._run = run
@@ -93,9 +93,9 @@ class BoundedPrior:
 
 
 class SymbolPrior(BoundedPrior):
-    """A prior whose means are left out: the walk then gives symbols, and runs no network in floats.
+    """A prior with means of zero: the walk then gives symbols, and runs no network in floats.
 
-    Rows come from symbols alone, so that a file parses alike.
+    Rows depend on symbols alone, so the parse of a file does not change.
     """
 
     def mean(self, turn: int, known: Planes) -> Tensor:
@@ -109,12 +109,12 @@ class SymbolPrior(BoundedPrior):
 
 
 class NotNumbers(CorruptStream):
-    """A network gave infinity or not-a-number: damage to a decoder; an encoder codes in another way."""
+    """A network gave infinity or NaN: damage for a decoder; an encoder then codes without a latent."""
 
 
 def finite(x: Tensor) -> Tensor:
     """x, if all of it is finite; raises NotNumbers."""
-    # A sum is one pass without a mask; that of finite numbers may still overflow.
+    # The sum is one pass without a mask; it may overflow for finite numbers, hence the second test.
     if not bool(torch.isfinite(x.sum())) and not bool(torch.isfinite(x).all()):
         raise NotNumbers("the networks give no numbers for these symbols")
     return x
@@ -136,7 +136,7 @@ Pushed = tuple[SymbolArray, TableRows, Tables]
 
 
 def complete(run: Run, planes: Planes, t: Tensor) -> Planes:
-    """All planes of a tile, not rounded, float32, from those that came from pixels. Raises NotNumbers."""
+    """All planes of a tile, float32 before rounding, from the planes of the analysis. Raises NotNumbers."""
     with run.computing():
         found = run.network.complete({k: v.float() for k, v in planes.items()}, t)
     return {name: finite(plane.float()) for name, plane in found.items()}
@@ -149,11 +149,11 @@ def encode_tile(
     choose: Callable[[Step], Tensor | None] | None = None,
     is_one_part: bool = False,
 ) -> EncodedTile:
-    """Code all planes (1, C, h, w) of a tile, rounded.
+    """Round and code all planes (1, C, h, w) of a tile.
 
+    `choose` returns the symbols of a step, whole numbers (1, C, h, w), or None to round them.
     With `is_one_part` all layers are coded together.
-    `choose` gives the symbols of a step, whole numbers (1, C, h, w), in place of rounding; or None.
-    The code is read again before it is returned, so that every code that leaves here can be decoded.
+    The code is decoded again before it is returned, as a proof that it can be read.
     """
     shapes = {name: plane.shape for name, plane in planes.items()}
     prior = BoundedPrior(run, shapes, quality)
@@ -202,7 +202,7 @@ def _own(planes: Planes, step: Step) -> Tensor:
 
 
 def _expected_bytes(pushed: Sequence[Pushed]) -> float:
-    """About the bytes that symbols will take, from the rows alone."""
+    """The expected bytes of symbols, from their rows alone."""
     bits = (
         np.bincount(rows, minlength=tables.rows) @ tables.expected_bits
         for _, rows, tables in pushed
@@ -211,7 +211,7 @@ def _expected_bytes(pushed: Sequence[Pushed]) -> float:
 
 
 def _part_spans(sizes: list[float]) -> list[tuple[int, int]]:
-    """First and last layer of each part: as many as come to SMALLEST_PART_BYTES."""
+    """First and last layer of each part; if there are several, each takes SMALLEST_PART_BYTES or more."""
     found: list[tuple[int, int]] = []
     first, size = 0, 0.0
     for layer, more in enumerate(sizes):
@@ -240,7 +240,7 @@ def decode_tile(
 ) -> DecodedTile:
     """Undo `encode_tile`, for a tile of `height` x `width` positions; means stand in for missing layers.
 
-    `parts` are in order, the first has layer 0. Raises CorruptStream when a code does not end with its
+    `parts` are in order, the first one with layer 0. Raises CorruptStream when a code does not end with its
     last symbol.
     """
     prior = BoundedPrior(run, run.network.shapes(height, width), quality)
@@ -256,7 +256,7 @@ def decode_planes(
     quality: int,
     only_symbols: bool = False,
 ) -> TilePlanes:
-    """The planes of a tile as `decode_tile` has them before the synthesis; or their symbols, without means."""
+    """The planes of a tile for the synthesis, as in `decode_tile`; with `only_symbols`, without means."""
     kind = SymbolPrior if only_symbols else BoundedPrior
     return _decoded(run, kind(run, run.network.shapes(height, width), quality), parts)
 

@@ -32,7 +32,7 @@ class Verdict:
 
 
 def verify(data: Bytes, *, model: str | Path | None = None, limits: Limits = Limits()) -> Verdict:
-    """Look at every chunk, then parse every symbol where the model is installed. Raises nothing of ours."""
+    """Check every chunk, then parse every symbol if the model is installed. Raises no NacreError."""
     chunks, remarks = _chunk_states(data)
     is_damaged = any(chunk.is_damaged for chunk in chunks) or bool(remarks)
     is_whole = bool(chunks) and chunks[-1].kind == End.TYPE.decode()
@@ -56,7 +56,7 @@ def _parse(data: Bytes, model: str | Path | None, limits: Limits) -> None:
     from nacre.codec.decoder import CutFileWarning, Opened
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CutFileWarning)  # said already
+        warnings.simplefilter("ignore", CutFileWarning)  # already a remark
         Opened(data, model=model, limits=limits).parse()
 
 
@@ -76,7 +76,7 @@ def _chunk_states(data: Bytes) -> tuple[tuple[ChunkState, ...], list[str]]:
             found.append(ChunkState(chunk.kind.decode(), at, chunk.size, is_damaged))
             at += chunk.size
     except TruncatedStream:
-        pass  # told by the whole
+        pass  # `verify` reports it
     except StreamError as error:
         remarks.append(f"at byte {at}: {error}")
     return tuple(found), remarks

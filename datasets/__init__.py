@@ -1,4 +1,4 @@
-"""Pictures on disk to training tensors, and data sets of coded latents: `LatentDataset` and `pack`."""
+"""Training tensors from pictures on disk, and data sets of coded latents: `LatentDataset` and `pack`."""
 
 from __future__ import annotations
 

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from nacre.datasets.memory import PixelStore
 
-MAX_SHRINK = 1.75  # largest factor by which a crop is cut larger and then shrunk
+MAX_SHRINK = 1.75  # largest factor by which a crop is shrunk
 
 
 @dataclass(frozen=True)
 class Draw:
-    """The positions of the crops of a batch. It does not depend on how processes share the batch."""
+    """The positions of the crops of a batch, independent of how processes share the batch."""
 
     picture: Tensor  # (n,) index of the picture
     top: Tensor  # (n,) in [0, 1): share of the largest offset
@@ -33,7 +33,7 @@ class Draw:
 class Crops:
     """Draws pictures in proportion to their area; `synthetic_share` of the crops are from the second store.
 
-    The order of crops depends on the seed, and not on the device or the number of processes.
+    The order of crops depends on the seed alone, not on the device or the number of processes.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Crops:
         self.rng = torch.Generator().manual_seed(seed)
 
     def draw(self, count: int, side: int) -> Draw:
-        """Choose the crops of one batch; all crops of a batch are shrunk by the same factor."""
+        """Choose the crops of one batch; all crops of a batch are shrunk by one factor."""
         is_shrunk, by = torch.rand(2, generator=self.rng).tolist()
         factor = 1 + (MAX_SHRINK - 1) * by if is_shrunk < self.shrink_share else 1.0
         picture = torch.multinomial(self._weight, count, replacement=True, generator=self.rng)

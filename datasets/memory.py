@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nacre.datasets.pictures import Count, Pixels, candidates, read_pictures
 from nacre.entropy.errors import UsageError
 
-VERSION = 2  # of what is stored; in 1 a 16-bit picture shifted all pictures behind it
+VERSION = 2  # of the file; in version 1 a 16-bit picture shifted all later ones
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PixelStore:
 
 
 def _fingerprint(sources: Sequence[str | Path], min_side: int) -> str:
-    """A digest of the files that a store is made from: their paths, sizes and times of change."""
+    """A digest of the source files of a store: their paths, sizes and times of change."""
     parts = [str(VERSION), str(min_side)]
     for path in candidates(sources):
         status = path.stat()
@@ -41,7 +41,7 @@ def _fingerprint(sources: Sequence[str | Path], min_side: int) -> str:
 
 
 def open_store(sources: Sequence[str | Path], min_side: int, folder: Path) -> PixelStore:
-    """Map the store of these sources in `folder`; decode the pictures first if there is no whole one.
+    """Map the store of these sources in `folder`; decode the pictures first if there is no complete store.
 
     Raises UsageError when there is no picture.
     """
@@ -56,7 +56,7 @@ def open_store(sources: Sequence[str | Path], min_side: int, folder: Path) -> Pi
 
 
 def _open(base: Path) -> PixelStore | None:
-    """None unless there is an index and as many bytes as the pictures in it have."""
+    """The store, or None without an index or with another number of bytes than the index tells."""
     try:
         described = json.loads(base.with_suffix(".json").read_text())
         sizes = np.array(described["sizes"], np.int64).reshape(-1, 2)
@@ -69,7 +69,7 @@ def _open(base: Path) -> PixelStore | None:
 
 
 def _decode_all(sources: Sequence[str | Path], min_side: int, base: Path) -> None:
-    """Write the pixels, then the index, each under another name first: only a whole store has an index."""
+    """Write the pixels, then the index, each under a temporary name first; an index means a complete store."""
     base.parent.mkdir(parents=True, exist_ok=True)
     count, sizes = Count(), []
     partial = base.with_suffix(f".part{os.getpid()}")
@@ -86,7 +86,7 @@ def _decode_all(sources: Sequence[str | Path], min_side: int, base: Path) -> Non
 
 
 def _samples(picture: Pixels) -> Pixels:
-    """(3 * H * W,) the samples of a picture; crops are found by counting them, so no other kind may enter."""
+    """(3 * H * W,) the samples of a picture. Offsets of crops count samples, so other types are refused."""
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
         raise UsageError(
             f"a picture of {picture.dtype} {picture.shape}, not of 8 bits and (height, width, 3)"

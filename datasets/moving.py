@@ -1,4 +1,4 @@
-"""Short clips made of still pictures: pans, zooms and rotations, an object that covers and uncovers, noise."""
+"""Short clips made of still pictures: pans, zooms, rotations, occlusion by a moving object, noise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FADE = 0.02  # change of brightness per frame, at most
 
 @dataclass(frozen=True)
 class Path:
-    """Where a layer is looked at, by frame: centre in its pixels, turn and zoom."""
+    """The view of a layer over time: centre in its pixels, rotation and zoom."""
 
     start: NDArray[np.float64]
     speed: NDArray[np.float64]  # pixels per frame
@@ -37,7 +37,7 @@ class Path:
         return cls(np.array(centre), speed * direction, float(turn), float(zoom))
 
     def rendered(self, layer: Image.Image, side: int, time: float) -> Image.Image:
-        """The layer in a frame of `side` pixels."""
+        """The layer as seen in a frame of `side` pixels at `time`."""
         scale, angle = np.exp(self.zoom * time), self.turn * time
         a, b = scale * np.cos(angle), scale * np.sin(angle)
         x, y = self.start + self.speed * time
@@ -51,7 +51,7 @@ class Path:
 def clip_of(
     rng: np.random.Generator, pictures: Sequence[Pixels], side: int, count: int
 ) -> list[Pixels]:
-    """`count` frames (side, side, 3) of some of the pictures, each of `side` pixels a side at least."""
+    """`count` frames (side, side, 3) made of some of the pictures, whose sides are at least `side` pixels."""
     behind, before = (pictures[int(rng.integers(len(pictures)))] for _ in range(2))
     scene = _Scene(rng, behind, before, side)
     exposures = EXPOSURES if rng.random() < BLURRED else 1
@@ -67,7 +67,7 @@ def clip_of(
 
 
 class _Scene:
-    """A background that moves by the camera, and an object that moves by itself."""
+    """A background that moves with the camera, and an object with its own motion."""
 
     def __init__(self, rng: np.random.Generator, behind: Pixels, before: Pixels, side: int) -> None:
         self._side = side * FINE

@@ -1,4 +1,4 @@
-"""Pairs of frames: crops of a frame, of what is predicted of it, and of the latent of the frame before."""
+"""Pairs of frames: crops of a frame, its compensated reference, and the latent of the reference."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class PairBatch:
-    """Some pairs; frames are (n, 3, H, W) in [0, 1]."""
+    """A batch of pairs; frames are (n, 3, H, W) in [0, 1]."""
 
     frame: Tensor
     compensated: Tensor
     is_predicted: Tensor  # (n, 1, h, w)
     previous: Tensor  # (n, M, h, w)
     symbols: Tensor  # (n, M, h, w)
-    t: Tensor  # (n,) the quality that the frame before was coded at
+    t: Tensor  # (n,) the quality of the reference frame
 
     def condition(self, latent: Tensor, features: Tensor) -> Condition:
-        """With y (n, M, h, w) of the compensated frame, and its features at stride 8."""
+        """The condition with y (n, M, h, w) of the compensated frame and its features at stride 8."""
         return Condition.of(latent, features, self.is_predicted, self.previous, self.symbols)
 
 
@@ -52,7 +52,7 @@ class Pairs:
         return self.batch(np.sort(np.array(picked)))
 
     def batches(self, count: int) -> Iterator[PairBatch]:
-        """All pairs in order."""
+        """All pairs in order, in batches of `count`."""
         for at in range(0, len(self), count):
             yield self.batch(np.arange(at, min(at + count, len(self))))
 
@@ -72,7 +72,7 @@ class Pairs:
 
 
 class PairWriter:
-    """Collects pairs, and writes them to a folder; the last file to appear is that of `t`."""
+    """Collects pairs and writes them to a folder; the file of `t` is written last."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -83,7 +83,7 @@ class PairWriter:
         frame: Tensor,  # (3, H, W) uint8
         compensated: Tensor,  # (3, H, W) uint8
         is_predicted: NDArray[np.bool_],  # (h, w)
-        previous: Tensor,  # (M, h, w) in 1/STEPS, fetched along the vectors
+        previous: Tensor,  # (M, h, w), fetched along the vectors
         symbols: Tensor,  # (M, h, w) likewise
         t: float,
     ) -> None:

@@ -30,7 +30,7 @@ class Count:
     read: int = 0
     too_small: int = 0
     unreadable: int = 0
-    repeated: int = 0  # equal to an earlier file, or replaced by a later member of its shard
+    repeated: int = 0  # equal to an earlier file, or replaced by a later member of the shard
 
     def __str__(self) -> str:
         return (
@@ -110,8 +110,8 @@ def _content(path: Path, count: Count) -> Iterator[bytes]:
 def _members(path: Path, known: set[str], count: Count) -> Iterator[bytes]:
     """Members of a shard; of several with one name the last, as when tar unpacks the shard.
 
-    `tarfile` takes a header that is cut or damaged for the end of the archive. So the end must be marked,
-    by a block of zeros, as every program that writes tar files does.
+    `tarfile` reads a cut or damaged header as the end of the archive. The end must therefore be marked by a
+    block of zeros, as every program that writes tar files does.
     """
     try:
         with tarfile.open(path) as tar:
@@ -132,18 +132,17 @@ def _members(path: Path, known: set[str], count: Count) -> Iterator[bytes]:
 
 
 def rgb8(image: Image.Image) -> Pixels:
-    """(H, W, 3) uint8: what the encoder would code of the picture, rounded to 8 bits.
+    """(H, W, 3) uint8: the samples that the encoder would code, rounded to 8 bits.
 
-    16-bit samples and floats are rounded, grey is repeated, palettes, CMYK and CIELAB are converted.
-    Transparency is left out: its colours stay as they are, and pixels that are hidden altogether get a
-    smooth continuation of the visible ones, as in the encoder. The orientation is not applied: pixels lie
-    as in the file. Raises ImageError.
+    16-bit samples and floats are rounded, grey is repeated, palettes, CMYK and CIELAB are converted. Alpha is
+    dropped: colours of partly transparent pixels are kept, and fully transparent pixels get a smooth
+    continuation of the visible ones, as in the encoder. The orientation is not applied. Raises ImageError.
     """
     return rgb8_of(to_picture(image))
 
 
 def rgb8_of(picture: Picture) -> Pixels:
-    """`rgb8` of a picture that is read."""
+    """`rgb8` of a decoded `Picture`."""
     pixels = to_8_bits(picture.pixels)
     if picture.alpha is not None:
         pixels = to_8_bits(fill(pixels, picture.alpha == 0))
@@ -160,7 +159,7 @@ def read_pictures(sources: Sequence[str | Path], min_side: int, count: Count) ->
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 pixels = rgb8(Image.open(io.BytesIO(data)))
-        except Exception:  # ours, or whatever a reader of Pillow raises
+        except Exception:  # a reader of Pillow may raise anything
             count.unreadable += 1
             continue
         if min(pixels.shape[:2]) < min_side:

@@ -1,4 +1,4 @@
-"""Renders pages of text, line art and screens, so that a codec learns pictures with hard edges."""
+"""Renders pages of text, line art and screens, from which a codec learns hard edges."""
 
 from __future__ import annotations
 

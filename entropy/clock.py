@@ -34,7 +34,7 @@ _clock: ContextVar[Clock | None] = ContextVar("clock", default=None)
 
 @contextmanager
 def measured() -> Iterator[Clock]:
-    """A clock of the entropy coding inside; a clock around this one does not get these seconds."""
+    """A clock of the entropy coding in the body; an outer clock does not get these seconds."""
     clock = Clock()
     token = _clock.set(clock)
     try:

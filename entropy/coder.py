@@ -1,7 +1,7 @@
 """Symbols to bytes and back: grouped by table row, one bulk call of the stack for each row.
 
-The order inside a call is fixed: rows upwards, in a row the elements in order, then what escaped.
-Encoder and decoder stand under each other and share `_groups`.
+The order inside a call is fixed: rows upwards, in a row the elements in order, then the escaped symbols.
+Encoder and decoder share `_groups`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ TableRows = NDArray[np.uint8] | NDArray[np.int16]
 def _groups(rows: TableRows, tables: Tables) -> Iterator[tuple[int, NDArray[np.intp]]]:
     """Every coded row that occurs, upwards, with the positions of its elements in order."""
     order = np.argsort(rows, kind="stable")
-    ends = np.cumsum(np.bincount(rows, minlength=tables.rows))
-    for row in range(tables.coded_from, tables.rows):
-        start, end = ends[row - 1] if row else 0, ends[row]
-        if end > start:
-            yield row, order[start:end]
+    counts = np.bincount(rows, minlength=tables.rows)
+    ends = np.cumsum(counts).tolist()
+    for row in np.flatnonzero(counts[tables.coded_from :]).tolist():
+        row += tables.coded_from
+        yield row, order[ends[row - 1] if row else 0 : ends[row]]
 
 
 class SymbolEncoder:
@@ -92,17 +92,18 @@ class SymbolDecoder:
 
     @timed
     def pull(self, rows: TableRows, tables: Tables) -> SymbolArray:
-        """(n,) symbols for (n,) rows; any bytes give some symbols, `finish` tells whether they are right."""
+        """(n,) symbols for (n,) rows; any bytes give some symbols, and `finish` detects wrong ones."""
         symbols = np.zeros(len(rows), np.int32)
         groups = list(_groups(rows, tables))
-        for row, where in groups:
-            symbols[where] = self._stack.pop(len(where), tables.of_row(row)) - int(
-                tables.radius[row]
-            )
+        if not groups:
+            return symbols
+        found = [self._stack.pop(len(where), tables.of_row(row)) for row, where in groups]
+        coded = np.concatenate([where for _, where in groups])
         radius = tables.radius[rows]
+        symbols[coded] = np.concatenate(found) - radius[coded]
         beyond = symbols > radius
         if beyond.any():
-            where = np.concatenate([where[beyond[where]] for _, where in groups])
+            where = coded[beyond[coded]]
             raw = self._stack.pop(len(where), ESCAPE_FREQUENCIES)
             magnitude = (raw >> 1) + radius[where].astype(np.int32) + 1
             symbols[where] = np.where(raw & 1, -magnitude, magnitude)
@@ -111,6 +112,6 @@ class SymbolDecoder:
         return symbols
 
     def finish(self) -> None:
-        """Raises CorruptStream unless everything that was written has been read, and no more."""
+        """Raises CorruptStream unless exactly the written symbols have been read."""
         if not self._stack.is_empty():
             raise CorruptStream("coded symbols: the code does not end where the symbols do")

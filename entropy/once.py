@@ -1,7 +1,7 @@
-"""An attribute that is computed when it is first asked for, and kept, without a lock.
+"""A cached attribute without a lock.
 
-`functools.cached_property` has one before Python 3.12, which all objects of a class share: threads wait for
-each other's computations, and a process that is forked meanwhile waits for ever.
+Before Python 3.12 `functools.cached_property` has a lock that all objects of a class share: threads wait for
+each other's computations, and a process that is forked during one waits for ever.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class once(Generic[T]):
-    """As `cached_property`; two threads may both compute it, and then one result is kept."""
+    """Like `cached_property`; if two threads compute the value at once, one result is kept."""
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
         self._compute = compute
@@ -29,6 +29,6 @@ class once(Generic[T]):
     def __get__(self, instance: object | None, owner: type) -> once[T] | T:
         if instance is None:
             return self
-        # From now on found there, before this: it has no __set__.
+        # Later look-ups find the value in __dict__ first, as this class has no __set__.
         kept: T = instance.__dict__.setdefault(self._name, self._compute(instance))
         return kept

@@ -8,8 +8,8 @@ pattern: a tile of rows that repeats over the plane, in which "#" is coded in th
       #                #.       .#              #.       ..       .#       ..
                        .#       #.              ..       .#       ..       #.
 
-With four groups of channels, `quarters` gives each group another quarter in each turn, so that every turn sees
-something of every position around it:
+With four groups of channels, `quarters` gives each group another quarter in each turn; each turn then codes one
+group at every position, which later turns use as context:
 
     group            turn 1   turn 2   turn 3   turn 4
     channels 0..C/4    #.       ..       .#       ..
@@ -101,7 +101,7 @@ def _where(turn: Turn, height: int, width: int, device: torch.device) -> Tensor:
 
 
 def whole(plane: str, channels: int, layer: int = 0) -> Turn:
-    """One turn for all of a plane."""
+    """One turn for a whole plane."""
     return Turn(plane, range(channels), layer)
 
 
@@ -159,7 +159,7 @@ HIERARCHY_LEVELS = ((4, 2), (2, 3), (1, 6))  # side of a cell of positions, and 
 
 
 def hierarchical(plane: str, channels: int) -> Schedule:
-    """Eleven turns over three resolutions: 2 for a quarter a side, 3 more for a half, 6 more for the rest.
+    """Eleven turns over three resolutions: 2 at a quarter of each side, 3 more at a half, 6 more for the rest.
 
     The turn, counted from 1 in hexadecimal, of 8x8 positions of the first eighth of the channels:
 
@@ -172,9 +172,9 @@ def hierarchical(plane: str, channels: int) -> Schedule:
         4 9 3 8 4 9 3 8
         b 7 a 6 b 7 a 6
 
-    Each eighth takes other positions, so that every turn sees something of every position around it. Turns 1
-    and 2 are a checkerboard of every fourth row and column; 3 to 5 complete every second one; pairs of the
-    others, checkerboards too, complete the plane. The levels are layers 0 and 1; the last has two.
+    Each eighth takes other positions, which spreads the positions of a turn over the plane. Turns 1 and 2 are a
+    checkerboard of every fourth row and column; 3 to 5 complete every second one; pairs of the other turns,
+    checkerboards too, complete the plane. The first two levels are layers 0 and 1; the last has two layers.
 
     Source: the hierarchical coding schedule of HPCM, arXiv:2507.19125.
     """

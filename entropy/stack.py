@@ -1,7 +1,7 @@
 """Asymmetric numeral systems: a stack of symbols whose bytes are the code.
 
-Two implementations of the same bytes: `FastStack` on constriction, and `PlainStack` in Python for
-platforms on which constriction has no wheel, or one that rounds in another way than those known so far.
+Two implementations that give the same bytes: `FastStack` on constriction, and `PlainStack` in Python for
+platforms without a wheel of constriction, or with a version that rounds in another way than the format.
 64-bit state, 32-bit words, 24-bit frequencies.
 
 Source: Duda et al., 2015; constriction's AnsCoder.
@@ -45,7 +45,7 @@ class Stack(Protocol):
         """The code: little-endian words, without the zero bytes at its end."""
 
     def is_empty(self) -> bool:
-        """True when all that was pushed has been popped: a damaged code almost never gets there."""
+        """Whether every pushed symbol has been popped; after a damaged code this is almost never so."""
 
 
 def _words(data: bytes) -> NDArray[np.uint32]:
@@ -109,7 +109,7 @@ class FastStack:
 
 @lru_cache(KEPT_MODELS)
 def _lists(frequencies: _Key) -> tuple[list[int], list[int]]:
-    """Frequencies, and the sum of those before each, as numbers of Python."""
+    """Frequencies and their exclusive cumulative sums, as lists of Python integers."""
     array = frequencies.array
     return array.tolist(), (np.cumsum(array) - array).tolist()
 
@@ -172,7 +172,7 @@ class PlainStack:
 
 
 def _tables_that_show_rounding() -> list[Ints]:
-    """Flat, steep, irregular and almost certain ones, with counts of 1 and counts that fill 24 bits."""
+    """Flat, steep, irregular and almost certain tables, with counts of 1 and counts that fill 24 bits."""
     i = np.arange(512)
     shapes = [
         np.ones(256),
@@ -188,7 +188,7 @@ def _tables_that_show_rounding() -> list[Ints]:
 def _is_exact() -> bool:
     """Whether constriction writes the bytes of `PlainStack` and reads them; warns if it does not.
 
-    That it rounds nothing is not in its documentation, so that another version may.
+    Its documentation does not say that it rounds nothing: another version may round.
     """
     tables = _tables_that_show_rounding()
     every = [np.arange(len(frequencies), dtype=np.int32) for frequencies in tables]
@@ -211,5 +211,5 @@ def _is_exact() -> bool:
 
 
 def new_stack(data: bytes = b"") -> Stack:
-    """The fastest stack that this platform has. Raises CorruptStream for bytes that none wrote."""
+    """The fastest stack on this platform. Raises CorruptStream for bytes that no stack writes."""
     return FastStack(data) if constriction is not None and _is_exact() else PlainStack(data)

@@ -1,8 +1,8 @@
 """Frequency tables of the symbols: integers made once, shipped with the weights, part of the format.
 
 A table gives the frequencies of the symbols -radius..radius and of an escape; they sum to
-2**PRECISION and none is zero, so that whatever can be written can be read. A family has one table
-for each row; rows below `coded_from` have none, their symbols are zero by rule and cost nothing.
+2**PRECISION and none is zero, so every symbol can be coded. A family has one table for each row;
+rows below `coded_from` have no table: their symbols are zero by rule and cost nothing.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ Ints = NDArray[np.int64]
 class Tables:
     """A family of tables, symmetric or not.
 
-    `frequencies` holds the tables of rows `coded_from`, `coded_from` + 1, ... one after the other;
-    that of a row has 2 * radius + 2 entries: symbols from -radius up, then the escape.
+    `frequencies` holds the tables of rows `coded_from`, `coded_from` + 1, ... one after the other.
+    The table of a row has 2 * radius + 2 entries: symbols from -radius up, then the escape.
     Raises WeightsError when any entry is not positive or a table does not sum to 2**PRECISION.
 
     >>> frequencies = integer_frequencies(np.array([1, 2, 1, 0.01]))  # of -1, 0, 1, and of an escape
@@ -76,7 +76,7 @@ class Tables:
 
     @once
     def expected_bits(self) -> NDArray[np.float64]:
-        """(rows,) what a symbol of each row costs on average, if it is distributed as its table says."""
+        """(rows,) mean bits of a symbol of each row, if symbols are distributed as in its table."""
         bits = np.zeros(self.rows)
         for row in range(self.coded_from, self.rows):
             bits[row] = (self.of_row(row) * self.bits(row)).sum() / TOTAL
@@ -86,7 +86,8 @@ class Tables:
     def costs(self) -> NDArray[np.float32]:
         """(rows, 2 * MAX_RADIUS + 3) bits of the symbols -MAX_RADIUS - 1 to MAX_RADIUS + 1 in each row.
 
-        Those at the ends escape, as all beyond them do. Rows that are not coded have infinity but for 0.
+        The symbols at both ends stand for all escapes. In rows that are not coded every symbol but 0 costs
+        infinity.
         """
         costs = np.full((self.rows, 2 * MAX_RADIUS + 3), np.inf, np.float32)
         middle = MAX_RADIUS + 1
@@ -98,14 +99,14 @@ class Tables:
         return costs
 
     def bits(self, row: int) -> NDArray[np.float64]:
-        """(2 * radius + 2,) what each symbol of the row costs."""
+        """(2 * radius + 2,) bits of each symbol of the row, and of the escape."""
         return PRECISION - np.log2(self.of_row(row))
 
 
 def integer_frequencies(probabilities: NDArray[np.float64]) -> Ints:
     """Positive integers that sum to 2**PRECISION, close to (n,) probabilities of any positive sum.
 
-    The largest takes what rounding leaves over.
+    The largest one takes the remainder of the rounding.
 
     >>> integer_frequencies(np.array([1.0, 2.0, 0.0])).tolist()
     [5592405, 11184810, 1]
@@ -124,7 +125,7 @@ def fit_tables(
     weight: float,
     coded_from: int,
 ) -> Tables:
-    """Tables from the symbols really seen in each row, with the `prior` shape behind them.
+    """Tables fitted to counts of symbols in each row, smoothed by a `prior` shape.
 
     `counts` and `prior`: for each row (2 * radius + 2,), symbols from -radius up, then the escape.
     The prior counts as `weight` symbols.

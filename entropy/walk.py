@@ -19,7 +19,7 @@ Planes = dict[str, Tensor]  # by name, (B, C, h, w) each
 
 
 class Prior(Protocol):
-    """The knowledge that one walk over a latent runs on; made for one walk and used once."""
+    """Gives one walk over a latent its means and table rows; used for one walk only."""
 
     schedule: Schedule
     shapes: Mapping[str, torch.Size]  # (B, C, h, w) of every plane
@@ -58,7 +58,7 @@ class Step:
         return planes[self.turn.plane][:, self.turn.slice]
 
     def put(self, planes: Planes, values: Tensor) -> None:
-        """Replace the elements of this turn by `values` (B, C, h, w), without changing the tensor held."""
+        """Replace the elements of this turn by `values` (B, C, h, w), in a new tensor."""
         whole = planes[self.turn.plane]
         is_whole = self.turn.is_whole
         own = values if is_whole else torch.where(self.where, values, whole[:, self.turn.slice])

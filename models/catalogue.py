@@ -1,4 +1,4 @@
-"""The families with their published configurations, and what each of them costs."""
+"""The families with their published configurations, and the cost of each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nacre.models import family as families
 from nacre.models.family import Family, Network, Published
 from nacre.models.parts.unfilled import unfilled
 
-FLOATS = "float_scales"  # the field of a configuration with scales as published
+FLOATS = "float_scales"  # the field that asks for scales in floats, as published
 
 
 def rows() -> list[dict[str, Any]]:
-    """One for each published configuration of each family, in the order of names."""
+    """A row for each published configuration of each family, in the order of family names."""
     return [
         row(family, published)
         for family in map(families.find, families.names())
@@ -23,7 +23,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def row(family: Family, published: Published) -> dict[str, Any]:
-    """Counts of one configuration. Numbers of a kind "as published" are of scales in floats."""
+    """Counts of one configuration. Those under "as_published" are for scales in floats."""
     ours, as_published = (_shapes(family, published, floats) for floats in (False, True))
     cost = ours.multiplications()
     return {
@@ -44,10 +44,10 @@ def row(family: Family, published: Published) -> dict[str, Any]:
 
 
 def _shapes(family: Family, published: Published, floats: bool) -> Network:
-    """A network without numbers; of a family that has scales as published, on request with those."""
+    """A network without values; with `floats`, scales are in floats if the family has that option."""
     values = dict(published.values)
     with unfilled():
         if floats and hasattr(family.configure(values), FLOATS):
-            with suppress(WeightsError):  # where its scales are integers in any case
+            with suppress(WeightsError):  # a family whose scales are always integers
                 return family.build(family.configure({**values, FLOATS: True}))
         return family.build(family.configure(values))

@@ -1,7 +1,7 @@
-"""The contracts of a model family: what the codec, the training and the export ask of a network.
+"""The contracts of a model family: the interface of a network to the codec, training and export.
 
-A family is a package under `models/` with a `FAMILY`, or one that is registered or installed with an entry
-point in the group "nacre.families". docs/families.md builds one.
+A family is a package under `models/` with a `FAMILY`, or is registered, or installed with an entry point in the
+group "nacre.families". docs/families.md shows how to build one.
 """
 
 from __future__ import annotations
@@ -41,30 +41,29 @@ class Plane:
 
 @dataclass(frozen=True)
 class Reach:
-    """What the codec must know of a network to run it in blocks, and to judge how much memory that takes.
+    """The facts of a network by which the codec runs it in blocks and estimates memory.
 
-    Bytes are for each pixel at float32; `python -m nacre.tools.studies.benchmark` measures them.
+    Bytes are per pixel at float32; `python -m nacre.tools.studies.benchmark` measures them.
     """
 
-    stride: int  # pixels a side for one position of the planes of `analyse` and `synthesise`; 1, 2, 4, ... 64
-    halo: int  # positions that these two look beyond a position, on each side
-    block_bytes: float  # activations, of the pixels of a block
-    band_bytes: float  # planes, of the pixels of a row of entropy tiles
-    tile_bytes: float  # of the pixels of an entropy tile while it is coded
-    search_bytes: float  # of the pixels of a window of a search by gradient
-    align: int = (
-        1  # blocks start at multiples of so many positions: windows of attention must not move
-    )
+    stride: int  # pixels a side for one position in `analyse` and `synthesise`; 1, 2, 4, ... 64
+    halo: int  # positions that analysis and synthesis look beyond a position, on each side
+    block_bytes: float  # activations, per pixel of a block
+    band_bytes: float  # planes, per pixel of a row of entropy tiles
+    tile_bytes: float  # per pixel of an entropy tile while it is coded
+    search_bytes: float  # per pixel of a window of a search by gradient
+    # Blocks start at multiples of `align` positions, so that windows of attention stay in place.
+    align: int = 1
 
 
 class LivePrior(Prior, Protocol):
-    """A prior that also says what the synthesis works on."""
+    """A prior that also gives the inputs of the synthesis."""
 
     def shown(self, known: Planes) -> Planes:
         """The planes for `Network.synthesise`, of one size (B, C, h, w), at the stride of the reach.
 
-        A plane of `known` that the synthesis reads directly keeps its name, so that a search can follow
-        the gradient of the picture to its symbols.
+        A plane of `known` that the synthesis reads directly keeps its name: a search follows the gradient of
+        the picture to its symbols by that name.
         """
 
 
@@ -94,14 +93,14 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def synthesise(self, shown: Planes, t: Tensor) -> Tensor:
-        """(B, 3, H, W) of the planes that `shown` gave, not clamped to [0, 1]."""
+        """The planes of `LivePrior.shown` to (B, 3, H, W), not clamped to [0, 1]."""
 
     @abstractmethod
     def lmbda(self, t: Tensor) -> Tensor:
         """(B,) the weight of the MSE on the 0..255 scale against bits per pixel."""
 
     def step_sizes(self, t: Tensor) -> dict[str, Tensor]:
-        """(B, C) of each plane: a quantisation step, on a scale that all qualities share; ones by default."""
+        """(B, C) for each plane: quantisation steps on a scale that all qualities share; ones by default."""
         return {
             name: torch.ones(len(t), plane.channels, device=t.device)
             for name, plane in self.planes.items()
@@ -116,12 +115,12 @@ class Network(nn.Module, ABC):
         """The integer part of a trained network; `run` passes calibration pictures through `forward`."""
 
     def start(self, x: Tensor) -> None:
-        """Better weights than random ones to train from, given crops x; none by default."""
+        """Set better initial weights for training, from crops x; does nothing by default."""
         return None
 
     @property
     def is_one_rate(self) -> bool:
-        """Whether all qualities are the same: such a network was trained for one weight of errors."""
+        """Whether lambda is equal at all qualities: the network was then trained for one rate."""
         return float(self.lmbda(level(1))) == float(self.lmbda(level(QUALITIES)))
 
     def multiplications(self) -> dict[str, float]:
@@ -130,7 +129,7 @@ class Network(nn.Module, ABC):
         return {}
 
     def forward(self, x: Tensor, t: Tensor, hard: bool = False) -> Coded:
-        """The pass of training: see `estimate`, which says in which direction each estimate errs."""
+        """The training pass: see `estimate`, also for the direction in which its bits err."""
         return estimate(self, x, t, hard)
 
     @property
@@ -139,14 +138,14 @@ class Network(nn.Module, ABC):
         return max(plane.stride for plane in self.planes.values())
 
     def networks(self) -> tuple[nn.Module, ...]:
-        """This one, and those of other models that it runs."""
+        """This network, and networks of other models that it runs."""
         return (self,)
 
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())
 
     def shapes(self, height: int, width: int) -> dict[str, torch.Size]:
-        """(1, C, h, w) of every plane, for a tile of so many positions of the reach."""
+        """(1, C, h, w) of every plane, for a tile of `height` x `width` positions of `reach.stride`."""
         pixels = height * self.reach.stride, width * self.reach.stride
         return {
             name: torch.Size((1, plane.channels, *(-(-side // plane.stride) for side in pixels)))
@@ -161,19 +160,19 @@ class Integers(Protocol):
         """The prior for coding: means of the network in floats, rows by exact arithmetic on the CPU."""
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """For the weights file."""
+        """The arrays for the weights file."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A configuration that a paper describes, with the counts that are published of it."""
+    """A configuration that a paper describes, with its published counts."""
 
     name: str  # of the system, as its authors write it
     paper: str  # "arXiv:2307.15421"
     values: Mapping[str, Any]  # fields of the configuration that differ from the defaults
     parameters: float | None = None  # millions; None where nothing is published
     kmac: float | None = None  # thousands of multiply-accumulates for one pixel, of a forward pass
-    note: str = ""  # the reason where the family's own counts differ
+    note: str = ""  # why the family's own counts differ, if they do
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,7 @@ class Family:
     name: str
     config: type[Any]  # a frozen dataclass of plain numbers, all with defaults
     network: Callable[[Any], Network]
-    integers: Callable[[Any, Arrays], Integers]  # of a configuration and what `to_arrays` gave
+    integers: Callable[[Any, Arrays], Integers]  # from a configuration and arrays of a file
     published: tuple[Published, ...] = ()
 
     def configure(self, values: Mapping[str, Any]) -> Any:
@@ -215,7 +214,7 @@ class Family:
 
 @dataclass(frozen=True)
 class CodingModel:
-    """A model that is ready to code: networks in evaluation mode, integers, tables, identity."""
+    """A model that is ready to code: networks in evaluation mode, integers, tables, id."""
 
     name: str
     id: bytes
@@ -229,7 +228,7 @@ class CodingModel:
 
 
 def level(quality: int, device: torch.device | str = "cpu") -> Tensor:
-    """(1,) a quality of 1..QUALITIES as networks know it, in [0, 1]."""
+    """(1,) the quality input of networks, in [0, 1], for a quality of 1..QUALITIES."""
     value = (quality - 1) / (QUALITIES - 1)
     return torch.tensor([value], dtype=torch.float32, device=device)
 

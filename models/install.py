@@ -22,9 +22,8 @@ TIMEOUT_SECONDS = 60
 def add(source: str, sha256: str | None = None, name: str | None = None) -> str:
     """Install a weights file from a path or an https address; returns the name of the model.
 
-    `sha256` is the expected hash of the file. Over http, without encryption, it has to be given. A card (.json)
-    beside the weights file is installed with it. Raises UsageError, and WeightsError for a file that is
-    damaged, too large or not a model.
+    `sha256` is the expected hash of the file; http addresses require it. A card (.json) beside the weights file
+    is installed with it. Raises UsageError, and WeightsError for a file that is damaged, too large or no model.
     """
     data, card = _fetched(source, sha256)
     found = hashlib.sha256(data).hexdigest()
@@ -44,7 +43,7 @@ def add(source: str, sha256: str | None = None, name: str | None = None) -> str:
 
 
 def remove(name: str) -> None:
-    """Remove a model that was added. Raises UsageError for one of the package, or an unknown one."""
+    """Remove a model that was added. Raises UsageError for an unknown model or a model of the package."""
     path = zoo.user_folder() / f"{name}{zoo.SUFFIX}"
     if not zoo.NAME.fullmatch(name) or not path.is_file():
         raise UsageError(f"no added model is called {name!r}")
@@ -53,7 +52,7 @@ def remove(name: str) -> None:
 
 
 def described(model: CodingModel, sha256: str) -> dict[str, Any]:
-    """The facts of a card that the weights themselves tell."""
+    """The fields of a card that follow from the weights."""
     from nacre.entropy.schedule import layer_count
 
     network = model.network
@@ -97,7 +96,7 @@ def _downloaded(address: str) -> bytes:
 
 
 def _write(folder: Path, name: str, data: bytes, card: dict[str, Any]) -> None:
-    """Both files, whole or not at all; the card is last, and a model without one is not seen."""
+    """Write both files, whole or not at all; the card last, since models without a card are ignored."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         text = (json.dumps(card, indent=2) + "\n").encode()

@@ -3,7 +3,7 @@
     __metadata__["nacre"]           JSON: {"name": ..., "family": ..., "config": {...}}
     network.*                       parameters of the networks, float16; float32 of imported models
     tables.PLANE.radius             int32 (rows,)
-    tables.PLANE.frequencies        int32, the tables of all coded rows one after the other
+    tables.PLANE.frequencies        int32, the tables of all coded rows in order
     tables.PLANE.coded_from         int32 (1,)
     all others                      integers of the family
 
@@ -36,12 +36,12 @@ from nacre.models.parts.unfilled import unfilled
 ID_BYTES = 8
 KEY = "nacre"  # the only metadata, since safetensors writes several in no fixed order
 NETWORK, TABLES = "network.", "tables."
-FIRST_FAMILY = "nacre"  # of files that name none: they are older than families
-PROBE = 4  # positions a side of the tile that proves that parts fit together
+FIRST_FAMILY = "nacre"  # of files that name no family: they are older than families
+PROBE = 4  # positions a side of the tile that tests whether the parts fit together
 
 
 def integer_hash(arrays: Arrays) -> str:
-    """SHA-256 of the integer part, on which parsing depends: integers of the family, and tables."""
+    """SHA-256 of the arrays on which parsing depends: the integers of the family and the tables."""
     digest = hashlib.sha256()
     for key in sorted(k for k in arrays if not k.startswith(NETWORK)):
         array = arrays[key]
@@ -55,7 +55,7 @@ def pack(
     tables: Mapping[str, Tables],
     kind: torch.dtype = torch.float16,
 ) -> dict[str, NDArray[Any]]:
-    """The arrays of a weights file; `kind` is of the parameters of the networks."""
+    """The arrays of a weights file; `kind` is the type of the network parameters."""
     arrays: dict[str, NDArray[Any]] = {}
     for key, value in network.state_dict().items():
         arrays[NETWORK + key] = value.detach().to(kind).contiguous().numpy()
@@ -76,7 +76,7 @@ def write_weights(
     tables: Mapping[str, Tables],
     kind: torch.dtype = torch.float16,
 ) -> CodingModel:
-    """Write a weights file, whole or not at all; returns the model as it reads from there."""
+    """Write a weights file, whole or not at all; returns the model as read back from its bytes."""
     described = {
         "name": name,
         "family": family,
@@ -109,10 +109,10 @@ def read_metadata(data: bytes) -> tuple[str, Family, Any]:
 def unpack(data: bytes, is_known: bool = False) -> CodingModel:
     """Undo `write_weights`. Raises WeightsError when anything is missing, damaged or not exact.
 
-    Nothing is allocated for the sizes that the configuration claims: arrays of the file become the
-    parameters, and have to fit. A file that `is_known`, by its hash, was tried before.
+    Memory follows the arrays of the file, not the configuration: the arrays become the parameters and must fit.
+    With `is_known`, for a file whose hash its card confirms, the test walk is left out.
     """
-    with torch.inference_mode(False), torch.no_grad():  # weights serve searches by gradient, too
+    with torch.inference_mode(False), torch.no_grad():  # searches by gradient use the weights
         return _unpacked(data, is_known)
 
 
@@ -140,7 +140,7 @@ def _unpacked(data: bytes, is_known: bool) -> CodingModel:
 
 
 def _network(family: Family, config: Any, arrays: Arrays) -> Network:
-    """Built without memory of its own; the arrays of the file are put in."""
+    """The network, built without memory; its parameters are the arrays of the file."""
     with unfilled():
         network = family.build(config)
     wanted = network.state_dict()
@@ -153,7 +153,7 @@ def _network(family: Family, config: Any, arrays: Arrays) -> Network:
         if array.shape != tuple(wanted[key].shape):
             raise WeightsError(f"weights: {NETWORK}{key} is of shape {array.shape}")
         found = torch.from_numpy(array.astype(np.float32))
-        # Not `contiguous`: it leaves the strides of pointwise kernels, by which convolutions choose their path.
+        # Not `contiguous`: it keeps strides of pointwise kernels, by which torch chooses algorithms.
         is_kernel = found.ndim == 4
         state[key] = found.to(memory_format=torch.channels_last) if is_kernel else found
     network.load_state_dict(state, strict=True, assign=True)
@@ -172,7 +172,7 @@ def _tables(arrays: Arrays, plane: str) -> Tables:
 
 
 def _prove_that_it_codes(model: CodingModel) -> None:
-    """Walk over a small tile of zeros: every part has to fit, and every row to have a table."""
+    """Walk over a small tile of zeros: all parts must fit, and every row must have a table."""
     shapes = model.network.shapes(PROBE, PROBE)
     for plane, tables in model.tables.items():
         rows = len(model.network.rows()[plane].scales)

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections import OrderedDict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def names() -> list[str]:
 
 
 def _weights() -> dict[str, Path]:
-    """The weights file of every installed model; those of the package cannot be replaced."""
+    """The weights file of every installed model; models of the package cannot be replaced."""
     found: dict[str, Path] = {}
     for folder in (user_folder(), FOLDER):
         paths = folder.glob(f"*{SUFFIX}") if folder.is_dir() else ()
@@ -64,10 +65,16 @@ def card(name: str) -> dict[str, Any]:
 def read_card(path: Path) -> dict[str, Any]:
     """The model card in a file. Raises WeightsError."""
     try:
-        found = dict(json.loads(path.read_text("utf-8")))
-        bytes.fromhex(found["sha256"])
+        return dict(_card_as_it_is(path, _signature(path)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} is no model card") from error
+
+
+@lru_cache(64)
+def _card_as_it_is(path: Path, signature: Signature) -> dict[str, Any]:
+    """The card in a file that has this signature."""
+    found = dict(json.loads(path.read_text("utf-8")))
+    bytes.fromhex(found["sha256"])
     return found
 
 
@@ -76,8 +83,12 @@ def _unknown(name: str) -> WeightsError:
 
 
 def installed(id_bytes: int) -> dict[bytes, str]:
-    """The installed models' names by their id, which is the start of their SHA-256."""
-    return {bytes.fromhex(str(card(name)["sha256"]))[:id_bytes]: name for name in names()}
+    """The names of the installed models by id: the first `id_bytes` of the SHA-256."""
+    paths = sorted(_weights().items(), key=lambda item: (item[0] != DEFAULT, item[0]))
+    return {
+        bytes.fromhex(read_card(path.with_suffix(CARD_SUFFIX))["sha256"])[:id_bytes]: name
+        for name, path in paths
+    }
 
 
 def load_model(model: str | Path = DEFAULT) -> CodingModel:
@@ -98,16 +109,17 @@ def load_model(model: str | Path = DEFAULT) -> CodingModel:
 
 
 def model_of_stream(id: bytes, model: str | Path | None = None) -> CodingModel:
-    """The model that a file was written with; `model` adds one to the installed ones.
+    """The model with which a file was written; `model` is searched beside the installed models.
 
-    Raises UnsupportedStream when this installation does not have it.
+    Raises UnsupportedStream if it is not found.
     """
-    known = installed(len(id))
+    others: dict[bytes, str] = {}
     if model is not None:
         loaded = load_model(model)
         if loaded.id == id:
             return loaded
-        known[loaded.id] = str(model)
+        others[loaded.id] = str(model)
+    known = {**installed(len(id)), **others}
     if id not in known:
         have = ", ".join(f"{name} ({key.hex()})" for key, name in known.items())
         raise UnsupportedStream(f"written with model {id.hex()}; installed are {have}")
@@ -115,7 +127,7 @@ def model_of_stream(id: bytes, model: str | Path | None = None) -> CodingModel:
 
 
 _models: OrderedDict[str, CodingModel] = OrderedDict()  # by SHA-256, the last used one last
-_hashes: dict[Path, tuple[Signature, str]] = {}  # of files as they were when they were read
+_hashes: dict[Path, tuple[Signature, str]] = {}  # signature and hash of each file when it was read
 
 
 def _loaded(path: Path, expected: str | None) -> CodingModel:
@@ -147,6 +159,6 @@ def _loaded(path: Path, expected: str | None) -> CodingModel:
 
 
 def _signature(path: Path) -> Signature:
-    """Changes when the file does."""
+    """A value that changes with the file."""
     state = path.stat()
     return state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns

@@ -1,4 +1,4 @@
-"""Commands that treat many files: their options, and a loop that continues after a file that fails."""
+"""Commands on many files: their options, and a loop that continues after a failed file."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def left_to_do(jobs: Sequence[Job], args: argparse.Namespace) -> list[Job]:
 def run_batch(jobs: Sequence[Job], do: Callable[[Job], str], args: argparse.Namespace) -> int:
     """Do every job, also after some have failed; `do` returns a line for --verbose.
 
-    Returns the exit code: 0, or 1 where every job failed, or SOME_FAILED. Errors of the command, as opposed to
-    those of one file, must be raised before this call: a UsageError is passed on only from a single job.
+    Returns the exit code: 0, 1 if every job failed, else SOME_FAILED. Errors of the whole command must be
+    raised before this call: a UsageError is passed on only from a single job.
     """
     failed: list[str] = []
     with _progress(len(jobs), args.quiet) as advance:
@@ -107,14 +107,14 @@ def run_batch(jobs: Sequence[Job], do: Callable[[Job], str], args: argparse.Name
 
 def _is_passed_on(error: Exception, jobs: int) -> bool:
     """Whether an error ends the batch."""
-    if isinstance(error, BrokenPipeError):  # nobody reads stdout any more
+    if isinstance(error, BrokenPipeError):  # the reader of stdout has ended
         return True
     is_of_file = isinstance(error, (NacreError, OSError)) and not isinstance(error, UsageError)
     return jobs == 1 and not is_of_file
 
 
 def _reason(error: Exception, job: Job) -> str:
-    """The message of an error; it names a file that is not the input of the job."""
+    """The message of an error, with the name of its file if that is not the input of the job."""
     if isinstance(error, NacreError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -128,7 +128,7 @@ def _reason(error: Exception, job: Job) -> str:
 
 @contextmanager
 def _warnings_named(source: str, quiet: bool) -> Iterator[None]:
-    """Print warnings as one line each, which names the file."""
+    """Print each warning as one line that names the file."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

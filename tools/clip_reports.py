@@ -1,4 +1,4 @@
-"""Clips on the command line: what `info` and `verify` say of them, and sheets of thumbnails."""
+"""Clips on the command line: the reports of `info` and `verify`, and sheets of thumbnails."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def verify(args: Namespace) -> int:
 
 
 def sheet(clip: VideoReader) -> Image.Image:
-    """First frames of groups over the whole clip, as shown, with their times."""
+    """A sheet of first frames of groups, evenly spread over the clip, as shown, with their times."""
     from PIL import Image, ImageDraw
 
     from nacre.codec.clips.facts import to_8_bits

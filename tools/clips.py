@@ -1,4 +1,4 @@
-"""Clips on the command line: what `encode` and `decode` do with them (`info`, `verify`: clip_reports.py)."""
+"""Clips on the command line: `encode` and `decode` (`info` and `verify`: clip_reports.py)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from nacre.codec.clips.writer import VideoWriter
 
 SUFFIX = ".ncv"
-SIZE_AIM = 0.98  # of the bytes asked for: a clip may end a little above its aim
-FRAME_BYTES = 24  # of a frame beside its payload: its head, its entry in the index
-NEAR = 0.05  # of the bit rate asked for
+SIZE_AIM = 0.98  # of the requested bytes: a clip may end slightly above its aim
+FRAME_BYTES = 24  # of a frame beside its payload: head and entry in the index
+NEAR = 0.05  # of the requested bit rate
 SOURCES = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".y4m", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".h264",
     ".hevc", ".ivf", ".flv", ".wmv", ".ogv", ".3gp", ".nut",
@@ -77,7 +77,7 @@ def is_encoding(args: Namespace) -> bool:
 
 
 def is_coded(names: Iterable[str]) -> bool:
-    """Whether files that are named are coded clips. Raises UsageError for a mixture."""
+    """Whether the named files are coded clips. Raises UsageError for a mixture."""
     found = {_suffix(name) == SUFFIX for name in names}
     if len(found) > 1:
         raise UsageError(f"{SUFFIX} files and others in one command")
@@ -108,7 +108,7 @@ def encode(args: Namespace) -> int:
     options = SourceOptions(
         _rate(args.rate), args.salvage, not args.no_audio, not args.no_subtitles, batch.limits(args)
     )
-    model = None if args.model == "nacre" else args.model  # the default, which is one of pictures
+    model = None if args.model == "nacre" else args.model  # the default model is for pictures
 
     def work(job: batch.Job) -> str:
         start = time.perf_counter()
@@ -140,14 +140,14 @@ def encode(args: Namespace) -> int:
 
 @dataclass(frozen=True)
 class RateAim:
-    """The bits that a clip may take, from the options of encode."""
+    """The requested size or bit rate of a clip, from the options of encode."""
 
     bits_per_second: float | None = None
     size: float | None = None  # bytes of the whole file
 
     @classmethod
     def of(cls, args: Namespace) -> RateAim:
-        """Raises UsageError."""
+        """The aim of a command line. Raises UsageError."""
         if args.bitrate is not None and (args.size is not None or args.quality is not None):
             raise UsageError("--bitrate, --size and --quality exclude each other")
         return cls(
@@ -169,7 +169,7 @@ class RateAim:
         return 8 * left / length.seconds
 
     def check(self, clip: VideoWriter) -> None:
-        """Warn of a clip that is not as it was asked for."""
+        """Warn if a clip misses the requested size or bit rate."""
         if self.size is not None and clip.size > self.size:
             _warn(f"{clip.size} bytes are more than the {self.size:.0f} asked for")
         elif self.bits_per_second is not None and clip.seconds:
@@ -219,7 +219,7 @@ def decode(args: Namespace) -> int:
 
 
 class _Kept:
-    """The streams that are not left out, and events with times from the start of the part."""
+    """Selects the streams to keep, and shifts times of events to the start of the decoded part."""
 
     def __init__(self, clip: VideoReader, args: Namespace, start: Fraction | None) -> None:
         left_out = {"AUDIO": args.no_audio, "SUBTITLE": args.no_subtitles}
@@ -229,7 +229,7 @@ class _Kept:
         self._clip, self._start = clip, start
 
     def of(self, events: Iterable[ClipFrame | ClipPacket]) -> Iterator[ClipFrame | ClipPacket]:
-        """A frame that is shown at the start begins there; packets from before it are left out."""
+        """Shifted events. A frame that is shown at the start begins there; earlier packets are left out."""
         from nacre.codec.clips.facts import ClipFrame
 
         for event in events:
@@ -266,7 +266,7 @@ def opened_clip(name: str, args: Namespace, *, strict: bool = False) -> Iterator
 
 @contextmanager
 def _target(job: batch.Job, args: Namespace) -> Iterator[str]:
-    """A file is written whole or not at all; numbered pictures one by one."""
+    """Yield the path to write to: a file is written whole or not at all, numbered pictures one by one."""
     from nacre.codec.clips.sequences import is_pattern
 
     if not is_pattern(job.target):
@@ -279,7 +279,7 @@ def _target(job: batch.Job, args: Namespace) -> Iterator[str]:
 
 @contextmanager
 def _closing(sink: ClipSink) -> Iterator[None]:
-    """Finish the file; after an error, close it as it is."""
+    """Finish the file; after an error, close it unfinished."""
     try:
         yield
     except BaseException:
@@ -304,7 +304,7 @@ def _pour(events: Iterable[ClipFrame | ClipPacket], target: Any) -> int:
 
 
 def _jobs(args: Namespace, suffix: str) -> list[batch.Job]:
-    """Inputs with their outputs: folders are clips of pictures."""
+    """Inputs with their outputs; a folder is a clip of pictures."""
     inputs, output = args.inputs, args.output
     if batch.STREAM in inputs or output == batch.STREAM:
         raise UsageError("clips are files, not streams")

@@ -1,4 +1,4 @@
-"""The demonstration: a photograph coded, its size compared with JPEG, WebP and AVIF at equal PSNR.
+"""The demonstration: codes a photograph, and compares its size with JPEG, WebP and AVIF at equal PSNR.
 
 make demo
 """
@@ -29,9 +29,9 @@ BAND = 24  # pixels of caption
 
 
 def bytes_at(image: Image.Image, format: str, wanted_db: float) -> tuple[float, float] | None:
-    """Bytes of a format at that PSNR, interpolated between its two nearest qualities, and the PSNR above.
+    """Bytes of a format at `wanted_db`, interpolated between its two nearest qualities, and the higher PSNR.
 
-    None where this Pillow lacks the format, or where none of its qualities reaches the PSNR.
+    None if this Pillow lacks the format, or no quality reaches the PSNR.
     """
     from PIL import features
 
@@ -68,7 +68,7 @@ def beside(left: Image.Image, right: Image.Image, captions: tuple[str, str]) -> 
 def main() -> int:
     image = Image.open(PHOTO).convert("RGB")
     pixels = image.width * image.height
-    codec.encode(image)  # loads the model, so that the times below are of coding only
+    codec.encode(image)  # loads the model, which the times below do not count
     start = time.perf_counter()
     data = codec.encode(image, quality=QUALITY)
     encoded = time.perf_counter()

@@ -3,8 +3,8 @@
     python -m nacre.tools.fuzz FILES... --model TINY --cases 100000
     python -m nacre.tools.fuzz FILES... --model TINY --atheris decoder -- -max_total_time=600
 
-Mutations change bytes, fields, lengths and whole chunks; checksums are then set right, so that the mutation
-gets past them. Atheris (from PyPI) takes one of the targets container, head, tables, decoder; arguments
+Mutations change bytes, fields, lengths and whole chunks; checksums are then corrected, so that they do not
+catch the mutation. Atheris (from PyPI) takes one of the targets container, head, tables, decoder; arguments
 after -- are passed to it.
 """
 

@@ -1,9 +1,9 @@
-"""Decode mutated clips: each is refused, or the frames that it shows are frames of the clips at hand.
+"""Decode mutated clips: each is refused, or shows only frames of the original clips.
 
     python -m nacre.tools.fuzz_clips FILES... --model FILE --cases 20000
 
-Mutations change bytes, sizes and whole chunks; checksums of chunks are then set right, so that the mutation
-gets past them.
+Mutations change bytes, sizes and whole chunks; checksums of chunks are then corrected, so that they do not
+catch the mutation.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from nacre.entropy.errors import NacreError
 from nacre.tools.evaluate.memory import PeakMemory
 from nacre.tools.fuzz import LIMITS, summary
 
-LONGEST_SECONDS = 5.0  # of the processor, for one file
-NEAR = 40  # bytes: heads of chunks are changed more often than what follows
+LONGEST_SECONDS = 5.0  # of processor time, for one file
+NEAR = 40  # bytes: heads of chunks are changed more often than later bytes
 
 
 def mutated(data: bytes, rng: random.Random) -> bytes:
@@ -60,7 +60,7 @@ def mutated(data: bytes, rng: random.Random) -> bytes:
 
 
 def frames_of(data: bytes, model: str | Path | None) -> list[bytes]:
-    """The pixels of all frames that are shown. Raises NacreError."""
+    """The pixels of all shown frames. Raises NacreError."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClipWarning)
         clip = codec.VideoReader(data, model=model, limits=LIMITS)

@@ -38,7 +38,7 @@ def _line(name: str, module: Path, depth: int) -> str:
 
 
 def written(page: str) -> str:
-    """The page with the tree as it is now."""
+    """The page with the current tree."""
     before, rest = page.split(START)
     _, after = rest.split(END)
     return f"{before}{START}\n{tree()}\n{END}{after}"

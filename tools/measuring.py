@@ -68,7 +68,7 @@ def add_measuring_arguments(parser: ArgumentParser) -> None:
 
 
 def clips_of(args: Namespace) -> ClipSet | None:
-    """The clips of a command line; None where it is one of pictures. Raises UsageError."""
+    """The clips of a command line; None if its inputs are pictures. Raises UsageError."""
     paths = clip_paths(args.inputs)
     for option, is_of_clips in (
         ("frames", True), ("gop", True), ("lpips", False), ("task", False), ("labels", False)
@@ -84,7 +84,7 @@ def clips_of(args: Namespace) -> ClipSet | None:
 
 
 def folder_of(args: Namespace, clips: ClipSet | None) -> Path:
-    """The folder of the pictures, or of the first clip. Raises UsageError for several of pictures."""
+    """The folder of the pictures, or of the first clip. Raises UsageError for several folders of pictures."""
     if clips is not None:
         return clips.folder
     if len(args.inputs) > 1:

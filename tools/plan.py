@@ -16,7 +16,7 @@ from nacre.tools import streams
 from nacre.tools.streams import STREAM
 
 NOTHING = (0, 0)  # the identity of no file
-NAMED = 3  # names in a message; the others are counted
+NAMED = 3  # names in a message; further names are counted
 
 Judge = Callable[[str], Kind]
 
@@ -32,7 +32,7 @@ class Job:
 
 @dataclass
 class Found:
-    """The inputs, each with its path below the named folder; unreadable inputs; notes on skipped files."""
+    """The inputs with their paths below the named folders; unreadable inputs; notes on skipped files."""
 
     files: list[tuple[str, Path]] = field(default_factory=list)
     problems: list[Job] = field(default_factory=list)
@@ -55,7 +55,7 @@ def few(names: Sequence[str]) -> str:
 def find(inputs: Sequence[str], judge: Judge) -> Found:
     """Find every named file, and the files in named folders that `judge` takes, in a fixed order.
 
-    Raises UsageError where there is none.
+    Raises UsageError if there is none.
     """
     names = [streams.as_stream(name, 0) for name in inputs]
     found = Found(is_one=len(names) == 1 and not os.path.isdir(names[0]))
@@ -123,8 +123,8 @@ def pair(
     """Name an output for every file: its name with `suffix`, beside it or below the folder `output`.
 
     `others` are suffixes of other kinds of files, which an output must not have. With `keep_suffix` the new
-    suffix is appended to that of the input. Raises UsageError where two inputs would write one file or one
-    stream, or where an output is also an input.
+    suffix is appended to the name of the input. Raises UsageError if two inputs would write one file or one
+    stream, or an output is also an input.
     """
     target = None if output is None else streams.as_stream(output, 1)
     jobs = _pair(found, target, suffix, keep_suffix)
@@ -161,7 +161,7 @@ def _pair(found: Found, output: str | None, suffix: str, keep_suffix: bool) -> l
 
 
 def refuse_clashes(jobs: Sequence[Job]) -> None:
-    """Raise UsageError where two jobs would write the same file."""
+    """Raise UsageError if two jobs would write one file."""
     folders: dict[str, str] = {}
     taken: dict[str, str] = {}
     clashes: list[tuple[str, Job]] = []
@@ -195,7 +195,7 @@ def _clash(first: str, job: Job, more: int) -> str:
 
 
 def refuse_overwriting(jobs: Sequence[Job], read: Iterable[str]) -> None:
-    """Raise UsageError where a job would write a file in `read`, also under another name."""
+    """Raise UsageError if a job would write a file in `read`, also under another name."""
     inputs = {identity: name for name in read if (identity := _identity(name)) is not None}
     for job in jobs:
         name = None if job.target == STREAM else inputs.get(_identity(job.target) or NOTHING)
@@ -205,7 +205,7 @@ def refuse_overwriting(jobs: Sequence[Job], read: Iterable[str]) -> None:
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """Device and inode, equal for all names and links of one file; None where there is no regular file."""
+    """Device and inode, equal for all names and links of a file; None if it is no regular file."""
     try:
         found = os.fstat(sys.stdin.fileno()) if path == STREAM else os.stat(path)
     except (OSError, ValueError, AttributeError):  # standard input may be closed, or no file

@@ -1,4 +1,4 @@
-"""Input and output of bytes: files, written whole or not at all; standard streams; pipes; /dev/fd."""
+"""Input and output of bytes: files (written whole or not at all), standard streams, pipes, /dev/fd."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 
 
 def descriptor(name: str) -> int | None:
-    """The file descriptor that a name such as /dev/stdout or /dev/fd/63 stands for, or None."""
+    """The file descriptor of a name such as /dev/stdout or /dev/fd/63, or None."""
     found = DESCRIPTOR.fullmatch(name)
     return int(found[1]) if found else STANDARD.get(name)
 
@@ -34,7 +34,7 @@ def as_stream(name: str, number: int) -> str:
 
 
 def is_passing(name: str) -> bool:
-    """Whether a name is a stream, a pipe or a device: it cannot be replaced by a renamed file."""
+    """Whether a name is a stream, a pipe or a device, which a renamed file cannot replace."""
     if name == STREAM or descriptor(name) is not None:
         return True
     try:
@@ -52,7 +52,7 @@ def read_input(name: str) -> bytes:
     number = descriptor(name)
     if number is None:
         return Path(name).read_bytes()
-    # Opening the name again would start at the beginning, or fail: the descriptor may be ours alone.
+    # Opening the name again would read from the beginning, or fail if only this process has the descriptor.
     with os.fdopen(os.dup(number), "rb") as file:
         return file.read()
 
@@ -107,7 +107,7 @@ def _opened(path: Path) -> BinaryIO:
 def partial_output(name: str, force: bool) -> Iterator[Path]:
     """Yield a temporary path to write to; it is renamed to `name` at the end, and removed after an error.
 
-    Raises NacreError with `name` where the system refuses.
+    Raises NacreError with `name` if the system refuses.
     """
     refuse_existing(name, force)
     try:
@@ -128,7 +128,7 @@ def _replacing(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from error
-    # A name of its own: with the target's in it, it could be longer than the system allows.
+    # A short name: the name of the target with a suffix could be longer than the system allows.
     handle, partial = tempfile.mkstemp(prefix=".nacre.", suffix=".part", dir=target.parent)
     os.close(handle)
     try:

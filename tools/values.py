@@ -47,7 +47,7 @@ def box(text: str) -> Box | None:
 
 
 def qualities(text: str) -> tuple[float, ...]:
-    """Numbers with commas between them, sorted, each once. Raises UsageError."""
+    """Numbers from a list with commas, sorted, each once. Raises UsageError."""
     try:
         return tuple(sorted({float(part) for part in text.split(",")}))
     except ValueError:

@@ -14,8 +14,8 @@ from types import FrameType
 def watched(quiet: bool, is_search: bool = True) -> Iterator[Callable[[float], bool]]:
     """Yield the `goes_on` of `codec.encode`: False after a first Ctrl-C. A second Ctrl-C interrupts at once.
 
-    After a first Ctrl-C, KeyboardInterrupt is raised at the end, when the result has been written. Without a
-    search nothing is watched.
+    After a first Ctrl-C, KeyboardInterrupt is raised at the end, after the result is written. Without
+    `is_search` nothing is watched.
     """
     if not is_search:
         yield lambda share: True

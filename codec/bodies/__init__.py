@@ -40,7 +40,7 @@ class Body(Protocol):
 
 
 def open_body(head: Head, region: Region, options: Mapping[str, Any]) -> Body:
-    """The body of a file of this head. Raises UnsupportedStream, and what its constructor raises."""
+    """The body of a file of this head. Raises UnsupportedStream, and errors of its constructor."""
     if head.coding not in MODULES:
         raise UnsupportedStream(f"coding {head.coding.name} is not read by this version")
     module = import_module(f"{__name__}.{MODULES[head.coding]}")

@@ -22,7 +22,7 @@ from nacre.entropy.walk import Planes
 
 
 class LatentBody:
-    """The tiles that a region and the halo around it need."""
+    """Decodes the tiles that a region and its halo need."""
 
     def __init__(self, head: Head, region: Region, options: Mapping[str, Any]) -> None:
         self._head, self._region = head, region
@@ -78,7 +78,7 @@ class LatentBody:
     ) -> Planes:
         """Planes (1, C, h, w) of the whole picture, each at its own stride: mean plus symbol, or symbols.
 
-        Raises UsageError for planes that the model does not have, or that end with tiles, not with the picture.
+        Raises UsageError for planes that the model does not have, or whose stride does not divide a tile.
         """
         head, every = self._head, self._run.network.planes
         for name in names:
@@ -110,7 +110,7 @@ class LatentBody:
         return whole
 
     def _bands(self, stream: Stream, expected: int | None) -> Iterator[Planes]:
-        """Rows of tiles, one row of them after the other, cut to the window."""
+        """Rows of decoded tiles, downwards, cropped to the window."""
         parts = _parts(stream)
         found: dict[int, int] = {}
         for _, row in itertools.groupby(self.tiles.items(), key=lambda item: item[1].top):

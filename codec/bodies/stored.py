@@ -39,7 +39,7 @@ class StoredBody:
         self.tiles = region.tiles(head, 1)
 
     def require_all_layers(self, stream: Stream) -> None:
-        """There are none."""
+        """This coding has no layers."""
 
     def rows(self, stream: Stream, expected: int | None) -> Iterator[Pixels]:
         checksums.compare(stream, dict.fromkeys(sorted(self.tiles), 0), expected)
@@ -51,7 +51,7 @@ class StoredBody:
 
 
 def stored_rows(stream: Stream, region: Region) -> Iterator[Pixels]:
-    """Rows of the region with nothing but cells in them."""
+    """Rows of the region, made of cells alone."""
     head, overlay = stream.head, cells.Overlay(stream)
     for top in range(0, region.height, ROWS):
         height = min(ROWS, region.height - top)

@@ -1,1 +1,1 @@
-"""Clips: frames coded by themselves or with the frame before."""
+"""Clips: frames coded alone or with the previous frame as reference."""

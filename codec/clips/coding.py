@@ -1,4 +1,4 @@
-"""The seam between files of clips and the coders of their frames."""
+"""The interface between files of clips and the coders of their frames."""
 
 from __future__ import annotations
 
@@ -11,51 +11,51 @@ from nacre.codec.clips.facts import Pixels
 
 
 class FrameKind(IntEnum):
-    """What a frame is coded with."""
+    """How a frame is coded."""
 
-    INTRA = 0  # networks, by itself
-    INTER = 1  # networks, with the frame before
-    PATCHED = 2  # the frame before, with stored cells over it
-    STORED = 3  # stored cells, by itself
+    INTRA = 0  # networks, without a reference
+    INTER = 1  # networks, with the previous frame as reference
+    PATCHED = 2  # a prediction from the previous frame, with stored cells over it
+    STORED = 3  # stored cells alone
 
     @property
     def is_alone(self) -> bool:
-        """Whether no frame before is needed."""
+        """Whether the frame needs no previous frame."""
         return self in (FrameKind.INTRA, FrameKind.STORED)
 
 
 @dataclass(frozen=True)
 class FramePayload:
-    """A coded frame: bytes that its coder alone understands."""
+    """A coded frame; the format of its bytes belongs to the coder."""
 
     kind: FrameKind
     quality: int  # 1..100
-    checksum: int  # u32, of what it and the frames before it are made of
+    checksum: int  # u32, over the content of this frame and of the earlier frames of its group
     data: bytes
 
 
 class GopCoder(Protocol):
-    """Codes groups of pictures of one size: a frame by itself, then frames with the one before.
+    """Codes groups of pictures of one size; every frame but the first refers to the previous frame.
 
-    Decoding the first payloads of a group gives its first frames.
+    The first payloads of a group decode to its first frames.
     """
 
     @property
     def model_id(self) -> bytes:
-        """8 bytes that name its weights."""
+        """8 bytes that identify the weights."""
 
     @property
     def quality(self) -> int:
-        """Of the whole clip, 1..100."""
+        """The quality of the whole clip, 1..100."""
 
     @property
     def bits(self) -> int:
-        """Of the samples that it takes and gives: 8 or 16."""
+        """Bits of the samples that the coder takes and returns: 8 or 16."""
 
     def encode_gop(
         self, frames: Sequence[Pixels], budget: float | None = None
     ) -> list[FramePayload]:
-        """A payload for every frame (H, W, 3), the first by itself; in about so many bits."""
+        """A payload for every frame (H, W, 3), the first without a reference; `budget` is in bits."""
 
     def decode_gop(self, payloads: Sequence[FramePayload]) -> Iterator[Pixels]:
-        """The frames (H, W, 3), one after the other. Raises CorruptStream."""
+        """The frames (H, W, 3) in order. Raises CorruptStream."""

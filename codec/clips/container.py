@@ -1,8 +1,8 @@
 """Files of clips, written front to back and read at any GOP, without any network.
 
-A file is the signature and then chunks: HEAD, CLIP, STRM for every stream that is carried along; GOPS and PKTS
-in the order of time; INDX and TEND. What a damaged byte costs is one GOP; a file without its end plays to where
-it was cut. docs/clips-format.md has the rules, payloads.py the bytes of the chunks.
+A file is the signature and then chunks: HEAD, CLIP, STRM for every carried stream; GOPS and PKTS in the order
+of time; INDX and TEND. A damaged byte costs one GOP; a file without its end plays up to the cut.
+docs/clips-format.md has the rules, payloads.py the bytes of the chunks.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from nacre.codec.clips.walking import found_chunks, places_by_walking, read_tabl
 from nacre.codec.container import Coding, Head, Limits
 from nacre.entropy.errors import CorruptStream, LimitError, TruncatedStream, UnsupportedStream
 
-PACKETS_BYTES = 1 << 20  # of packets that wait for the next GOP, at most
+PACKETS_BYTES = 1 << 20  # of waiting packets, from which they are written before the next GOP
 END_BYTES = len(chunk_to_bytes(ClipEnd.TYPE, bytes(ClipEnd.LAYOUT.size)))
 
 
 class ClipFileWriter:
-    """Writes a file of a clip, chunk after chunk; it never goes back, and keeps the index alone."""
+    """Writes a file of a clip chunk by chunk; it never seeks back, and keeps only the index in memory."""
 
     def __init__(
         self, file: BinaryIO, head: Head, facts: VideoFacts, streams: Sequence[StreamFacts] = ()
@@ -57,7 +57,7 @@ class ClipFileWriter:
             self._put_chunk(StreamHead.TYPE, StreamHead(stream).to_bytes())
 
     def write_packet(self, packet: ClipPacket) -> None:
-        """It stands before the next GOP."""
+        """Write a packet, before the next GOP."""
         self._packets.append(packet)
         self._waiting += len(packet.data)
         if self._waiting >= PACKETS_BYTES:
@@ -95,8 +95,8 @@ class ClipFileWriter:
 class ClipFile:
     """A file of a clip. The heads and the index are read at once, GOPs and packets on request.
 
-    A GOP that begins before the one before it has ended is shown right behind it, and all that follow, packets
-    too, are moved alike: so GOPs of several files may stand in one.
+    A GOP that begins before the previous one ends is moved to that end; all later GOPs and packets are moved by
+    at least as much. This lets one file hold the GOPs of several files.
     """
 
     def __init__(self, data: Bytes, limits: Limits = Limits()) -> None:
@@ -116,7 +116,7 @@ class ClipFile:
             raise CorruptStream(f"the second chunk is {chunk.kind.decode()}, not CLIP")
         self.facts = ClipHead.from_bytes(self._payload(chunk), head).facts
         self.streams, self.first = self._read_streams(chunk.at + chunk.size)
-        self.is_whole = False  # it has its end chunk
+        self.is_whole = False  # the file has its end chunk
         self._places = self._indexed()
         if self._places is None:
             self._places = tuple(places_by_walking(view, self.first))
@@ -128,7 +128,7 @@ class ClipFile:
         return len(self.view)
 
     def chunks(self) -> Iterator[Chunk]:
-        """Those behind the heads; the last may be cut."""
+        """The chunks behind the heads; the last one may be cut."""
         return found_chunks(self.view, self.first, self.size)
 
     @property
@@ -136,9 +136,9 @@ class ClipFile:
         return sum(place.frames for place in self.gops)
 
     def gop(self, index: int) -> Gop:
-        """The frames of a GOP, with their times as shown. Raises CorruptStream.
+        """The frames of a GOP, at their moved times. Raises CorruptStream.
 
-        The last one of a file that was cut has the frames that are whole.
+        The last GOP of a cut file has only its whole frames.
         """
         place, shift = self._places_at(index)
         chunk = chunk_at(self.view, place.at, may_be_cut=True)
@@ -156,14 +156,14 @@ class ClipFile:
         return Gop(tuple(replace(frame, pts=frame.pts + shift) for frame in gop.frames))
 
     def times(self, index: int) -> list[tuple[int, int]]:
-        """(pts, duration) of the frames of a GOP; reads no more than its table. Raises CorruptStream."""
+        """(pts, duration) of the frames of a GOP; reads only its table. Raises CorruptStream."""
         place, shift = self._places_at(index)
         chunk = chunk_at(self.view, place.at, may_be_cut=True)
         rows, _ = read_table(chunk)
         return [(row.pts + shift, row.duration) for row in rows[: place.frames]]
 
     def packets(self, index: int) -> Iterator[ClipPacket]:
-        """Those that stand before a GOP, or, where the number is that of GOPs, behind the last.
+        """The packets just before a GOP; with an index of len(gops), the packets behind the last GOP.
 
         Packets in damaged chunks are left out.
         """
@@ -189,7 +189,7 @@ class ClipFile:
             yield replace(packet, pts=packet.pts + ticks, dts=packet.dts + ticks)
 
     def _places_at(self, index: int) -> tuple[GopPlace, int]:
-        """Where a GOP stands, with its time as stored, and what is added to it."""
+        """The place of a GOP at its stored time, and the ticks by which it is moved."""
         assert self._places is not None
         return self._places[index], self._shift(index)
 
@@ -198,7 +198,7 @@ class ClipFile:
         return self.gops[index].pts - self._places[index].pts
 
     def _read_streams(self, at: int) -> tuple[tuple[StreamFacts, ...], int]:
-        """The streams, and where the chunks behind them begin."""
+        """The streams, and the offset in bytes of the chunks behind their heads."""
         streams: list[StreamFacts] = []
         while at < len(self.view):
             try:
@@ -225,7 +225,7 @@ class ClipFile:
             raise LimitError(f"a {chunk.kind.decode()} chunk of {chunk.size} bytes")
 
     def _indexed(self) -> tuple[GopPlace, ...] | None:
-        """The index, where the end chunk leads to one that fits the file."""
+        """The places in the index; None unless the end chunk leads to an index that fits the file."""
         at = len(self.view) - END_BYTES
         try:
             if at < self.first or bytes(self.view[at : at + 4]) != ClipEnd.TYPE:
@@ -245,7 +245,7 @@ class ClipFile:
 
 
 def _in_order(places: Sequence[GopPlace]) -> tuple[GopPlace, ...]:
-    """With their times as shown."""
+    """The places at their moved times: no GOP begins before the previous one ends."""
     found: list[GopPlace] = []
     shift = 0
     for place in places:

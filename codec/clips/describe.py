@@ -1,4 +1,4 @@
-"""What a file of a clip holds, and the state that it is in: no frame is decoded and no model is loaded."""
+"""Describes a file of a clip and finds its damage, without decoding frames or loading a model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nacre.entropy.errors import CorruptStream
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """What a file of a clip says of itself."""
+    """Description of a file of a clip."""
 
     facts: VideoFacts
     streams: tuple[StreamFacts, ...]
@@ -29,12 +29,12 @@ class ClipInfo:
     file_bytes: int
     frame_bytes: int  # of coded frames alone
     packet_bytes: int  # of the chunks with packets of other streams
-    is_whole: bool  # it has its end chunk
+    is_whole: bool  # the file has its end chunk
     rows: tuple[FrameRow, ...]  # of every frame, times as stored
 
     @property
     def bpp(self) -> float:
-        """Bits a pixel of a frame; every byte of the file but those of other streams counts."""
+        """Bits a pixel, over all bytes of the file except the packets of other streams."""
         pixels = self.facts.width * self.facts.height * max(1, self.frames)
         return 8 * (self.file_bytes - self.packet_bytes) / pixels
 

@@ -1,4 +1,4 @@
-"""What is known of a clip beside its pixels: time, colour, geometry, and the streams that go along."""
+"""Facts of a clip beside its pixels: time, colour, geometry, and the carried streams."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UPRIGHT = (
 
 
 class Range(IntEnum):
-    """How samples of Y'CbCr use their numbers."""
+    """The range of Y'CbCr samples."""
 
     UNKNOWN = 0
     LIMITED = 1  # 16 to 235 and 240 of 8 bits
@@ -69,7 +69,7 @@ class VideoFacts:
 
     @property
     def bits(self) -> int:
-        """Of a sample of the source, by the name of its format."""
+        """Bits of a source sample, by the name of the pixel format."""
         name = self.pixel_format.removesuffix("le").removesuffix("be")
         for bits in (16, 14, 12, 10, 9):
             if name.endswith(f"p{bits}") or name == f"gray{bits}":
@@ -82,7 +82,7 @@ class VideoFacts:
 
     @property
     def rotation(self) -> int:
-        """Degrees that a player turns the picture by, clockwise, to the next quarter."""
+        """Degrees clockwise by which a player turns the picture, rounded to quarter turns."""
         a, b = self.display[0], self.display[1]
         if abs(a) >= abs(b):
             return 0 if a >= 0 else 180
@@ -90,7 +90,7 @@ class VideoFacts:
 
 
 class StreamKind(IntEnum):
-    """What goes along with the pictures."""
+    """The kind of a carried stream."""
 
     AUDIO = 1
     SUBTITLE = 2
@@ -145,7 +145,7 @@ class ClipFrame:
 
     @property
     def seconds(self) -> float:
-        """When it is shown."""
+        """The time at which the frame is shown."""
         return float(self.pts * self.time_base)
 
     @property
@@ -155,7 +155,7 @@ class ClipFrame:
 
 @dataclass(frozen=True)
 class ClipLength:
-    """How much there is of a clip."""
+    """The length of a clip."""
 
     seconds: float  # from the first frame to the end of the last
     frames: int
@@ -163,11 +163,11 @@ class ClipLength:
 
 
 class ClipWarning(UserWarning):
-    """Something of a clip is not kept, or had to be guessed."""
+    """Part of a clip is not kept, or had to be guessed."""
 
 
 def to_depth(pixels: Pixels, bits: int) -> Pixels:
-    """Samples of 8 or 16 bits as samples of 8 or 16 bits: rounded, or spread over the whole range."""
+    """Convert samples to 8 or 16 bits: rounded, or scaled to the whole range."""
     if pixels.dtype == (np.uint8 if bits == 8 else np.uint16):
         return pixels
     if bits == 16:

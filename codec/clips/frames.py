@@ -1,14 +1,15 @@
-"""One frame to bytes and back: by itself, or conditioned on the frame before and its motion.
+"""Codes one frame: alone, or conditioned on the previous frame and the motion from there.
 
-A frame is a tile of its own. What the next frame refers to is made by the decoder too: the picture in 8 bits
-as it is shown, its latent in 1/16 of a step, its symbols. So differences between machines do not build up: the
-parse is exact, and the picture is rounded at every frame.
+A frame is one entropy tile. The reference for the next frame is known to the decoder: the picture as it is
+shown, in 8 bits; its latent, rounded to 1/16 of a step; its symbols. Differences between machines do not add
+up, because the parse is exact and the picture is rounded at every frame.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +23,7 @@ from nacre.codec.areas import positions
 from nacre.codec.chunks import read_varint, write_varint
 from nacre.codec.clips import plain
 from nacre.codec.motion import MotionEffort, MotionField, compensate, search
-from nacre.codec.motion.blend import blended
+from nacre.codec.motion.blend import blended, blended_in_floats
 from nacre.codec.motion.code import read_field, write_field
 from nacre.codec.motion.fetching import fetched
 from nacre.codec.motion.field import BLOCK
@@ -37,28 +38,28 @@ from nacre.models.parts.condition import Condition, InterNetwork, settled
 
 Pixels = NDArray[np.uint8]
 LUMA = (77, 150, 29)  # 256ths of red, green, blue
-SIZE = struct.Struct("<II")  # width and height, where checksums of a group start
+SIZE = struct.Struct("<II")  # width and height, which start the checksum of a group
 CHECKED = struct.Struct("<BI")  # quality, checksum of symbols; motion follows
-PRICE = 0.9  # of a bit in absolute differences, by the root of the price in squared ones
+PRICE = 0.9  # of a bit in absolute differences, times the root of lambda
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A frame as both sides know it."""
+    """A coded frame, as encoder and decoder know it."""
 
     picture: Tensor  # (3, H, W) uint8
     y_hat: Tensor  # (1, M, h, w) settled
     symbols: Tensor  # (1, M, h, w) whole numbers
-    t: Tensor  # (1,) the quality of both, in [0, 1]
+    t: Tensor  # (1,) the quality of y_hat and symbols, in [0, 1]
     checksum: int  # of the frame
 
 
 @dataclass(frozen=True)
 class CodedFrame:
-    """The bytes of a frame, and what the next frame refers to.
+    """The bytes of a frame, and the reference for the next frame.
 
-    The checksum is of everything that the pictures up to this one are made of: quality, motion and symbols, of
-    the frames before in the group too.
+    The checksum covers quality, motion and symbols, or stored bytes, of this frame and of the earlier frames of
+    its group.
     """
 
     data: bytes
@@ -68,20 +69,20 @@ class CodedFrame:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a frame is predicted by; `FrameCoder.predict` makes it."""
+    """The prediction of a frame from a reference; `FrameCoder.predict` makes it."""
 
     before: Reference
     field: MotionField
-    motion: bytes  # coded
+    motion: bytes  # the coded field
     picture: Tensor  # (3, H, W) uint8, compensated
-    is_predicted: Tensor  # (H, W) bool, of pixels
+    is_predicted: Tensor  # (H, W) bool
 
 
 class FrameCoder:
     """Codes frames of one size at one quality."""
 
     def __init__(self, run: Run, height: int, width: int) -> None:
-        """`run` has a model for inter frames. Raises UsageError for another."""
+        """`run` needs a model for inter frames. Raises UsageError for a model of pictures."""
         network = run.network
         if not isinstance(network, InterNetwork):
             raise UsageError(f"model {run.model.name} codes pictures, not clips")
@@ -92,25 +93,25 @@ class FrameCoder:
         self.size = positions(height, stride), positions(width, stride)
 
     def encode_intra(self, pixels: Pixels, quality: int, effort: int = 0) -> CodedFrame:
-        """A frame (H, W, 3) by itself."""
+        """A frame (H, W, 3) without a reference."""
         return self._encoded(self.base, None, pixels, quality, effort)
 
     def encode_inter(
         self, pixels: Pixels, reference: Reference, quality: int, effort: int = 0
     ) -> CodedFrame:
-        """A frame (H, W, 3) that the reference is the one before of."""
+        """A frame (H, W, 3) with the previous frame as reference."""
         field = self.motion(pixels, reference, quality, effort)
         return self.encode_moved(pixels, self.predict(reference, field), quality, effort)
 
     def encode_moved(
         self, pixels: Pixels, prediction: Prediction, quality: int, effort: int = 0
     ) -> CodedFrame:
-        """The same, with a prediction that is known."""
+        """A frame (H, W, 3) with a known prediction."""
         run = self._given(prediction, quality)
         return self._encoded(run, prediction, pixels, quality, effort)
 
     def predict(self, before: Reference, field: MotionField) -> Prediction:
-        """What the reference and the motion from there predict."""
+        """The prediction of a frame from a reference and the motion from there."""
         encoder = SymbolEncoder()
         write_field(field, encoder, self.run.model.tables)
         return self._prediction(before, field, encoder.finish())
@@ -118,7 +119,7 @@ class FrameCoder:
     def motion(
         self, pixels: Pixels, reference: Reference, quality: int, effort: int = 0
     ) -> MotionField:
-        """The motion from the reference to a frame; none where the model has no use for it."""
+        """The motion from the reference to a frame; zero vectors where the model does not use motion."""
         if not self.network.uses_motion:
             return MotionField.still(self.height, self.width)
         picture = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
@@ -127,7 +128,7 @@ class FrameCoder:
         return search(luma(picture), luma(reference.picture), price, how)
 
     def cost(self, coded: CodedFrame, pixels: Pixels, quality: int) -> float:
-        """The Lagrangian cost of a frame in bits: its own, and the price of its errors."""
+        """The Lagrangian cost of a frame: its bits, and the price of its errors in bits."""
         away = _last_axis(coded.reference.picture).astype(np.int32) - pixels
         return 8 * len(coded.data) + self._error_price(quality) * float(np.square(away).sum())
 
@@ -138,9 +139,9 @@ class FrameCoder:
         prediction: Prediction | None,
         limit: float,
     ) -> CodedFrame | None:
-        """A frame without networks, with a prediction or by itself.
+        """A frame coded without networks, over a prediction or alone.
 
-        None where that costs `limit` bits or more, errors counted.
+        None where its Lagrangian cost is `limit` bits or more.
         """
         predicted = None
         if prediction is not None:
@@ -150,11 +151,11 @@ class FrameCoder:
         return None if best is None else self._plain(*best, prediction, quality)
 
     def decode_stored(self, data: bytes, quality: int) -> CodedFrame:
-        """Undo `encode_plain` of a frame by itself. Raises CorruptStream."""
+        """Undo `encode_plain` without a prediction. Raises CorruptStream."""
         return self._plain(data, plain.shown_of(data, None, self.height, self.width), None, quality)
 
     def decode_patched(self, data: bytes, reference: Reference, quality: int) -> CodedFrame:
-        """Undo `encode_plain` with a reference. Raises CorruptStream."""
+        """Undo `encode_plain` with a prediction from `reference`. Raises CorruptStream."""
         motion, stored, field = self._motion_of(data)
         prediction = self._prediction(reference, field, motion)
         predicted = _last_axis(prediction.picture)
@@ -178,7 +179,7 @@ class FrameCoder:
         return CodedFrame(_sized(prediction.motion) + stored, checksum, reference)
 
     def _error_price(self, quality: int) -> float:
-        """Bits for a squared level of one sample."""
+        """Bits per squared level of one sample."""
         return float(self.network.lmbda(self.run.level(quality))) / 3
 
     def decode_intra(self, data: bytes, quality: int) -> CodedFrame:
@@ -193,7 +194,7 @@ class FrameCoder:
         return self._decoded(run, prediction, code, quality)
 
     def _motion_of(self, data: bytes) -> tuple[bytes, bytes, MotionField]:
-        """Coded motion, what follows, and the motion. Raises CorruptStream."""
+        """The coded motion, the bytes behind it, and the decoded field. Raises CorruptStream."""
         size, at = read_varint(data, 0, "frame")
         if size > len(data) - at:
             raise CorruptStream(f"frame: {size} bytes of motion, {len(data) - at} left")
@@ -211,7 +212,7 @@ class FrameCoder:
         )  # fmt: skip
 
     def _given(self, prediction: Prediction, quality: int) -> Run:
-        """The run for a frame that is predicted so."""
+        """The run that codes a frame with this prediction."""
         reference, field = prediction.before, prediction.field
         picture = _last_axis(prediction.picture)
         t = self.run.level(quality)
@@ -245,13 +246,30 @@ class FrameCoder:
         tile = tiles.encode_tile(run, planes, quality, is_one_part=True)
         if effort:
             x = 255 * strips.samples(pixels, run.device)
-            target = Target(run, x, t, self._error_price(quality))
+            show = self._blending(prediction, quality)
+            target = Target(run, x, t, self._error_price(quality), show=show)
             progress = Progress(Budget())
             cost = target.cost(tile)
             how = EFFORTS[effort]
             tile = refine_tile(target, planes, quality, how, progress, tile, cost, is_one_part=True)
         code = b"".join(part.data for part in tile.parts)
         return self._shown(run, prediction, code, tile.decoded, quality)
+
+    def _blending(
+        self, prediction: Prediction | None, quality: int
+    ) -> Callable[[Tensor, int, int], Tensor] | None:
+        """The `show` of a search target, which blends decoded pixels; None where the model does not blend."""
+        if prediction is None or not self.network.blends:
+            return None
+        predicted = prediction.picture.to(self.run.device).float() / 255
+        mask = prediction.is_predicted.to(self.run.device)
+
+        def show(x_hat: Tensor, top: int, left: int) -> Tensor:
+            rows, columns = slice(top, top + x_hat.shape[2]), slice(left, left + x_hat.shape[3])
+            own = x_hat[0].float(), predicted[:, rows, columns], mask[rows, columns]
+            return blended_in_floats(*own, quality)[None]
+
+        return show
 
     def _decoded(
         self, run: Run, prediction: Prediction | None, code: bytes, quality: int

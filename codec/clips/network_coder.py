@@ -1,4 +1,4 @@
-"""Networks as a coder of groups of pictures: a frame by itself, then frames given the one before."""
+"""Codes groups of pictures with networks: a first frame alone, each later frame given the previous frame."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ from nacre.codec.run import Run, memory_errors_named
 from nacre.entropy.errors import CorruptStream
 
 DEFAULT_MODEL = "clip"
-TRIALS = 4  # of the first frame of a group
-DOUBTFUL = 0.7  # bits of an inter frame in those of a first frame, from where that is tried too
-WORTH = 0.75  # of the cost of networks, from where other ways are taken: networks go on best from networks
-CLOSE = 2  # qualities: a first frame stays that is as near to what its budget asks for
+TRIALS = 4  # encodings of the first frame of a group, at most
+DOUBTFUL = 0.7  # share of the bits of a first frame, from which an inter frame is tried alone
+# A way without networks must cost less than this share of the networks: a frame by networks is the better
+# reference for networks.
+WORTH = 0.75
+CLOSE = 2  # steps of quality: a first frame so near to the quality that its budget asks for is kept
 
 
 class NetworkGopCoder:
-    """Codes frames of one size at one quality; a `GopCoder`."""
+    """Codes frames of one size, at one quality or within a budget; a `GopCoder`."""
 
     bits = 8  # references are pictures of 8 bits
 
     def __init__(
         self, run: Run, height: int, width: int, quality: int = 60, effort: int = 0
     ) -> None:
-        """`run` has a model for inter frames. A decoder takes the quality from the payloads.
+        """`run` needs a model for inter frames. Decoding takes the quality from the payloads.
 
         Raises UsageError for a model of pictures.
         """
@@ -62,7 +64,7 @@ class NetworkGopCoder:
     def _first(
         self, frames: Sequence[Pixels], budget: float | None
     ) -> tuple[FramePayload, Reference]:
-        """The first frame of a group; with a budget, at a quality that leaves enough for the others."""
+        """The first frame of a group; with a budget, at a quality that leaves enough bits for the others."""
         if budget is None:
             return self._encoded(frames[0], None, self.quality)
         inter = len(frames) - 1
@@ -72,7 +74,7 @@ class NetworkGopCoder:
         for _ in range(TRIALS):
             first = self._encoded(frames[0], None, quality)
             if inter and not self._rate.knows(FrameKind.INTER):
-                self._encoded(frames[1], first[1], quality)  # to know what inter frames take
+                self._encoded(frames[1], first[1], quality)  # teaches the bits of inter frames
             wanted = self._rate.quality(budget, 1, inter)
             if abs(wanted - quality) <= CLOSE:
                 break
@@ -80,7 +82,7 @@ class NetworkGopCoder:
         return first
 
     def decode_gop(self, payloads: Sequence[FramePayload]) -> Iterator[Pixels]:
-        """Raises CorruptStream, where a checksum differs too."""
+        """Raises CorruptStream, also for a checksum that differs."""
         reference: Reference | None = None
         for i, payload in enumerate(payloads):
             with torch.inference_mode(), memory_errors_named():
@@ -108,7 +110,7 @@ class NetworkGopCoder:
     def _encoded(
         self, pixels: Pixels, reference: Reference | None, quality: int
     ) -> tuple[FramePayload, Reference]:
-        """The way of the least Lagrangian cost."""
+        """A frame in the way of least Lagrangian cost, and the reference for the next frame."""
         frame = to_8_bits(pixels)
         if reference is None:
             kind, coded = self._alone(frame, quality)
@@ -145,12 +147,12 @@ class NetworkGopCoder:
 def coder_to_encode(
     height: int, width: int, quality: int, effort: int, options: Mapping[str, Any]
 ) -> GopCoder:
-    """With the model of the options. Raises UsageError or WeightsError."""
+    """A coder with the model of the options, or DEFAULT_MODEL. Raises UsageError or WeightsError."""
     run = Run.to_encode({**options, "model": options.get("model") or DEFAULT_MODEL})
     return NetworkGopCoder(run, height, width, quality, effort)
 
 
 def coder_to_decode(head: Head, options: Mapping[str, Any]) -> GopCoder:
-    """With the model that a file names. Raises UsageError, UnsupportedStream or WeightsError."""
+    """A coder with the model that a file names. Raises UsageError, UnsupportedStream or WeightsError."""
     run = Run.to_decode(head.model, options)
     return NetworkGopCoder(run, head.height, head.width, head.quality)

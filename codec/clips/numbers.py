@@ -1,4 +1,4 @@
-"""Fields of variable length: read one after the other, each within its chunk."""
+"""Fields of variable length in the payload of a chunk, read in order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nacre.codec.chunks import read_varint, write_varint
 from nacre.entropy.errors import CorruptStream
 
 SIGNED_MAX_BYTES = 10
-BOUND = 2**62  # of times in ticks, either way
+BOUND = 2**62  # largest magnitude of a time in ticks
 
 
 class Fields:
@@ -25,7 +25,7 @@ class Fields:
 
     @staticmethod
     def of_signed(value: int) -> bytes:
-        """LEB128 of 64 bits: the sign is the lowest bit."""
+        """LEB128 of a 64-bit number in zigzag form: the sign is the lowest bit."""
         value, out = value << 1 ^ (-1 if value < 0 else 0), bytearray()
         while value > 127:
             out.append(value & 127 | 128)
@@ -34,7 +34,7 @@ class Fields:
         return bytes(out)
 
     def signed(self) -> int:
-        """Undo `of_signed`; longer spellings, and what no time can be, are refused."""
+        """Undo `of_signed`; longer spellings and magnitudes over BOUND are refused."""
         value = 0
         for i in range(SIGNED_MAX_BYTES):
             byte = self.byte()
@@ -64,7 +64,7 @@ class Fields:
         return layout.unpack_from(self._data, self._at - layout.size)
 
     def sized(self) -> bytes:
-        """Bytes behind their length."""
+        """Bytes that follow their length."""
         size = self.varint()
         if size > len(self._data) - self._at:
             raise CorruptStream(
@@ -79,14 +79,14 @@ class Fields:
         return write_varint(len(coded)) + coded
 
     def text(self) -> str:
-        """UTF-8 behind its length."""
+        """A UTF-8 text that follows its length."""
         try:
             return self.sized().decode()
         except UnicodeDecodeError as error:
             raise CorruptStream(f"{self._what}: text that is not UTF-8") from error
 
     def name(self, wanted: re.Pattern[str], what: str) -> str:
-        """A text of that form."""
+        """A text that matches `wanted`; `what` names it in errors."""
         found = self.text()
         if not wanted.fullmatch(found):
             raise CorruptStream(f"{self._what}: {found[:40]!r} is not a {what}")

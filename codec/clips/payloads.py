@@ -119,7 +119,7 @@ class TimedPayload:
 
 @dataclass(frozen=True)
 class Gop:
-    """Payload of GOPS: frames that need no others. First a table with a checksum of its own."""
+    """Payload of GOPS: a table with its own checksum, then frames that need none outside the GOP."""
 
     TYPE: ClassVar = b"GOPS"
     FIRST: ClassVar = struct.Struct("<q")  # ticks, when the first frame is shown
@@ -151,7 +151,7 @@ class Gop:
 
     @classmethod
     def from_cut(cls, data: bytes) -> Gop | None:
-        """The frames that are whole in the first bytes of a payload; None where there is none."""
+        """The whole frames in the first bytes of a cut payload; None if there is none."""
         try:
             rows, at = cls.table(data)
         except CorruptStream:
@@ -165,7 +165,7 @@ class Gop:
 
     @classmethod
     def table(cls, data: bytes) -> tuple[list[FrameRow], int]:
-        """The rows of the table, and where the bytes of the first frame begin. Raises CorruptStream."""
+        """The rows of the table, and the offset of the first frame. Raises CorruptStream."""
         size, start = read_varint(data, 0, "GOPS")
         end = start + size
         if end + 4 > len(data):
@@ -194,7 +194,7 @@ class Gop:
 
 @dataclass(frozen=True)
 class FrameRow:
-    """A frame as the table of its GOP has it."""
+    """The row of a frame in the table of its GOP."""
 
     kind: FrameKind
     quality: int

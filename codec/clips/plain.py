@@ -1,7 +1,7 @@
-"""Frames without networks: the prediction, with cells over it that are stored by WebP or JPEG.
+"""Codes frames without networks: a motion-compensated prediction, with cells over it stored by WebP or JPEG.
 
-What networks cannot draw (text, drawings, noise) is right all the same, and what stands still costs nothing.
-A frame by itself is all stored cells.
+This suits content that networks cannot draw (text, drawings, noise), and still content, which needs no cells.
+A frame without a prediction is all stored cells.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from nacre.entropy.errors import CorruptStream
 
 Pixels = NDArray[np.uint8]
 CELL = 1 << cells.SIDE_LOG2
-STILL = 0.25  # share of cells that are as predicted, from where the others are tried without loss
-DEAR = 1.0  # bits a pixel, errors counted: below that JPEG cannot be worth it
-NEAR = 2.0  # times the cost of the best way; from there WebP cannot be worth it either
+STILL = 0.25  # share of cells equal to the prediction, from which the others are tried without loss
+DEAR = 1.0  # bits a pixel, errors included: JPEG is tried only above this limit
+NEAR = 2.0  # WebP is tried where JPEG costs less than NEAR times the best way
 
 
 def best(
     pixels: Pixels, predicted: Pixels | None, price: float, limit: float
 ) -> tuple[bytes, Pixels] | None:
-    """Code a frame (H, W, 3): bytes, and what is shown. None where no way costs less than `limit` bits.
+    """Code a frame (H, W, 3): bytes and shown pixels, or None where every way costs `limit` bits or more.
 
-    `price` is of a squared level of one sample in bits.
+    `price` is the bits per squared level of one sample.
     """
     error = None if predicted is None else _by_cell(pixels, predicted)
     shape = tuple(positions(side, CELL) for side in pixels.shape[:2])
@@ -61,7 +61,7 @@ def best(
 
 
 def shown_of(data: bytes, predicted: Pixels | None, height: int, width: int) -> Pixels:
-    """What is shown of a coded frame. Raises CorruptStream."""
+    """The shown pixels (H, W, 3) of a coded frame. Raises CorruptStream."""
     if not data:
         if predicted is None:
             raise CorruptStream("a frame by itself without cells")

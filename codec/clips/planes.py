@@ -1,4 +1,4 @@
-"""Frames of FFmpeg to pixels and back: planes are copied as they are, ycbcr.py has the colours."""
+"""Converts frames of FFmpeg to pixels and back; ycbcr.py converts the colours."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class PlaneFormat:
 
     name: str  # gray, gbrp or yuv4..p, and the bits where they are not 8
     range: Range = Range.UNKNOWN
-    has_alpha: bool = False  # which is left out
+    has_alpha: bool = False  # alpha is left out
 
     @classmethod
     def of(cls, found: av.VideoFormat) -> PlaneFormat:
-        """The one that holds the samples of any format. Raises ImageError."""
+        """The planar format that holds the samples of `found`. Raises ImageError."""
         name = found.name.replace("be", "le") if found.name.endswith("be") else found.name
         has_alpha = any(c.is_alpha for c in found.components) and not found.has_palette
         if name.startswith("yuvj"):
@@ -75,7 +75,7 @@ class PlaneFormat:
 
 
 def planes_of(frame: av.VideoFrame, form: PlaneFormat) -> tuple[ycbcr.Plane, ...]:
-    """One plane (h, w) where it is grey, else three; transparency is left out."""
+    """One plane (h, w) of a grey frame, else three; transparency is left out."""
     if frame.format.name.replace("yuvj", "yuv") != form.name:
         frame = frame.reformat(format=form.name)
     return tuple(
@@ -123,7 +123,7 @@ def _rgb_planes(pixels: Pixels, bits: int) -> tuple[NDArray[Any], ...]:
 
 
 def _samples(plane: av.video.plane.VideoPlane, bits: int) -> NDArray[Any]:
-    """(h, whole lines) of the memory of a plane."""
+    """(h, line length) view of the memory of a plane, padding included."""
     memory: Any = plane
     flat = np.frombuffer(memory, np.dtype("u1" if bits == 8 else "<u2"))
     return flat.reshape(-1, plane.line_size // flat.itemsize)[: plane.height]

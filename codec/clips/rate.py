@@ -10,30 +10,30 @@ from nacre.codec.clips.coding import FrameKind
 SLOPES = {
     FrameKind.INTRA: 0.036,
     FrameKind.INTER: 0.045,
-}  # of the natural logarithm of bits by quality, about
-MEMORY = 0.5  # share of what was known that stays when a frame has been coded
-INTER_SHARE = 0.3  # bits of an inter frame in those of a first frame, before one has been coded
+}  # change of ln(bits) a step of quality, about
+MEMORY = 0.5  # weight of the old level of a kind when a coded frame updates it
+INTER_SHARE = 0.3  # bits of an inter frame, by those of a first frame, before one is coded
 LARGEST_STEP = 3  # of quality from an inter frame to the next
-LEAST, MOST = 0.25, 4.0  # budget of a group, in what its duration is worth
+LEAST, MOST = 0.25, 4.0  # bounds of the budget of a group, by bit rate times duration
 LOWEST, HIGHEST = 1, 100  # quality
 
 
 @dataclass
 class GroupBudgets:
-    """Shares out a bit rate over groups; what a group saves or exceeds goes to those after it."""
+    """Shares out a bit rate over groups; bits that a group saves or exceeds change the later budgets."""
 
     bits_per_second: float
     _seconds: float = 0.0
     _spent: float = 0.0
 
     def of(self, seconds: float) -> float:
-        """The bits of the next group, by its duration."""
+        """The budget in bits of the next group, which lasts `seconds`."""
         worth = self.bits_per_second * seconds
         due = self.bits_per_second * (self._seconds + seconds) - self._spent
         return min(max(due, LEAST * worth), MOST * worth)
 
     def add(self, seconds: float, bits: float) -> None:
-        """A group has been written."""
+        """Count a written group."""
         self._seconds += seconds
         self._spent += bits
 
@@ -53,13 +53,13 @@ class RateModel:
         return kind in self._levels
 
     def bits(self, kind: FrameKind, quality: float) -> float:
-        """Raises KeyError before a first frame has been coded."""
+        """The expected bits of a frame. Raises KeyError before a first frame has been coded."""
         if kind == FrameKind.INTER and not self.knows(kind):
             return INTER_SHARE * self.bits(FrameKind.INTRA, quality)
         return math.exp(self._levels[kind] + SLOPES[kind] * quality)
 
     def quality(self, budget: float, intra: int, inter: int) -> int:
-        """At which so many frames of each kind take the budget, 1 to 100."""
+        """The quality, 1 to 100, at which `intra` and `inter` frames together take the budget in bits."""
         low, high = float(LOWEST), float(HIGHEST)
         for _ in range(20):
             middle = (low + high) / 2

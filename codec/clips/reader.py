@@ -1,4 +1,4 @@
-"""Files of clips to frames: by number, by time, one after the other, or in batches of tensors."""
+"""Reads frames of clip files by number, by time, in order, or in batches of tensors."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class VideoReader:
         with codec.VideoReader("clip.ncv") as clip:
             first, last = clip[0], clip[-1]
             batch = clip[10:20].data          # (10, 3, H, W)
-            frame = clip.at(12.5)             # the one that is shown then
+            frame = clip.at(12.5)             # the frame shown at 12.5 s
 
-    A frame is decoded from the start of its group of pictures; the position behind the last one is kept, so
+    Decoding a frame starts at its group of pictures. The reader keeps its position behind the last frame, so
     reading in order decodes every frame once. Memory does not grow with the length of the clip.
     """
 
@@ -66,9 +66,9 @@ class VideoReader:
         strict: bool = False,
         **options: Unpack[RunOptions],
     ) -> None:
-        """`coder` decodes frames; without one, the installed model that the file names.
+        """`coder` decodes frames; by default it is the installed model that the file names.
 
-        Frames of damaged groups are left out by iteration, with a ClipWarning, unless `strict`.
+        Iteration leaves out frames of damaged groups, with a ClipWarning, unless `strict`.
         Raises StreamError, LimitError, WeightsError or OSError.
         """
         self._opened = open(path, "rb") if isinstance(path, (str, Path)) else None  # noqa: SIM115
@@ -88,7 +88,7 @@ class VideoReader:
         self._starts = [0]
         for place in self.file.gops:
             self._starts.append(self._starts[-1] + place.frames)
-        self._cursor: tuple[int, Iterator[ClipFrame]] | None = None  # the frame it gives next
+        self._cursor: tuple[int, Iterator[ClipFrame]] | None = None  # number of its next frame
 
     def close(self) -> None:
         if self._opened:
@@ -106,7 +106,7 @@ class VideoReader:
         self.close()
 
     def __len__(self) -> int:
-        """Frames, those of damaged groups included."""
+        """Number of frames, damaged groups included."""
         return self._starts[-1]
 
     @property
@@ -135,7 +135,7 @@ class VideoReader:
         return self.between()
 
     def between(self, start: float = -np.inf, end: float = np.inf) -> Iterator[ClipFrame]:
-        """Frames that are shown from `start` seconds up to `end`, in order."""
+        """Frames shown between `start` and `end` seconds, in order."""
         for event in self.events(start, end):
             if isinstance(event, ClipFrame):
                 yield event
@@ -143,9 +143,9 @@ class VideoReader:
     def events(
         self, start: float = -np.inf, end: float = np.inf
     ) -> Iterator[ClipFrame | ClipPacket]:
-        """Frames and packets of the other streams in the order of the file, shown in that time at all.
+        """Frames and packets of the other streams that overlap `start` to `end` seconds, in file order.
 
-        A frame or packet is shown from its pts up to the end of its duration.
+        A frame or packet lasts from its pts to the end of its duration.
         """
         base, gops = self.facts.time_base, self.file.gops
         first = sum(place.end * base <= start for place in gops)
@@ -161,7 +161,7 @@ class VideoReader:
                 yield from self._shown(i, start, end)
 
     def _shown(self, gop: int, start: float, end: float) -> Iterator[ClipFrame]:
-        """Frames of a group that are shown in that time."""
+        """Frames of a group shown between `start` and `end` seconds."""
         base = self.facts.time_base
         try:
             for frame in self.group(gop):
@@ -177,7 +177,7 @@ class VideoReader:
             warnings.warn(message, ClipWarning, stacklevel=2)
 
     def at(self, seconds: float) -> ClipFrame:
-        """The frame that is shown then: the last one that begins no later. Raises IndexError."""
+        """The frame shown at `seconds`: the last frame that begins no later. Raises IndexError."""
         base = self.facts.time_base
         gop = bisect.bisect_right([float(g.pts * base) for g in self.file.gops], seconds) - 1
         if gop < 0 or seconds >= float(self.file.gops[-1].end * base):
@@ -232,7 +232,7 @@ class VideoReader:
             raise CorruptStream(f"a group of {len(gop.frames)} frames decodes to others")
 
     def parse(self) -> Iterator[str]:
-        """Decode every group; a line for each that is damaged."""
+        """Decode every group; yields a line for each damaged group."""
         for i, place in enumerate(self.file.gops):
             try:
                 for _ in self.group(i):

@@ -1,4 +1,4 @@
-"""Frames and packets to clips of other formats: MP4, MOV, MKV, WebM, Y4M, GIF, numbered pictures.
+"""Writes frames and packets to clips of other formats: MP4, MOV, MKV, WebM, Y4M, GIF, numbered pictures.
 
 MKV holds FFV1 and Y4M raw planes, both without loss; MP4 and MOV hold H.264 and WebM VP9, at high quality.
 Times are kept to the tick by MP4 and MOV, to the millisecond by MKV and WebM, to 1/100 s by GIF; Y4M and
@@ -49,9 +49,10 @@ CODECS = {
 }  # fmt: skip
 CRF = {"libx264": 12, "libx265": 12, "libvpx-vp9": 12, "libaom-av1": 12, "libsvtav1": 12}
 PIXEL_LOSSLESS = {"ffv1", "wrapped_avframe", "rawvideo"}
-EVEN_ONLY = {"libx264", "libx264rgb", "libx265", "libsvtav1"}  # sides, where chroma is halved
+# Encoders that need even sides where chroma is halved.
+EVEN_ONLY = {"libx264", "libx264rgb", "libx265", "libsvtav1"}
 GIF_TICK = Fraction(1, 100)  # seconds
-NO_TEXT = bytes(2)  # a text of no letters, in MP4: the end of the one before
+NO_TEXT = bytes(2)  # an empty text in MP4 ends the text before it
 OPTION = {StreamKind.AUDIO: "--no-audio", StreamKind.SUBTITLE: "--no-subtitles"}
 
 
@@ -59,11 +60,10 @@ OPTION = {StreamKind.AUDIO: "--no-audio", StreamKind.SUBTITLE: "--no-subtitles"}
 class SinkOptions:
     """How pictures are coded in the file."""
 
-    codec: str | None = None  # an encoder of FFmpeg; by the format of the file
+    codec: str | None = None  # an encoder of FFmpeg; None: the one in CODECS
     crf: int | None = None  # constant rate factor: lower is better
-    pixel_format: str | None = (
-        None  # as FFmpeg names it; that of the source, or the next that is coded
-    )
+    # As FFmpeg names it; None: the format of the source, or the nearest one that the encoder takes.
+    pixel_format: str | None = None
 
 
 class ClipSink(Protocol):
@@ -75,7 +75,7 @@ class ClipSink(Protocol):
 
 
 def is_clip_name(path: str | Path) -> bool:
-    """Whether `open_sink` knows what to write there."""
+    """Whether `open_sink` knows a format for the path."""
     name = os.fspath(path)
     return sequences.is_pattern(name) or Path(name).suffix.lower() in FORMATS
 
@@ -88,7 +88,10 @@ def open_sink(
     *,
     suffix: str | None = None,
 ) -> ClipSink:
-    """By the suffix of the path, unless one is given. Raises UsageError for what it cannot hold."""
+    """A sink for the format of `suffix`, by default the suffix of the path.
+
+    Raises UsageError for formats that are not known and for content that the format cannot hold.
+    """
     if sequences.is_pattern(os.fspath(path)):
         return PictureSink(os.fspath(path), facts, streams)
     suffix = (suffix or Path(path).suffix).lower()
@@ -189,7 +192,7 @@ class FileSink:
         return stream
 
     def write(self, frame: ClipFrame) -> None:
-        """Frames in the order in which they are shown."""
+        """Write the next frame, in the order of display."""
         facts = self._facts
         pts, duration = self._moment(frame)
         is_gif = self._format == "gif"
@@ -206,7 +209,7 @@ class FileSink:
     def write_packet(self, packet: ClipPacket) -> None:
         stream, facts = self._streams[packet.stream], self._carried[packet.stream]
         if facts.codec == "mov_text" and packet.data == NO_TEXT and self._format in ("mp4", "mov"):
-            return  # FFmpeg writes them itself, between texts
+            return  # FFmpeg writes empty texts itself
         made = av.Packet(packet.data)
         made.stream, made.pts, made.dts = stream, packet.pts, packet.dts
         made.duration, made.is_keyframe = packet.duration, packet.is_key
@@ -237,7 +240,7 @@ class FileSink:
                 self._container.close()
 
     def _moment(self, frame: ClipFrame) -> tuple[int, int]:
-        """pts and duration in the ticks of the file, later than the frame before."""
+        """pts and duration in ticks of the file; pts rises from frame to frame."""
         self._count += 1
         if self._is_constant:
             return self._count - 1, 1
@@ -259,13 +262,13 @@ def coded_facts(facts: VideoFacts, form: PlaneFormat) -> VideoFacts:
     """The facts of a clip whose samples are converted to a format."""
     if form.is_rgb:
         return replace(facts, pixel_format=form.name, range=Range.FULL, matrix=0)
-    if facts.is_rgb:  # its matrix is none, and video is of limited range
+    if facts.is_rgb:  # RGB has no matrix: BT.709 of limited range is written
         return replace(facts, pixel_format=form.name, range=Range.LIMITED, matrix=1)
     return replace(facts, pixel_format=form.name)
 
 
 def _form(encoder: Any, facts: VideoFacts, options: SinkOptions) -> PlaneFormat:
-    """The format of the source where the encoder takes it, else the next that loses least."""
+    """The format of the source if the encoder takes it, else the one that loses least. Raises UsageError."""
     if encoder.name == "gif":
         return PlaneFormat("gbrp")
     known = {f.name for f in encoder.video_formats or ()}
@@ -289,7 +292,7 @@ def _form(encoder: Any, facts: VideoFacts, options: SinkOptions) -> PlaneFormat:
 
 
 def _stored(encoder: Any, form: PlaneFormat) -> str:
-    """The name under which an encoder takes a format: some take RGB of 8 bits in packed form alone."""
+    """The name of a format for the encoder: some take 8-bit RGB only packed, as bgr0."""
     known = {f.name for f in encoder.video_formats or ()}
     if encoder.name == "gif":
         return "pal8"
@@ -297,7 +300,7 @@ def _stored(encoder: Any, form: PlaneFormat) -> str:
 
 
 def _next_best(facts: VideoFacts) -> list[str]:
-    """Formats to take in place of that of a clip, in order."""
+    """Substitutes for the format of a clip, best first."""
     form = PlaneFormat(facts.pixel_format)
     deep = [b for b in (10, 12, 16) if b >= form.bits] if form.bits > 8 else []
     shape = "" if form.name.startswith("gray") else next(
@@ -327,7 +330,7 @@ Y4M_FORMATS = {
 
 
 def _with_palette(frame: ClipFrame) -> Any:
-    """Of 256 colours chosen for this frame."""
+    """The frame with a palette of 256 colours chosen for it."""
     image = Image.fromarray(to_8_bits(frame.pixels)).quantize(256)
     colours: Any = np.zeros((256, 4), np.uint8)
     found = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
@@ -339,7 +342,7 @@ def _with_palette(frame: ClipFrame) -> Any:
 
 @contextmanager
 def _errors_named() -> Iterator[None]:
-    """Errors of FFmpeg as ours."""
+    """Raise errors of FFmpeg as NacreError."""
     try:
         yield
     except av.error.FFmpegError as error:

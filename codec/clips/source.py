@@ -1,7 +1,7 @@
-"""Clips of other formats to frames with exact times, and to the packets of their other streams.
+"""Reads clips of other formats: frames with exact times, and packets of the other streams.
 
-FFmpeg reads files, through PyAV: MP4, MOV, MKV, WebM, Y4M, GIF and what else it knows. Numbered pictures are
-read by sequences.py.
+FFmpeg reads files, through PyAV: MP4, MOV, MKV, WebM, Y4M, GIF and all others that it knows. sequences.py reads
+numbered pictures.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ OWN_KEYS = {"major_brand", "minor_version", "compatible_brands", "encoder", "ENC
 
 
 class ClipSource(Protocol):
-    """Frames in the order in which they are shown, and packets near them."""
+    """Frames in the order of display, with packets near the frames of their time."""
 
     facts: VideoFacts
     streams: tuple[StreamFacts, ...]
 
     def events(self) -> Iterator[ClipFrame | ClipPacket]:
-        """Once. Raises ImageError."""
+        """All frames and packets; can be read once. Raises ImageError."""
 
     def length(self) -> ClipLength:
-        """Reads the whole clip once without decoding it. Raises ImageError."""
+        """The length of the clip, from reading it whole without decoding. Raises ImageError."""
 
     def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """What is read of a clip, and how."""
+    """Options for reading a clip."""
 
     rate: Fraction | None = None  # frames a second of numbered pictures
-    salvage: bool = False  # go on behind what is broken
+    salvage: bool = False  # skip damaged parts with a warning
     with_audio: bool = True
     with_subtitles: bool = True
     limits: Limits = Limits()
@@ -83,7 +83,7 @@ class FileSource:
     """A file that FFmpeg reads."""
 
     def __init__(self, path: str | Path, options: SourceOptions = SourceOptions()) -> None:
-        with open(path, "rb"):  # the system's own words for what is missing
+        with open(path, "rb"):  # raises the system's own error for a missing file
             pass
         self._path, self._options = os.fspath(path), options
         with self._errors_named():
@@ -107,7 +107,7 @@ class FileSource:
         self._video = videos[0]
         self._options.limits.check_pixels(self._video.width, self._video.height)
         self._video.thread_type = "AUTO"
-        self._numbers: dict[int, int] = {}  # place among our streams, by index in the file
+        self._numbers: dict[int, int] = {}  # index in `streams`, by index in the file
         streams: list[StreamFacts] = []
         for stream in self._container.streams:
             if stream.index == self._video.index or not self._is_wanted(stream):
@@ -129,7 +129,7 @@ class FileSource:
         return self._options.with_subtitles if stream.type == "subtitle" else True
 
     def _early(self) -> Iterator[ClipFrame | None]:
-        """Reads up to the first frame, from which the facts are."""
+        """Read up to the first frame, which sets `facts`."""
         self._waiting: list[ClipFrame | ClipPacket] = []
         for event in self._events:
             self._waiting.append(event)
@@ -159,7 +159,7 @@ class FileSource:
     def _read(self) -> Iterator[ClipFrame | ClipPacket]:
         timing = _Timing(self._video)
         last: dict[int, int] = {}  # end of the packet before, by stream
-        held: tuple[Any, int] | None = None  # a frame waits for the time of the next one
+        held: tuple[Any, int] | None = None  # a frame whose duration depends on the next pts
         for packet in self._demuxed():
             if packet.stream_index != self._video.index:
                 if packet.size:
@@ -256,7 +256,7 @@ class FileSource:
 
     @contextmanager
     def _errors_named(self) -> Iterator[None]:
-        """Errors of FFmpeg as ours."""
+        """Raise errors of FFmpeg as ImageError."""
         try:
             yield
         except av.error.FFmpegError as error:
@@ -264,18 +264,18 @@ class FileSource:
 
 
 class _Timing:
-    """Times of frames: those of the file, and guessed ones where it has none."""
+    """The pts of frames: from the file, or guessed where the file has none."""
 
     def __init__(self, stream: Any) -> None:
         rate = stream.average_rate or stream.guessed_rate or DEFAULT_RATE
         self._tick, self._step = stream.time_base, Fraction(1) / (rate * stream.time_base)
         self._last: int | None = None
-        self._exact = Fraction(0)  # where frames without a time of their own are due
+        self._exact = Fraction(0)  # the due pts of a frame without a time stamp
         self._duration = 0
         self._is_told = False
 
     def pts(self, frame: Any) -> int:
-        """Later than that of the frame before."""
+        """The pts of a frame in ticks; it rises from frame to frame."""
         found = frame.pts if frame.pts is not None else frame.dts
         if found is None:
             self._tell("pictures without time stamps are shown at the rate of the file")

@@ -1,7 +1,7 @@
 """Parameters of audio and subtitle streams, kept as small files that hold the stream and nothing else.
 
-FFmpeg keeps what a decoder and a container need of a stream (extra data, channels, rates) in structures that
-have no bytes of their own. A container without packets has them.
+FFmpeg keeps the parameters of a stream (extra data, channels, rates) in structures without a serial form. A
+container file without packets gives them one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PLACEHOLDER = bytes(8)  # Matroska and NUT are not opened without a packet
 
 
 def facts_of_stream(stream: Any, container: str) -> StreamFacts | None:
-    """Of a stream in a container of that format; None where no form keeps its parameters."""
+    """The facts of a stream in a file of format `container`; None where no form keeps its parameters."""
     kind = KINDS.get(stream.type)
     if kind is None or stream.codec_context is None or stream.time_base is None:
         return None
@@ -43,7 +43,7 @@ def facts_of_stream(stream: Any, container: str) -> StreamFacts | None:
 
 
 def open_head(form: HeadForm, head: bytes) -> Any:
-    """The stream in such a file; its container stays open with it. Raises CorruptStream."""
+    """The stream in a head of `StreamFacts`; its container stays open with it. Raises CorruptStream."""
     try:
         container = av.open(io.BytesIO(head), "r", format=NAMES[form], metadata_errors="replace")
         streams = [s for s in container.streams if s.type in KINDS and s.codec_context is not None]
@@ -71,7 +71,7 @@ def _written(stream: Any, form: HeadForm) -> bytes:
 
 
 def _parameters(stream: Any) -> tuple[Any, ...]:
-    """What must be the same in a copy."""
+    """The parameters that a copy must keep."""
     context = stream.codec_context
     found = [context.codec.canonical_name, context.extradata]
     if stream.type == "audio":

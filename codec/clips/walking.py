@@ -1,4 +1,4 @@
-"""Chunks of a clip found without an index: by their lengths, and behind damage by their types and checksums."""
+"""Finds the chunks of a clip without the index: by lengths, and after damage by types and checksums."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ View = memoryview | FileBytes
 TYPES = (Gop.TYPE, Packets.TYPE, GopIndex.TYPE, ClipEnd.TYPE)
 BLOCK_BYTES = 1 << 20  # read at once in the search for a chunk
 ROW_BYTES = 6 + 3 * 10  # of a frame in the table of a GOP, at most
-SPARE_BYTES = 64 << 20  # checked in vain, beside twice the size of the file, before the search ends
+SPARE_BYTES = 64 << 20  # that the search may check, in addition to twice the size of the file
 
 
 def found_chunks(view: View, start: int, stop: int) -> Iterator[Chunk]:
     """Chunks that begin from `start` up to `stop`; a last one may end behind the file.
 
-    Where a length or type is damaged, it goes on at the next chunk whose checksum matches.
+    After a damaged length or type, the next chunk is the next one whose checksum matches.
     """
     at = start
     search = _Search(view)
@@ -56,7 +56,7 @@ def found_chunks(view: View, start: int, stop: int) -> Iterator[Chunk]:
 
 
 def places_by_walking(view: View, start: int) -> Iterator[GopPlace]:
-    """Where GOPs stand whose tables are whole, cut ones with the frames that are there."""
+    """Places of the GOPs whose table is whole; a cut GOP counts its whole frames only."""
     for chunk in found_chunks(view, start, len(view)):
         if chunk.kind != Gop.TYPE:
             continue
@@ -75,7 +75,7 @@ def places_by_walking(view: View, start: int) -> Iterator[GopPlace]:
 
 
 def read_table(chunk: Chunk) -> tuple[list[FrameRow], int]:
-    """The table of a GOP and where it ends in the payload; reads no more than that. Raises CorruptStream."""
+    """The table of a GOP and the offset of its end; reads only the table. Raises CorruptStream."""
     size, at = read_varint(chunk.first_bytes(VARINT_MAX_BYTES), 0, "GOPS")
     if size > 16 + ROW_BYTES * MAX_GOP:
         raise CorruptStream(f"GOPS: a table of {size} bytes")
@@ -89,7 +89,7 @@ def _ends(rows: list[FrameRow], at: int) -> Iterator[int]:
 
 
 def _is_followed(chunk: Chunk) -> bool:
-    """Whether the file ends or a chunk begins behind it, or its checksum tells that its length is right."""
+    """Whether its length is right: the file ends or a chunk begins behind it, or its checksum matches."""
     end = chunk.at + chunk.size
     behind = bytes(chunk.source[end : end + TYPE_BYTES])
     if len(behind) < TYPE_BYTES or behind in TYPES:
@@ -102,7 +102,7 @@ def _is_followed(chunk: Chunk) -> bool:
 
 
 class _Search:
-    """Looks for the next chunk whose checksum matches; it gives up where it has checked too much in vain."""
+    """Finds the next chunk whose checksum matches; gives up after checking too many bytes."""
 
     def __init__(self, view: View) -> None:
         self._view, self._left = view, 2 * len(view) + SPARE_BYTES
@@ -129,7 +129,7 @@ class _Search:
 
 
 def _offsets(block: bytes) -> list[int]:
-    """Where the letters of a type stand, in order."""
+    """Offsets of all type names in a block, in order."""
     found = []
     for kind in TYPES:
         at = block.find(kind)

@@ -1,4 +1,4 @@
-"""Frames to a file of a clip, group of pictures after group."""
+"""Writes frames to a file of a clip, one group of pictures at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from nacre.codec.container import Coding, Head
 from nacre.entropy.errors import UsageError
 
 GOP = 32  # frames, at most
-CUT = 40  # levels of luma by which the mean of blocks changes at a cut, at least
+CUT = 40  # 8-bit levels: the mean change of block means that makes a cut
 BLOCK = 16  # pixels a side
 
 
@@ -41,8 +41,8 @@ class VideoWriter:
             for frame in frames:
                 clip.write(frame)             # a ClipFrame, or pixels (H, W, 3) at the rate of the facts
 
-    Frames must come in the order in which they are shown. A group of at most `gop` frames is kept and coded at
-    once; a cut begins another. An interrupted file plays as far as it was written.
+    Frames must come in the order of display. Up to `gop` frames are held and coded as one group; a scene cut
+    begins a new group. An interrupted file plays as far as it was written.
     """
 
     def __init__(
@@ -58,8 +58,10 @@ class VideoWriter:
         bitrate: float | None = None,
         **options: Any,
     ) -> None:
-        """`coder` codes frames; without one, the model of the options. With `bitrate`, bits per second of the
-        frames, the quality is that of the first trial and then follows.
+        """`coder` codes frames; by default it is the model of the options.
+
+        With `bitrate`, in bits per second of frames, `quality` is only the first trial; rate control then sets
+        the quality of each frame.
 
         Raises UsageError, WeightsError, LimitError or OSError.
         """
@@ -82,12 +84,11 @@ class VideoWriter:
         self._file = ClipFileWriter(file, head, facts, streams)
         self._budgets = None if bitrate is None else GroupBudgets(bitrate)
         self._frames: list[ClipFrame] = []
-        self._last: int | None = None  # ticks, when the frame before is shown
         self.frames = self.size = 0
         self.frame_bytes, self.seconds = 0, 0.0  # of the frames that are written
 
     def write(self, frame: ClipFrame | Pixels) -> None:
-        """Raises UsageError for a frame of another size, or one that is not behind the one before."""
+        """Raises UsageError for a frame of another size or time base, or not later than the previous frame."""
         if not isinstance(frame, ClipFrame):
             frame = self._timed(frame)
         if frame.time_base != self.facts.time_base:
@@ -103,17 +104,16 @@ class VideoWriter:
         ):
             self._put_gop(frame.pts)
         self._frames.append(frame)
-        self._last = frame.pts
         self.frames += 1
 
     def write_packet(self, packet: ClipPacket) -> None:
-        """A packet of another stream; it should come near the frames of its time."""
+        """Write a packet of a carried stream; it should come near the frames of its time."""
         if packet.stream >= len(self._streams):
             raise UsageError(f"a packet of stream {packet.stream} of {len(self._streams)}")
         self._file.write_packet(packet)
 
     def close(self) -> None:
-        """Code what is left, and write the index."""
+        """Code the remaining frames, and write the index."""
         try:
             self._put_gop()
             self.size = self._file.finish()
@@ -146,7 +146,7 @@ class VideoWriter:
         return ClipFrame(pixels, pts, end - pts, self.facts.time_base)
 
     def _put_gop(self, end: int | None = None) -> None:
-        """Code the frames at hand; the next one is shown at tick `end`."""
+        """Code the held frames; the next frame is shown at tick `end`."""
         if not self._frames:
             return
         first, last = self._frames[0], self._frames[-1]
@@ -166,13 +166,13 @@ class VideoWriter:
 
 
 def is_cut(before: Pixels, after: Pixels) -> bool:
-    """Whether another scene begins: the means of blocks differ by much on average."""
+    """Whether a new scene begins: block means differ by more than CUT levels on average."""
     means = [_block_means(pixels) for pixels in (before, after)]
     return bool(np.abs(means[0] - means[1]).mean() > CUT)
 
 
 def _block_means(pixels: Pixels) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """(h, w) of green, in levels of 8 bits; the edges that make no whole block are left out."""
+    """(h, w) means of green over blocks, in 8-bit levels; edges without a whole block are left out."""
     height, width = (max(BLOCK, side // BLOCK * BLOCK) for side in pixels.shape[:2])
     green = pixels[:height, :width, 1].astype(np.float32)
     green = np.pad(green, ((0, height - len(green)), (0, width - green.shape[1])), mode="edge")

@@ -1,9 +1,9 @@
-"""Y'CbCr planes of any range, matrix and subsampling to RGB and back, with small errors.
+"""Converts Y'CbCr planes of any range, matrix and subsampling to RGB and back.
 
-Halved chroma is interpolated linearly. The way back is the filter that undoes this exactly: (-1 2 6 2 -1) / 8
-where chroma lies on luma columns, (-1 3 3 -1) / 4 where it lies between them (the duals of the linear and
-quadratic B-splines, Cohen, Daubechies, Feauveau 1992). So planes that no codec has touched come back but for
-the rounding of RGB and for colours outside of it.
+Halved chroma is interpolated linearly. The inverse filter undoes this exactly: (-1 2 6 2 -1) / 8 where chroma
+lies on luma columns, (-1 3 3 -1) / 4 where it lies between them (the duals of the linear and quadratic
+B-splines, Cohen, Daubechies, Feauveau 1992). Unchanged planes therefore survive the round trip, except for the
+rounding of RGB and for colours outside of RGB.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ WEIGHTS = {  # of red and blue in luma, by the number of the matrix in ITU-T H.2
     6: (0.299, 0.114),
     7: (0.212, 0.087),
     9: (0.2627, 0.0593),
-    10: (0.2627, 0.0593),  # the form of constant luminance, read as the other
+    10: (0.2627, 0.0593),  # constant luminance, read as matrix 9
 }
-HD_LINES = 720  # from so many on an unknown matrix is taken for that of BT.709
+HD_LINES = 720  # from this height on an unknown matrix is taken for BT.709
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How planes stand for colours."""
+    """The meaning of the samples of planes."""
 
     bits: int  # of a sample
     step_x: int  # luma columns for a chroma column
@@ -48,12 +48,12 @@ class Layout:
         return self.site == ChromaSite.CENTRE, self.site != ChromaSite.TOP_LEFT
 
     def known_matrix(self, height: int) -> int:
-        """The matrix, or the usual one for clips of that height where it is not known."""
+        """The matrix; where it is not known, the usual one for clips of that height."""
         return self.matrix if self.matrix in WEIGHTS else 1 if height >= HD_LINES else 6
 
     @property
     def scales(self) -> tuple[float, float, float, float]:
-        """Black and span of luma, middle and span of chroma, in steps."""
+        """Black and span of luma, middle and span of chroma, in steps of a sample."""
         unit, top = float(1 << self.bits - 8), float((1 << self.bits) - 1)
         middle = float(1 << self.bits - 1)
         if self.range == Range.FULL:
@@ -84,7 +84,7 @@ def to_rgb(planes: tuple[Plane, ...], layout: Layout) -> Pixels:
 
 
 def from_rgb(pixels: Pixels, layout: Layout) -> tuple[Plane, ...]:
-    """Undo `to_rgb`: one plane where it is grey, else three."""
+    """Undo `to_rgb`: one plane of a grey layout, else three."""
     black, span, middle, chroma_span = layout.scales
     r, g, b = np.moveaxis(pixels.astype(np.float32) / np.iinfo(pixels.dtype).max, 2, 0)
     red, blue = WEIGHTS[layout.known_matrix(len(pixels))]
@@ -118,7 +118,7 @@ def _downsampled(x: Floats, layout: Layout) -> Floats:
 
 
 def _longer(x: Floats, step: int, size: int, is_centred: bool) -> Floats:
-    """Along the first axis, `step` lines for one, cut to `size` lines; edges are repeated."""
+    """Upsample the first axis by `step`, cropped to `size` lines; edges are repeated."""
     if step != 2:
         return x if step == 1 else np.repeat(x, step, axis=0)[:size]
     before, after = np.concatenate([x[:1], x[:-1]]), np.concatenate([x[1:], x[-1:]])
@@ -136,7 +136,7 @@ def _shorter(x: Floats, step: int, is_centred: bool) -> Floats:
     if step != 2:
         padded = np.concatenate([x, np.repeat(x[-1:], count * step - len(x), axis=0)])
         return padded.reshape(count, step, *x.shape[1:]).mean(axis=1, dtype=np.float32)
-    if len(x) % 2 and is_centred and len(x) > 1:  # the last line that interpolation would have had
+    if len(x) % 2 and is_centred and len(x) > 1:  # extrapolates the line that `_longer` crops
         x = np.concatenate([x, 1.5 * x[-1:] - 0.5 * x[-2:-1]])
     first, last = x[:1], x[-1:]
     wide = np.concatenate([first, first, x, last, last, last])  # line i of x is line i + 2

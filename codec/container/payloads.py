@@ -35,11 +35,11 @@ class Limits:
 
 
 class Coding(IntEnum):
-    """How a file holds its picture."""
+    """The coding of the picture in a file."""
 
     LATENT = 0  # tiles of a latent, with or without cells of other modes
     CLIP = 1  # frames of a clip: codec/clips/payloads.py has the rest of the chunks
-    FITTED = 2  # kept for networks that are sent along
+    FITTED = 2  # reserved for networks that the file carries
     CELLS = 3  # cells alone: no latent, no model
 
 
@@ -61,7 +61,7 @@ class MetaKind(IntEnum):
 
 @dataclass(frozen=True)
 class Head:
-    """Payload of HEAD: what is needed to size and to parse the rest."""
+    """Payload of HEAD: the facts that sizing and parsing the rest need."""
 
     LAYOUT: ClassVar = struct.Struct("<BBIIBBB")  # the only place where these bytes are defined
     TYPE: ClassVar = b"HEAD"
@@ -132,7 +132,7 @@ class Head:
         return -(-self.width // self.tile) * -(-self.height // self.tile)
 
     def tile_size(self, tile: int) -> tuple[int, int]:
-        """Height and width in pixels of the tile of that number."""
+        """Height and width in pixels of a tile, by its number."""
         row, column = divmod(tile, -(-self.width // self.tile))
         return (
             min(self.tile, self.height - row * self.tile),
@@ -259,12 +259,12 @@ class Cells:
         return cls(tile, side_log2, form, packed, exact, data[at:])
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of cells in a tile of that size in pixels."""
+        """Rows and columns of cells in a tile of height x width pixels."""
         side = 1 << self.side_log2
         return -(-height // side), -(-width // side)
 
     def modes(self, count: int) -> bytes:
-        """The mode of each of so many cells, a byte each. Raises CorruptStream."""
+        """The modes of `count` cells, a byte each. Raises CorruptStream."""
         if self.form:
             return bytes([self.form]) * count
         unpacker = zlib.decompressobj(-15)
@@ -280,13 +280,13 @@ class Cells:
 
 
 def pack_modes(modes: bytes) -> bytes:
-    """The map of cells, of which `Cells.modes` reads back a byte each."""
+    """The map of cells from their modes, a byte each; `Cells.modes` undoes it."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     return packer.compress(modes) + packer.flush()
 
 
 def _sized(data: bytes, at: int) -> tuple[bytes, int]:
-    """Bytes behind their length, and where they end."""
+    """Bytes that follow their length, and the offset of their end."""
     size, at = read_varint(data, at, "CELL")
     if size > len(data) - at:
         raise CorruptStream(f"CELL: {size} bytes needed, {len(data) - at} left")

@@ -1,4 +1,4 @@
-"""A nacre file taken apart and put together, without any network.
+"""Reads and writes the chunks of a nacre file, without any network.
 
 A file is the signature and then chunks: HEAD, any `meta`, ALPH where the picture has transparency, LATN for
 the layers of every tile, CELL for the cells of a tile that are coded in another way, TEND.
@@ -68,9 +68,9 @@ class Stream:
     ) -> Stream:
         """Raises TruncatedStream, CorruptStream, UnsupportedStream or LimitError.
 
-        A file that `may_be_cut` need only have the first layer of every tile; whether it was whole is
-        told by `end`. Given `tiles`, the latents of others are neither read nor checked nor returned; nor,
-        with `only_first`, are parts behind the first.
+        With `may_be_cut`, a file needs only the first layer of every tile; `end` is None if it was cut. With
+        `tiles`, latents of other tiles are not read, checked or returned; with `only_first`, neither are parts
+        behind the first one of a tile.
         """
         with _cuts_told_from_damage(data):
             reader = _Reader(data, limits, tiles, only_first)
@@ -86,7 +86,7 @@ class Stream:
 
 
 def _place(chunk: Latent | Cells) -> tuple[int, int, int]:
-    """The order of chunks: by the first layer, then by tile; cells stand behind the first layers."""
+    """The sort key of chunks: by first layer, then by tile; cells follow the parts with layer 0."""
     if isinstance(chunk, Cells):
         return 0, 1, chunk.tile
     return chunk.first, 0, chunk.tile
@@ -100,7 +100,7 @@ def _has_end(data: Bytes) -> bool:
 
 @contextmanager
 def _cuts_told_from_damage(data: Bytes) -> Iterator[None]:
-    """Makes TruncatedStream a CorruptStream where the end chunk is there."""
+    """Raise TruncatedStream as CorruptStream where the file has its end chunk."""
     try:
         yield
     except TruncatedStream as error:
@@ -110,7 +110,7 @@ def _cuts_told_from_damage(data: Bytes) -> Iterator[None]:
 
 
 class _Reader:
-    """Reads chunk after chunk; what it has read so far stands when the file ends early."""
+    """Reads chunk by chunk; keeps the chunks that it has read when the file ends early."""
 
     def __init__(
         self, data: Bytes, limits: Limits, tiles: Container[int] | None, only_first: bool
@@ -123,7 +123,7 @@ class _Reader:
         self.end: End | None = None
         self.alpha: Alpha | None = None
         self.cells: list[Cells] = []
-        self._next: dict[int, int] = {}  # by tile, the layer that is to come
+        self._next: dict[int, int] = {}  # the next layer, by tile
         self._place = (0, 0, -1)  # of the last chunk
         self._cell_tiles = 0
 
@@ -142,7 +142,7 @@ class _Reader:
         self.end = end
 
     def has_first_layers(self) -> bool:
-        """Whether there is something to show of every tile."""
+        """Whether every tile has its first layer, or its cells in a file without a latent."""
         if self.head.coding == Coding.CELLS:
             return self._cell_tiles == self.head.tile_count
         return len(self._next) == self.head.tile_count
@@ -170,7 +170,7 @@ class _Reader:
         elif kind[:1].islower():
             chunk.checked()
         else:
-            chunk.checked()  # a damaged type is damage
+            chunk.checked()  # a damaged type is damage, not an unknown type
             raise UnsupportedStream(f"chunk {kind.decode()} is not known and may not be skipped")
 
     def _take_latent(self, chunk: Chunk) -> None:
@@ -201,7 +201,7 @@ class _Reader:
         self.cells.append(found)
 
     def _follows(self, chunk: Latent | Cells) -> bool:
-        """Whether a chunk of a tile of this picture comes behind the one before it."""
+        """Whether the tile of a chunk exists and the chunk is in order after the previous one."""
         place = _place(chunk)
         follows = place > self._place and chunk.tile < self.head.tile_count
         self._place = place

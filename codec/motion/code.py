@@ -1,8 +1,8 @@
-"""A motion field to symbols and back: for each row of blocks its modes, then the differences of its vectors.
+"""Codes a motion field: for each row of blocks the modes, then the differences of the vectors.
 
-The table of a mode is selected by the mode above, that of a difference by the size of the difference above. A
-vector is coded as its difference to what its neighbours suggest; the later parts of a split block as
-differences to the part before.
+The mode of the block above selects the table of a mode; the size of the vector difference above selects the
+table of a vector difference. A vector is coded as the difference to its hint (`Hints`). Later parts of a split
+block are coded as differences to the part before, with a table of their own.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from nacre.entropy.errors import CorruptStream
 from nacre.entropy.tables import Tables
 from nacre.models.parts.motion_tables import MODE_ROWS, MODES, PART_ROW, SIZES, VECTORS
 
-VECTORS_OF = {MotionMode.INTER: 1, MotionMode.SPLIT: 4}  # coded for a block
+VECTORS_OF = {MotionMode.INTER: 1, MotionMode.SPLIT: 4}  # vectors coded for a block
 
 Rows = NDArray[np.uint8]
 Symbols = NDArray[np.int32]
-# Given the name of the tables, rows, and symbols where they are known: gives the symbols.
+# Takes the name of the tables, the row of each symbol, and the symbols or None; returns the symbols.
 Transfer = Callable[[str, Rows, "Symbols | None"], Symbols]
 
 
 def write_field(field: MotionField, encoder: SymbolEncoder, tables: Mapping[str, Tables]) -> None:
-    """Push the symbols of a field."""
+    """Push the symbols of a field to the encoder."""
 
     def push(name: str, rows: Rows, symbols: Symbols | None) -> Symbols:
         assert symbols is not None
@@ -49,7 +49,7 @@ def write_field(field: MotionField, encoder: SymbolEncoder, tables: Mapping[str,
 def read_field(
     decoder: SymbolDecoder, tables: Mapping[str, Tables], height: int, width: int
 ) -> MotionField:
-    """The field of a frame of that size in pixels. Raises CorruptStream."""
+    """Pull the field of a frame of height x width pixels. Raises CorruptStream."""
 
     def pull(name: str, rows: Rows, _: Symbols | None) -> Symbols:
         return decoder.pull(rows, tables[name])
@@ -60,7 +60,10 @@ def read_field(
 def walk_field(
     known: MotionField | None, shape: tuple[int, int], transfer: Transfer
 ) -> MotionField:
-    """All symbols of a field in their order; returns the field that they make. Raises CorruptStream."""
+    """Transfer all symbols of a field of `shape` blocks in coding order; returns the field.
+
+    `known` is the field to write, or None for reading. Raises CorruptStream.
+    """
     rows, columns = shape
     modes: Modes = np.zeros((rows, columns), np.uint8)
     vectors: Vectors = np.zeros((2 * rows, 2 * columns, 2), np.int32)
@@ -84,7 +87,7 @@ def _vectors_of_row(
     sizes: NDArray[np.int64],
     transfer: Transfer,
 ) -> NDArray[np.int64]:
-    """Fill the vectors of a row of blocks; returns the sizes of their differences."""
+    """Fill the vectors of a row of blocks; returns the size of the first difference of each, or 0."""
     own_modes = modes[row].tolist()
     counts = [VECTORS_OF.get(mode, 0) for mode in own_modes]
     classes = np.searchsorted(SIZES, sizes, "right").tolist()
@@ -93,7 +96,7 @@ def _vectors_of_row(
     pairs = np.repeat(np.array(tables, np.uint8), 2)
     away = transfer(VECTORS, pairs, own).reshape(-1, 2).tolist()
     hints = Hints(vectors, row)
-    parts: list[list[Pair]] = []  # four of each block
+    parts: list[list[Pair]] = []  # four vectors of each block
     at, found = 0, [0] * len(counts)
     for column, (mode, count) in enumerate(zip(own_modes, counts, strict=True)):
         hint = hints.of(column, parts[-1][1] if column else (0, 0))
@@ -115,7 +118,7 @@ def _vectors_of_row(
 
 
 def _differences(field: MotionField, row: int, counts: list[int]) -> Symbols:
-    """(2 * n,) what is coded of the vectors of a row."""
+    """(2 * n,) the coded vector differences of a row of blocks."""
     found, hints = [], Hints(field.vectors, row)
     for column, count in enumerate(counts):
         if count:

@@ -1,4 +1,4 @@
-"""The picture that a motion field predicts: integer interpolation at quarter pixels, equal on every machine."""
+"""Motion compensation with integer interpolation at quarter pixels, equal on every machine."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ FILTERS = (
     (-1, 4, -11, 40, 40, -11, 4, -1),
     (0, 1, -5, 17, 58, -10, 4, -1),
 )
-TAPS, BEFORE = 8, 3  # and pixels before the one that is interpolated
-SCALE = 64 * 64  # of both passes of a filter
+TAPS, BEFORE = 8, 3  # taps, and the pixels before the interpolated one
+SCALE = 64 * 64  # gain of both filter passes
 PIXELS_AT_ONCE = 1 << 18
-NEUTRAL = 128  # where nothing is predicted
+NEUTRAL = 128  # the level of blocks without a prediction
 
 
 @lru_cache
 def _matrices(side: int) -> Tensor:
-    """(4, side, side + TAPS - 1) float64: interpolation along a line, for each quarter."""
+    """(4, side, side + TAPS - 1) float64 matrices that interpolate a line, one for each quarter."""
     found = torch.zeros(UNITS, side, side + TAPS - 1, dtype=torch.float64, device="cpu")
     for quarter, taps in enumerate(FILTERS):
         for pixel in range(side):
@@ -36,12 +36,12 @@ def _matrices(side: int) -> Tensor:
 
 
 def compensate(reference: Tensor, field: MotionField, overlap: int = 0) -> Tensor:
-    """(C, H, W) uint8 of a reference of the same size and type, on the CPU.
+    """(C, H, W) uint8 prediction from a reference of equal shape and type, on the CPU.
 
-    Vectors may point beyond the reference, whose edges are repeated. Squares of one vector are predicted with
-    `overlap` pixels around them, 0 to MAX_OVERLAP, and blended by weights that fall linearly across their
-    borders. Blocks that are not predicted are NEUTRAL. Sums are whole numbers below 2**53 in float64, so that
-    no order of adding changes them, and their quotient is that of IEEE 754.
+    Vectors may point beyond the reference, whose edges are repeated. Each block, or part of a split block, is
+    predicted with `overlap` pixels around it, 0 to MAX_OVERLAP of `condition`; overlapping predictions are
+    blended by weights that fall linearly across the borders. INTRA blocks are NEUTRAL. Every sum is a whole
+    number below 2**53 in float64, so the order of adding does not matter; the division is that of IEEE 754.
 
     Source: overlapped block motion compensation, H.263, annex F.
     """
@@ -61,7 +61,7 @@ def compensate(reference: Tensor, field: MotionField, overlap: int = 0) -> Tenso
 
 
 class _Total:
-    """The weighted sum of all predictions, and of their weights, of a picture of whole blocks."""
+    """The weighted sum of all predictions of a picture of whole blocks, and the sum of the weights."""
 
     def __init__(self, channels: int, height: int, width: int, overlap: int) -> None:
         self._overlap = overlap
@@ -70,12 +70,12 @@ class _Total:
         self._weights = torch.zeros(1, *sides, dtype=torch.float64, device="cpu")
 
     def add(self, reference: Tensor, vectors: Vectors, which: NDArray[np.bool_], side: int) -> None:
-        """Predict squares of `side` pixels, `which` of them, each by its vector and with its surroundings."""
+        """Add predictions of the squares of `side` pixels where `which` holds, each with its surroundings."""
         height, width = reference.shape[1:]
         own_side = side + 2 * self._overlap
         matrices, weights = _matrices(own_side), _weights(side, self._overlap)
         ramp = torch.arange(own_side + TAPS - 1, device="cpu") - BEFORE - self._overlap
-        # Squares of one group do not meet, even with their surroundings.
+        # Squares of one group do not overlap, even with their surroundings.
         for first_row, first_column in ((0, 0), (0, 1), (1, 0), (1, 1)):
             here = which[first_row::2, first_column::2]
             sums = [
@@ -101,7 +101,7 @@ class _Total:
     def _squares(
         self, plane: Tensor, top: int, left: int, side: int, counts: tuple[int, ...]
     ) -> Tensor:
-        """(rows, columns, C, own side, own side) a view of every second square with its surroundings."""
+        """(rows, columns, C, own side, own side) view of every second square with its surroundings."""
         down, right = plane.stride()[1:]
         own_side = side + 2 * self._overlap
         return plane.as_strided(
@@ -120,7 +120,8 @@ class _Total:
 
 
 def _weights(side: int, overlap: int) -> Tensor:
-    """(side + 2 * overlap, the same) whole numbers; those of neighbours add up to one number everywhere."""
+    """(side + 2 * overlap, side + 2 * overlap) whole numbers; where neighbours overlap, their weights add up
+    to the weight inside a square."""
     if not overlap:
         return torch.ones(side, side, dtype=torch.float64, device="cpu")
     rise = torch.arange(1, 4 * overlap, 2, dtype=torch.float64, device="cpu")

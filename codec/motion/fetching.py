@@ -1,4 +1,4 @@
-"""Fetches planes of a latent along a motion field, in whole positions."""
+"""Motion compensation of latent planes, in whole positions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ PER_POSITION = BLOCK * UNITS  # units of a vector for one position of stride 16
 
 
 def fetched(plane: Tensor, field: MotionField) -> Tensor:
-    """(1, C, h, w) the elements that the vectors point to, from a plane at stride 16; zero where a block is
-    not predicted. Vectors are rounded to positions, half up, and end at the edges.
+    """(1, C, h, w) prediction of a plane at stride 16 by a motion field; zero in INTRA blocks.
+
+    Vectors are rounded to whole positions, half up; positions outside the plane are clamped to its edges.
     """
     height, width = plane.shape[2:]
     vectors = torch.from_numpy(block_vectors(field))[:height, :width].long()

@@ -1,4 +1,4 @@
-"""The motion of a frame: for each block of 16x16 pixels a mode, for each quarter of it a vector."""
+"""The motion of a frame: a mode for each block of 16x16 pixels, a vector for each quarter of a block."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK, PART = 16, 8  # pixels a side
-UNITS = 4  # of a vector for one pixel
+UNITS = 4  # of a vector, in one pixel
 MAX_VECTOR = 2**13 - 1  # units, in either direction
 
-Vectors = NDArray[
-    np.int32
-]  # (..., 2): down and right, from a block to the pixels that it is predicted from
+# (..., 2): down and right, from a block to the pixels of its prediction in the reference.
+Vectors = NDArray[np.int32]
 Modes = NDArray[np.uint8]
 
 
 class MotionMode(IntEnum):
     """How a block is predicted."""
 
-    SKIP = 0  # by the vector that its neighbours suggest
+    SKIP = 0  # by the hint of its neighbours
     INTER = 1  # by a vector of its own
     SPLIT = 2  # by a vector for each of its four parts
     INTRA = 3  # not at all
@@ -36,7 +35,7 @@ class MotionField:
 
     @classmethod
     def still(cls, height: int, width: int) -> MotionField:
-        """Of a frame in pixels where nothing moves."""
+        """The field of a frame of height x width pixels without motion."""
         rows, columns = blocks_along(height), blocks_along(width)
         return cls(
             np.zeros((rows, columns), np.uint8), np.zeros((2 * rows, 2 * columns, 2), np.int32)
@@ -44,7 +43,7 @@ class MotionField:
 
     @property
     def is_predicted(self) -> NDArray[np.bool_]:
-        """(rows, columns)"""
+        """(rows, columns) blocks that are not INTRA."""
         return self.modes != MotionMode.INTRA
 
 
@@ -56,10 +55,10 @@ Pair = tuple[int, int]
 
 
 class Hints:
-    """What the vectors of a row of blocks are suggested to be: the median of three neighbours.
+    """Predictors of the vectors of a row of blocks: the median of the left, above and above-right neighbours.
 
-    They are those to the left, above, and above to the right. Neighbours outside the frame count as zero, but
-    in the first row the left one counts alone.
+    In the first row the left neighbour alone counts. Left of the frame vectors are zero. In the last column the
+    block above left replaces the one above right; in a frame of one column, the block above does.
 
     Source: H.264, 8.4.1.3, without reference indices.
     """
@@ -70,14 +69,14 @@ class Hints:
         self._above: list[list[int]] = vectors[2 * row - 1].tolist() if row else []
 
     def left(self, column: int) -> Pair:
-        """The vector to the left of a block, where the row is known."""
+        """The vector to the left of a block, in a row whose vectors are known that far."""
         if not column:
             return 0, 0
         down, right = self._vectors[2 * self._row, 2 * column - 1].tolist()
         return down, right
 
     def of(self, column: int, left: Pair) -> Pair:
-        """The suggestion for a block, whose left neighbour has the vector `left`."""
+        """The hint of a block whose left neighbour has the vector `left`."""
         line = self._above
         if not line:
             return left

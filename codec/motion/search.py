@@ -1,4 +1,4 @@
-"""Finds the motion between two frames: from coarse to fine, by absolute differences and the bits of vectors."""
+"""Block motion search from coarse to fine, by absolute differences and the price of the bits of vectors."""
 
 from __future__ import annotations
 
@@ -22,17 +22,15 @@ from nacre.codec.motion.field import (
     blocks_along,
 )
 
-COARSE = 4  # the first search is at a quarter of the size
-BEYOND = 16  # pixels that planes are repeated at their edges, for interpolation and refinement
+COARSE = 4  # factor by which frames are reduced for the first search
+BEYOND = 16  # pixels of repeated edges around planes, for interpolation and refinement
 MODE_BITS = {
     MotionMode.SKIP: 0.5,
     MotionMode.INTER: 1.5,
-    MotionMode.SPLIT: 5.0,
+    MotionMode.SPLIT: 20.0,  # blocks overlap: four vectors gain less than their bits suggest
     MotionMode.INTRA: 6.0,
 }
-INTRA_ACTIVITY = (
-    1.0  # a block is not predicted where the prediction is worse than its own mean by this
-)
+INTRA_ACTIVITY = 1.0  # cost of INTRA, by the absolute differences of a block to its mean
 AROUND = torch.tensor([(0, 0), *((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if y or x)])
 
 
@@ -42,16 +40,16 @@ class MotionEffort:
 
     reach: int = 32  # pixels, in either direction
     kept: int = 3  # coarse candidates for each block
-    passes: int = 2  # in which neighbours pass their vectors on
+    passes: int = 2  # of propagation of vectors between neighbours
     splits: bool = False
 
 
 def search(
     current: Tensor, reference: Tensor, bit_price: float, effort: MotionEffort = MotionEffort()
 ) -> MotionField:
-    """The motion from a reference to the current frame: luma (H, W) uint8, on the CPU.
+    """The motion from a reference to the current frame, both luma (H, W) uint8 on the CPU.
 
-    `bit_price` is the sum of absolute differences that one bit is worth.
+    `bit_price` is the price of a bit in absolute differences.
     """
     height, width = current.shape
     rows, columns = blocks_along(height), blocks_along(width)
@@ -76,7 +74,7 @@ class _Planes:
 
     @property
     def quarters(self) -> Tensor:
-        """(16, H + 2 * BEYOND, W + 2 * BEYOND): interpolated down and right, a row of four for each."""
+        """(16, H + 2 * BEYOND, W + 2 * BEYOND): plane 4 * d + r is moved by d quarters down and r right."""
         if self._quarters is None:
             beyond = (BEYOND + BEFORE, BEYOND + TAPS - BEFORE - 1) * 2
             wide = F.pad(self.full, beyond, mode="replicate")
@@ -88,7 +86,7 @@ class _Planes:
 
 
 class _Finder:
-    """Vectors (n, 2) of all blocks in raster order, in quarters of a pixel."""
+    """Finds vectors (n, 2) of all blocks in raster order, in quarters of a pixel."""
 
     def __init__(self, now: _Planes, then: _Planes, bit_price: float) -> None:
         self.now, self.then, self.price = now, then, bit_price
@@ -104,7 +102,7 @@ class _Finder:
         return cut.transpose(1, 2).flatten(0, 1)
 
     def coarse(self, reach: int, kept: int) -> Tensor:
-        """(n, kept + 1, 2) the best whole vectors at the coarse size, and zero."""
+        """(n, kept + 1, 2) the best vectors in steps of COARSE pixels, and zero."""
         far = -(-reach // COARSE)
         then = F.pad(self.then.coarse, (far,) * 4, mode="replicate")
         height, width = self.now.coarse.shape[2:]
@@ -127,7 +125,7 @@ class _Finder:
         return vectors
 
     def passed_on(self, vectors: Tensor) -> Tensor:
-        """(n, 2) each block tries the vectors of its neighbours, and refines what it takes."""
+        """(n, 2) the best of each block's vector, its neighbours' vectors, their median and zero; refined."""
         grid = vectors.unflatten(0, (self.rows, self.columns))
         wide = F.pad(grid.permute(2, 0, 1)[None].float(), (1, 1, 1, 1), mode="replicate")[0].long()
         shifted = [
@@ -141,7 +139,7 @@ class _Finder:
         return self._best(found[:, None] + AROUND, median)
 
     def decided(self, vectors: Tensor, splits: bool) -> MotionField:
-        """The modes in raster order, each with the vector that the blocks before it suggest."""
+        """The field, with modes chosen in raster order: the hint of a block depends on the blocks before."""
         own = self._cost(self._blocks, vectors, BLOCK).tolist()
         mean = self._blocks.mean((1, 2), keepdim=True)
         flat = (INTRA_ACTIVITY * (self._blocks - mean).abs().sum((1, 2))).tolist()
@@ -174,7 +172,7 @@ class _Finder:
         return field
 
     def _parts(self, vectors: Tensor) -> tuple[Vectors, list[float]]:
-        """(n, 4, 2) a vector for each part of every block, refined from that of the block; and their cost."""
+        """(n, 4, 2) vectors of the parts of each block, refined from its own vector; and n costs."""
         blocks = self._cut(self.now, PART)
         wide = vectors.unflatten(0, (self.rows, self.columns))
         start = wide.repeat_interleave(2, 0).repeat_interleave(2, 1).flatten(0, 1)
@@ -193,7 +191,8 @@ class _Finder:
         return by_block(best).numpy().astype(np.int32), by_block(cost).sum(1).tolist()
 
     def _best(self, candidates: Tensor, median: Tensor | None = None) -> Tensor:
-        """(n, 2) of (n, k, 2), by differences and the bits of what differs from the median."""
+        """(n, 2) the best of (n, k, 2), by absolute differences and the bits of the difference to the median,
+        or to zero without one."""
         limit = UNITS * (max(self.now.full.shape[2:]) + BEYOND)
         candidates = candidates.clamp(-min(limit, MAX_VECTOR), min(limit, MAX_VECTOR))
         base = candidates[:, :1] * 0 if median is None else median[:, None]
@@ -204,7 +203,7 @@ class _Finder:
         return candidates[torch.arange(len(best)), best]
 
     def _cost(self, blocks: Tensor, vectors: Tensor, side: int) -> Tensor:
-        """(n,) the sums of absolute differences of all blocks of a side."""
+        """(n,) the sum of absolute differences of each block of `side` pixels at its vector."""
         planes = self.then.quarters
         height, width = planes.shape[1:]
         columns = self.columns * BLOCK // side
@@ -219,7 +218,7 @@ class _Finder:
         return (planes.flatten()[index] - blocks).abs_().sum((1, 2))
 
     def _cost_of_one(self, n: int, vector: Vectors) -> float:
-        """The same, of one block."""
+        """The sum of absolute differences of block `n` at a vector."""
         planes, down, right = self._quarters_array, int(vector[0]), int(vector[1])
         row, column = divmod(n, self.columns)
         top = min(max(row * BLOCK + BEYOND + (down >> 2), 0), planes.shape[1] - BLOCK)
@@ -229,7 +228,7 @@ class _Finder:
 
 
 def _bits_of(away: Tensor) -> Tensor:
-    """(...) what vectors (..., 2) cost about, coded as differences."""
+    """(...) estimated bits of vector differences (..., 2)."""
     return (1 + 2 * torch.log2(1 + away.abs().float())).sum(-1)
 
 

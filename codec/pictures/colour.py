@@ -27,7 +27,7 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class Picture:
-    """Samples as they are stored, alpha, and metadata: what is coded and decoded."""
+    """A picture for coding: samples as they are stored, alpha, and metadata."""
 
     pixels: Pixels  # (H, W, 1) grey or (H, W, 3) RGB
     metadata: dict[MetaKind, bytes] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Bit depth of a PIL image's file, and 16-bit colour from there, of which Pillow keeps 8 bits a sample."""
+"""The bit depth of a PIL image's file, and its 16-bit colour samples, of which Pillow keeps 8 bits."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ Array = NDArray[Any]
 def wide(image: Image.Image) -> deep.Deep | None:
     """16-bit samples (H, W, 2 to 4) of a PNG or TIFF that Pillow reads as 8 bits; None for all other images.
 
-    Of an image that is loaded already the file is read again, and its samples are taken if they have the
-    pixels of the image for their high bytes, that is, if the image was not changed. Where 16 bits, or the
-    10 and 12 bits of other formats, cannot be kept, an ImageWarning says so. A copy of an image does not know
-    what it was made from.
+    For a loaded image the file is read again; its samples are taken if their high bytes are the pixels of the
+    image, that is, if the image was not changed. An ImageWarning tells where 16 bits, or the 10 and 12 bits of
+    other formats, cannot be kept. A copy of an image has no link to the file.
     """
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return None
@@ -49,7 +48,7 @@ def wide(image: Image.Image) -> deep.Deep | None:
 
 
 def _frame(image: Image.Image) -> int:
-    """The number of its frame; 0 for an image that was pickled, which has lost it."""
+    """The frame number of an image; 0 for an image that was pickled, which has lost it."""
     try:
         return image.tell()
     except AttributeError:
@@ -61,7 +60,7 @@ def _is_loaded(image: Image.Image) -> bool:
 
 
 def _from_file(image: Image.Image) -> deep.Deep:
-    """As Pillow turns it: pictures of TIFF files by their orientation."""
+    """The samples of the file, turned as Pillow turns the image: TIFF by its orientation."""
     with source(image) as file:
         if file is None:
             raise ImageError("the file that Pillow read them from cannot be reached")
@@ -86,7 +85,7 @@ def _shows(image: Image.Image, samples: deep.Deep) -> bool:
 
 
 def bits(image: Image.Image) -> int:
-    """Bits of a sample in the file; 8 where that cannot be found out."""
+    """Bits of a sample in the file; 8 where they are not known."""
     tiles, tags = getattr(image, "tile", []), getattr(image, "tag_v2", {})
     of_tiff, of_heif = tags.get(tiff.BITS), image.info.get("bit_depth")
     if ";16" in str(tiles):

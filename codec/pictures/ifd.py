@@ -1,7 +1,7 @@
 """Image file directories (IFD), the tags of EXIF blocks and TIFF files: reading and editing.
 
-A block is changed by a new directory. Everything else keeps its place, so that what points at it by its
-position stays true: other directories, thumbnails, the notes of camera makers.
+An edit writes a new directory and moves nothing else. Offsets in the block therefore stay valid: of other
+directories, of thumbnails, in the notes of camera makers.
 """
 
 from __future__ import annotations
@@ -201,8 +201,8 @@ POINTERS = {EXIF_IFD, GPS_IFD, INTEROP_IFD}
 def compact(block: bytes, drop: Container[int] = ()) -> bytes:
     """A new block of the first directory and its EXIF sub-directories, without the tags in `drop`.
 
-    For blocks that are mostly something else, such as a TIFF file. Notes of camera makers that point at
-    places in it lose those.
+    For blocks that are mostly something else, such as a TIFF file. Offsets in the notes of camera makers become
+    invalid.
     """
     order, is_big, at = _head(block)
     tree = _tree(block, order, is_big, at, 2)

@@ -1,4 +1,4 @@
-"""Which files are pictures that can be read here, by suffix and, where that is not known, by content."""
+"""Tells which files are pictures that can be read here: by suffix, and by content if it is not known."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Pictures:
                     image = Image.open(file, formats=self._formats)
                 return Kind.UNREADABLE if is_raw(image) else Kind.TAKEN
         except LimitError:
-            return Kind.TAKEN  # who reads it tells
+            return Kind.TAKEN  # the reader of the pixels raises it
         except UnidentifiedImageError:
             return Kind.UNREADABLE if unread else Kind.OTHER
         except Exception:  # readers of Pillow raise whatever their parsing hits

@@ -238,7 +238,7 @@ def _date(text: str) -> str:
 
 
 def shown_orientation(metadata: Mapping[MetaKind, bytes], orientation: int) -> int:
-    """The orientation that readers apply: the tag of the EXIF block, or without one that of the head."""
+    """The orientation that readers apply: the tag of the EXIF block, else the orientation of the head."""
     tag = ifd.fields(metadata.get(MetaKind.EXIF, b"")).get(ifd.ORIENTATION)
     told = tag.numbers()[:1] if tag is not None else ()
     return told[0] if told and told[0] in range(1, 9) else orientation

@@ -31,7 +31,7 @@ class CutPictureError(ImageError):
 
 
 def read_picture(source: Source, *, salvage: bool = False, limits: Limits = Limits()) -> Picture:
-    """Read a picture file of any format that Pillow reads, or a NumPy file; what `encode` takes.
+    """Read a picture file of any format that Pillow reads, or a NumPy file, for `encode`.
 
     `source` is a path or a binary file, which is read from its position to its end. 16-bit samples,
     transparency, orientation, ICC, EXIF and XMP are kept; what is not kept is named by an ImageWarning. The
@@ -117,7 +117,7 @@ def _is_whole(data: bytes, is_lenient: bool = False) -> bool:
 
 @contextmanager
 def _lenient(is_lenient: bool) -> Iterator[None]:
-    """Let Pillow fill in what is missing of a file, if wanted."""
+    """Let Pillow fill in the missing part of a file, if wanted."""
     before = ImageFile.LOAD_TRUNCATED_IMAGES
     ImageFile.LOAD_TRUNCATED_IMAGES = before or is_lenient
     try:

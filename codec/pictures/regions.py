@@ -1,4 +1,4 @@
-"""Regions of the picture as it is shown, to regions of the pixels as they are stored in a nacre file."""
+"""Maps regions of the picture as it is shown to regions of the pixels as a nacre file stores them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def shown_region(data: Bytes, box: Box, *, limits: Limits = Limits()) -> Region:
     """The region that `decode` and `Opened` take for a part of the picture as it is shown.
 
     `data` is a nacre file, of which HEAD and the metadata are read; `box` is (x, y, width, height) in pixels
-    with the orientation applied. The pixels of the region are stored, as all of the file's are, without it.
+    with the orientation applied. The region is in pixels without the orientation.
 
     Raises ImageError for a box that is not inside the picture, StreamError and LimitError.
     """
@@ -29,10 +29,10 @@ def shown_region(data: Bytes, box: Box, *, limits: Limits = Limits()) -> Region:
 
 
 def read_metadata(data: Bytes, limits: Limits = Limits()) -> dict[MetaKind, bytes]:
-    """The blocks of metadata of a nacre file, of which nothing behind them is read.
+    """The blocks of metadata of a nacre file; nothing behind them is read.
 
-    Of a file that was cut these are the blocks that are there; a block over `limits.metadata_bytes` is passed
-    over. Raises StreamError.
+    A cut file gives the blocks that it has; blocks over `limits.metadata_bytes` are skipped. Raises
+    StreamError.
     """
     blocks: dict[MetaKind, bytes] = {}
     try:
@@ -43,5 +43,5 @@ def read_metadata(data: Bytes, limits: Limits = Limits()) -> dict[MetaKind, byte
             elif chunk.kind.isupper() and chunk.kind != Head.TYPE:
                 break
     except TruncatedStream:
-        pass  # raised by those who read the pixels
+        pass  # the reader of the pixels raises it
     return blocks

@@ -18,7 +18,7 @@ LEAST_WEIGHT = 1 / 16  # of squared errors outside the region of interest
 def read_mask(source: Source, *, limits: Limits = Limits()) -> NDArray[np.float64]:
     """Read a mask from a picture file: (H, W) from 0 to 1, as the picture is shown.
 
-    Colours are averaged, and multiplied by transparency. Raises what `read_picture` raises, and ImageError
+    Colours are averaged, and multiplied by transparency. Raises the errors of `read_picture`, and ImageError
     for a mask that is black everywhere.
     """
     picture = read_picture(source, limits=limits)

@@ -49,8 +49,8 @@ def write_picture(
     """Write a picture to a path or a binary file; a file that exists is replaced.
 
     `format` is a suffix or Pillow's name of a format that Pillow writes, or "npy"; without it the suffix of the
-    path decides. PNG and TIFF hold all of a Picture, with 16 bits a sample; what other formats do not hold is
-    converted, rounded or dropped with an ImageWarning. Nothing is written before all of the file is made.
+    path decides. PNG and TIFF hold all of a Picture, with 16 bits a sample; other formats convert,
+    round or drop the rest with an ImageWarning. Nothing is written before the whole file is made.
 
     Raises UsageError for formats that are not known, ImageError for pictures that the format cannot hold,
     and OSError.
@@ -83,8 +83,8 @@ def _rows_bytes(picture: Picture | Image.Image) -> bytes:
 def write_rows(opened: Opened, file: IO[bytes]) -> None:
     """Decode a nacre file into a NumPy file (H, W, 1 to 4) of uint8 or uint16, row by row.
 
-    Transparency is the last channel; metadata and orientation are dropped with an ImageWarning. Raises what
-    `Opened.rows` raises.
+    Transparency is the last channel; metadata and orientation are dropped with an ImageWarning. Raises the
+    errors of `Opened.rows`.
     """
     _warn_of_lost([block.kind.name for block in opened.metadata], opened.head.orientation)
     shape = (*opened.size, opened.head.colours)
@@ -104,7 +104,7 @@ def _write(
     bands: Iterable[tuple[int, Pixels]],
     dtype: np.dtype[Any],
 ) -> None:
-    """(top, rows) of the colours, one band below the other."""
+    """Write a NumPy file; `bands` gives (top, rows) of the colours, downwards."""
     whole = (*shape[:2], shape[2] + (alpha is not None))
     head = {"descr": dtype.str, "fortran_order": False, "shape": whole}
     write_array_header_1_0(file, head)
@@ -114,4 +114,4 @@ def _write(
         else:
             own = in_depth_of(alpha[top : top + len(rows)], dtype)
             file.write(np.ascontiguousarray(np.dstack([rows, own])).data)
-        del rows  # while the next are decoded
+        del rows  # frees them while the next ones are decoded

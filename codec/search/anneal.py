@@ -1,8 +1,8 @@
-"""Annealing: all planes move along the gradient, through rounding that is drawn at random, less so each time.
+"""Annealing: gradient descent on all planes, through stochastic rounding whose temperature falls.
 
-Source: stochastic Gumbel annealing, arXiv:2006.04240. Differs: the means of the contexts get no gradient,
-for it costs a third of the time and wins nothing; Adam's epsilon is as large as a usual gradient, or symbols
-that are certain would drift. The picture is worked on in windows, so that memory does not depend on its size.
+Source: stochastic Gumbel annealing, arXiv:2006.04240. Differences: the means of the contexts get no gradient,
+which would take a third of the time and gain nothing; Adam's epsilon is as large as a usual gradient, because
+with a small one symbols of certain rounding drift. A tile is annealed in windows, to bound memory.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from nacre.codec.search.target import Target, annealing_halo, window_side, windo
 from nacre.entropy.walk import Planes, Step, drive, walk, zeros
 from nacre.models.parts.rate import gaussian_bits, scale_of
 
-LEARNING_RATE, QUICK = 0.02, 100  # quantisation steps an iteration, in so many iterations or fewer
-LAST_RATE = 0.1  # the share of the learning rate that is left at the end
-EPSILON = 50.0  # times the rate, bits a step: gradients smaller than this move little
-HOT, COLD, HOT_SHARE = (
-    0.5,
-    0.1,
-    0.4,
-)  # temperatures of rounding; the share of iterations that are hot
-EDGE = 1e-4  # from whole numbers, where the odds of rounding have no end
-SEED = 0  # the same picture gives the same file, on a CPU and without a budget
+LEARNING_RATE, QUICK = 0.02, 100  # quantisation steps an iteration, for up to QUICK iterations
+LAST_RATE = 0.1  # of the learning rate, at the last iteration
+EPSILON = 50.0  # Adam's epsilon by learning rate: gradients below it, in bits a step, move little
+# First and last temperature of rounding; the share of iterations at the first.
+HOT, COLD, HOT_SHARE = 0.5, 0.1, 0.4
+EDGE = 1e-4  # distance kept from 0 and 1, where the odds of rounding are infinite
+SEED = 0  # fixed: equal input gives an equal file, on a CPU and without a time budget
 
 
 def anneal(target: Target, planes: Planes, iterations: int, progress: Progress) -> Planes:
-    """All planes (1, C, h, w) of a tile to values that cost less when they are rounded."""
+    """Move all planes (1, C, h, w) of a tile to values of a lower cost once rounded.
+
+    `iterations` are made in each window, fewer when the time runs out.
+    """
     planes = {name: plane.clone() for name, plane in planes.items()}
     network = target.run.network
     strides = {name: plane.stride // target.reach.stride for name, plane in network.planes.items()}
@@ -54,14 +54,14 @@ def anneal(target: Target, planes: Planes, iterations: int, progress: Progress) 
 
 
 class AnnealedWindow:
-    """A window that is annealed; the positions around it stay as they are."""
+    """A window under annealing; the positions of its halo stay fixed."""
 
     def __init__(
         self, target: Target, planes: Planes, strides: dict[str, int], row: Span, column: Span,
         generator: torch.Generator,
     ) -> None:  # fmt: skip
         self._target, self._row, self._column, self._generator = target, row, column, generator
-        # Views: values that are put into them are put into the whole.
+        # Views: a write to them is a write to the planes.
         self._wholes: Planes = {}
         self._is_own: Planes = {}
         for name, plane in planes.items():
@@ -74,9 +74,9 @@ class AnnealedWindow:
         self._adam = torch.optim.Adam(list(self._leaves.values()), LEARNING_RATE, (0.9, 0.99))
 
     def step(self, progress: float, pace: float) -> None:
-        """One iteration, at a progress in 0..1, of which each iteration does `pace`.
+        """One iteration at a progress in 0..1; `pace` is the progress of one iteration.
 
-        The more iterations there are, the smaller they are: else they wander.
+        A smaller pace gives a smaller learning rate: otherwise long runs wander.
         """
         temperature = HOT * (COLD / HOT) ** max(0.0, (progress - HOT_SHARE) / (1 - HOT_SHARE))
         rate = LEARNING_RATE * min(1.0, math.sqrt(QUICK * pace))
@@ -86,18 +86,18 @@ class AnnealedWindow:
         with torch.enable_grad():
             found = torch.autograd.grad(self._cost(temperature), leaves)
         if not all(bool(torch.isfinite(gradient).all()) for gradient in found):
-            return  # the values stay as they are
+            return  # keep the values
         for name, gradient in zip(self._leaves, found, strict=True):
             self._leaves[name].grad = gradient * self._is_own[name]
         self._adam.step()
 
     def keep(self) -> None:
-        """Put the values of the window into the whole."""
+        """Write the values of the window, without its halo, to the planes."""
         for name, whole in self._wholes.items():
             whole.copy_(torch.where(self._is_own[name], self._leaves[name].detach(), whole))
 
     def _cost(self, temperature: float) -> Tensor:
-        """Lagrangian cost in bits, with rounding drawn at random."""
+        """Lagrangian cost in bits, with stochastic rounding."""
         target, leaves, stride = self._target, self._leaves, self._target.reach.stride
         shapes = {name: leaf.shape for name, leaf in leaves.items()}
         symbols, log2_scale = (zeros(shapes, target.x.device) for _ in range(2))
@@ -119,7 +119,7 @@ class AnnealedWindow:
         return bits + target.error(x_hat, self._row.low * stride, self._column.low * stride)
 
     def _drawn(self, v: Tensor, temperature: float) -> Tensor:
-        """Between the whole numbers around v: nearer to one the colder it is, drawn by Gumbel's odds."""
+        """Gumbel-softmax rounding: a random value between the integers around v, nearer to one when cold."""
         low = v.detach().floor()
         part = (v - low).clamp(EDGE, 1 - EDGE)
         noise = torch.rand(v.shape, generator=self._generator, device=v.device, dtype=torch.float32)

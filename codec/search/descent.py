@@ -1,7 +1,7 @@
-"""Descent: the symbols of each turn are moved by one where the tables save more bits than the errors cost.
+"""Descent: moves symbols of each turn by one where that saves more bits than the added errors cost.
 
-The cost of an error comes from its gradient and curvature. One symbol at a position moves at a time,
-because the symbols beside it show the same pixels.
+The price of the errors is estimated from its gradient and curvature. Only one channel of a position moves at a
+time, because all channels of a position show the same pixels.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from nacre.codec.tiles import DecodedTile
 from nacre.entropy.tables import MAX_RADIUS
 from nacre.entropy.walk import Planes, Step
 
-PROBE = 0.1  # quantisation steps either way, to see how the gradient changes
-CAUTION = 1.2  # factor on the curvature: moves at other positions are not foreseen
-SEED = 0  # the same picture gives the same file, on a CPU and without a budget
+PROBE = 0.1  # quantisation steps by which all symbols move to measure the curvature
+CAUTION = 1.2  # factor on the curvature, for moves at other positions, which the estimate ignores
+SEED = 0  # fixed: equal input gives an equal file, on a CPU and without a time budget
 
 
 class Descent:
-    """Gives `encode_tile` the symbols of each step: rounded, then moved where that pays.
+    """Chooses the symbols of each step for `encode_tile`: rounding, then moves that lower the cost.
 
-    Planes that the synthesis does not read directly are rounded.
+    Planes that the synthesis does not read directly are only rounded.
     """
 
     def __init__(
         self, target: Target, planes: Planes, plain: DecodedTile, rounds: int, progress: Progress
     ) -> None:
-        """`planes` are to be rounded; `plain` is the tile that plain rounding gives."""
+        """`planes` are unrounded; `plain` is the tile decoded after plain rounding of them."""
         self._target, self._planes, self._shown = target, planes, plain.shown
         self._rounds, self._progress = rounds, progress
         self._moved = frozenset(planes.keys() & plain.shown.keys())
@@ -43,7 +43,7 @@ class Descent:
         self._start_gradient()
 
     def _start_gradient(self) -> None:
-        """The gradient at the start, and its change along a random direction of signs."""
+        """Find the gradient at the start, and the curvature from its change along a random vector of signs."""
         generator = torch.Generator(device="cpu").manual_seed(SEED)
         signs = {}
         for name in sorted(self._moved):
@@ -62,7 +62,7 @@ class Descent:
         return self._target.gradient({**self._shown, **now}, self._moved)
 
     def choose(self, step: Step) -> Tensor | None:
-        """The symbols (1, C, h, w) of a step, of which those in `where` count; None to have them rounded."""
+        """Symbols (1, C, h, w) of a step, valid where `step.where` holds; None asks for plain rounding."""
         plane = step.turn.plane
         if plane not in self._moved:
             return None
@@ -91,7 +91,7 @@ class Descent:
         self, plane: str, symbols: Tensor, gradient: Tensor, curvature: Tensor, rows: Tensor,
         is_free: Tensor,
     ) -> Tensor:  # fmt: skip
-        """With the move at each position that saves most, if any does."""
+        """`symbols` after the move of one channel at each position that lowers the cost most, if any does."""
         curved = 0.5 * CAUTION * curvature
         before = self._bits(plane, rows, symbols)
         up = curved + gradient + self._bits(plane, rows, symbols + 1) - before

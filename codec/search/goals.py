@@ -1,7 +1,7 @@
-"""A file of the size, or of the likeness, that was asked for: a search over quality.
+"""Searches the quality at which a file has a wanted size or likeness (PSNR or SSIM).
 
-Quality has 100 steps of some 3 % of the bytes each. At an effort of 1 or more, files between two steps come
-from the weight of errors against bits in the rate-distortion search (`trade`).
+A step of quality changes the bytes by some 3 %. At an effort of 1 or more, the weight of errors against bits in
+the rate-distortion search (`trade`) gives files between two steps.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,22 +22,19 @@ from nacre.codec.search.progress import Budget, Progress
 from nacre.codec.strips import PEAKS, samples
 from nacre.entropy.errors import NacreError, UsageError
 
-if TYPE_CHECKING:
-    pass
-
-MOST_PROBES = 8
-QUICK_PROBES, QUICK_EFFORT = 4, 1  # of them, for efforts that take longer
-QUICK_SHARE = 0.1  # of the time
-CLOSE = 0.02  # of a size, under it
-CLOSE_DB = 0.1  # of a likeness, over it
-TINY = 1e-10  # where equal pictures would be infinitely alike
-START = 50  # quality
+MOST_PROBES = 8  # encodings
+QUICK_PROBES, QUICK_EFFORT = 4, 1  # first probes and their effort, before a search of higher effort
+QUICK_SHARE = 0.1  # of the time, for these probes
+CLOSE = 0.02  # a goal is met down to this share of the size below it
+CLOSE_DB = 0.1  # a goal is met up to this much above the likeness
+TINY = 1e-10  # least argument of a logarithm: the PSNR of equal pictures is infinite
+START = 50  # quality of the first probe
 LOWEST, HIGHEST = 0.5, 100.5  # quality, halfway below the lowest step and above the highest
-ROWS = 256  # of pixels that are compared at a time
-NARROW = 0.6  # steps of quality
-TRADE = 1.6  # times what errors weigh, for one step of quality
-SMALLEST_SSIM_SIDE = 11  # pixels: its window
-LOG_BYTES, DECIBELS = 0.035, 0.17  # what a step of quality changes, about; seen on photographs
+ROWS = 256  # of pixels, compared at a time
+NARROW = 0.6  # steps of quality between two probes, from which only the trade is searched
+TRADE = 1.6  # factor on the weight of errors that equals one step of quality
+SMALLEST_SSIM_SIDE = 11  # pixels: the window of SSIM
+LOG_BYTES, DECIBELS = 0.035, 0.17  # rough change a step of quality, seen on photographs
 
 
 class GoalError(NacreError):
@@ -52,9 +49,9 @@ class Goal:
     wanted: float  # bytes, bits per pixel, dB, 0..1
     low: float
     high: float
-    slope: float  # about, for a step of quality
+    slope: float  # rough change of the measure a step of quality
     measure: Callable[[Encoder, bytes], float]
-    fixed: int = 0  # bytes that no quality changes
+    fixed: int = 0  # bytes that do not depend on quality
 
     @property
     def is_size(self) -> bool:
@@ -68,7 +65,7 @@ class Goal:
         return value <= self.high if self.is_size else value >= self.low
 
     def says(self, value: float) -> str:
-        """In the unit in which it was asked for."""
+        """A value in the unit of the goal, as text."""
         units = {
             "size": "{:.0f} bytes",
             "bpp": "{:.4g} bpp",
@@ -78,7 +75,7 @@ class Goal:
         return units[self.name].format(value)
 
     def shown(self, value: float) -> float:
-        """A measured value in the unit of the goal."""
+        """A measured value converted to the unit of the goal."""
         if self.name == "psnr":
             return value
         if self.name == "ssim":
@@ -89,9 +86,9 @@ class Goal:
 
 @dataclass(frozen=True)
 class Probe:
-    """A file that was made on the way."""
+    """One encoding of the search."""
 
-    at: float  # quality, between its steps too
+    at: float  # quality, with a fraction where a trade is used
     quality: int
     value: float
     data: bytes
@@ -99,7 +96,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Reached:
-    """The file that reaches a goal, and the work it took."""
+    """The file that meets a goal, and the work of the search."""
 
     data: bytes
     quality: int
@@ -120,11 +117,11 @@ def encode_to(
 ) -> Reached:
     """Code a picture into at most `size` bytes or `bpp` bits per pixel, or to at least `psnr` dB or `ssim`.
 
-    One of the four is given. The size is never passed and the likeness always reached, as a rule within 2 %
-    of the one and 0.1 dB of the other; the rest is as `encode` takes it. PSNR and SSIM are of the colours
-    alone, at every pixel alike.
+    Exactly one of the four is given. The size is never exceeded and the likeness always reached, as a rule
+    within 2 % and 0.1 dB. The other options are those of `encode`. PSNR and SSIM leave out transparency and
+    weigh all pixels alike.
 
-    Raises GoalError when no quality gets there, and what `encode` raises.
+    Raises GoalError when no quality meets the goal, and the errors of `encode`.
     """
     budget = Budget(time_budget, goes_on)
     if sum(wanted is not None for wanted in (size, bpp, psnr, ssim)) != 1:
@@ -139,14 +136,14 @@ def encode_to(
         goal = size_goal(encoder, size=size, bpp=bpp)
         try:
             return arrive(encoder, goal, effort, budget)
-        except GoalError:  # drawings that cost least without loss: then coarser, as photographs are
+        except GoalError:  # cells without loss are too large: code all from the latent
             encoder.is_adaptive = False
             return arrive(encoder, goal, effort, budget)
     return arrive(encoder, likeness_goal(psnr=psnr, ssim=ssim), effort, budget)
 
 
 def size_goal(encoder: Encoder, *, size: float | None = None, bpp: float | None = None) -> Goal:
-    """At most so many bytes, or bits per pixel."""
+    """The goal of at most `size` bytes or `bpp` bits per pixel. Raises UsageError or GoalError."""
     name, wanted = ("size", size) if size is not None else ("bpp", bpp)
     if wanted is None or not 0 < wanted < math.inf:
         raise UsageError(f"{name} {wanted}: a number over 0 wanted")
@@ -161,7 +158,7 @@ def size_goal(encoder: Encoder, *, size: float | None = None, bpp: float | None 
 
 
 def likeness_goal(*, psnr: float | None = None, ssim: float | None = None) -> Goal:
-    """At least so many dB of PSNR (0..255, all channels together), or so much SSIM."""
+    """The goal of at least `psnr` dB, over all channels together, or `ssim`. Raises UsageError."""
     if psnr is not None:
         if not 0 < psnr < math.inf:
             raise UsageError(f"psnr {psnr}: a number of dB over 0 wanted")
@@ -175,11 +172,11 @@ def likeness_goal(*, psnr: float | None = None, ssim: float | None = None) -> Go
 def arrive(
     encoder: Encoder, goal: Goal, effort: int = QUICK_EFFORT, budget: Budget | None = None
 ) -> Reached:
-    """The file that arrives at the goal: a size is never passed, a likeness always reached.
+    """The file that meets the goal: a size is never exceeded, a likeness always reached.
 
-    At most MOST_PROBES files are made, the first ones quickly. With an effort of 0 quality has steps, and
-    a goal may be missed by one; so it is when the search is stopped. Raises GoalError when no quality gets
-    there, and UsageError.
+    At most MOST_PROBES files are made, the first ones at QUICK_EFFORT. At an effort of 0 only whole steps of
+    quality are tried, and the file may be a step away from the goal; it may also be when the search is
+    stopped. Raises GoalError when no quality meets the goal, and UsageError.
     """
     whole = Progress(budget or Budget())
     probes: list[Probe] = []
@@ -190,7 +187,7 @@ def arrive(
     _approach(encoder, goal, effort, MOST_PROBES - 1 - len(quick), probes, own)
     good = [p for p in probes[len(quick) :] if goal.allows(p.value)]
     good = good or [p for p in quick if goal.allows(p.value)]
-    if not good:  # the end of the scale, if only that is left
+    if not good:  # at last, the end of the range of quality
         end = LOWEST if goal.is_size else HIGHEST
         last = _probe(encoder, goal, end, min(effort, QUICK_EFFORT), None)
         probes.append(last)
@@ -215,8 +212,8 @@ def _approach(
 ) -> None:
     """Add up to `most` probes at an effort, until one is inside the goal.
 
-    The search begins where probes of another effort point to. Each probe takes half of the time that is left;
-    when the time is over, any probe that the goal allows ends the search.
+    Earlier `probes`, of another effort, give the quality of the first probe. Each probe has half of the time
+    left; once the time is over, the search ends if any probe meets the goal.
     """
     own: list[Probe] = []
     anchor: int | None = None  # once set, the quality is fixed and only the trade is searched
@@ -252,10 +249,11 @@ def _probe(
 
 
 def _anchor(probes: list[Probe], goal: Goal) -> int | None:
-    """The quality above the goal, when the goal lies between the last of its trades and the quality below.
+    """The quality to fix while only the trade is searched, once two near probes of different quality enclose
+    the goal; else None.
 
-    The quality above, because a smaller trade always saves bytes. A larger trade saves nothing that the search
-    would have spent: it only keeps symbols that the search would have dropped.
+    It is the upper quality, because a smaller trade always saves bytes. A larger trade at the lower quality
+    could only keep symbols that the search would otherwise drop.
     """
     below, above = _around(probes, goal)
     if below is None or above is None or above.at - below.at > NARROW:
@@ -264,14 +262,14 @@ def _anchor(probes: list[Probe], goal: Goal) -> int | None:
 
 
 def _around(probes: list[Probe], goal: Goal) -> tuple[Probe | None, Probe | None]:
-    """The nearest under the goal, and over it."""
+    """The probe of the highest quality below the goal, and of the lowest quality above it."""
     below = max((p for p in probes if p.value < goal.middle), key=lambda p: p.at, default=None)
     above = min((p for p in probes if p.value >= goal.middle), key=lambda p: p.at, default=None)
     return below, above
 
 
 def _next(probes: list[Probe], goal: Goal, steps: bool) -> float | None:
-    """Where to look after these probes; None when there is nothing between them."""
+    """The quality to probe next; None when nothing is left to try between two probes."""
     if not probes:
         return float(START)
     below, above = _around(probes, goal)
@@ -312,7 +310,7 @@ def _psnr_db(encoder: Encoder, data: bytes) -> float:
 
 
 def _ssim_db(encoder: Encoder, data: bytes) -> float:
-    """As -10 log10(1 - SSIM), which is nearly straight over quality. Source: Wang et al. 2004."""
+    """SSIM as -10 log10(1 - SSIM), which is nearly linear in quality. Source: Wang et al. 2004."""
     if min(encoder.height, encoder.width) < SMALLEST_SSIM_SIDE:
         raise GoalError(f"SSIM needs sides of {SMALLEST_SSIM_SIDE} pixels")
     from pytorch_msssim import ssim

@@ -1,9 +1,9 @@
-"""Which cells of a tile come from the latent, and which are coded in another way: the encoder's choice.
+"""The encoder's choice of a mode for each cell of a tile: latent, lossless or transform code.
 
-A network codes photographs best. Screens, dithers and drawings of few colours cost less as they are; noise
-and saturated text, which a latent of this width cannot carry, cost less as a plain transform code. What
-counts is bits + lambda * squared error of what really comes out, each way coded and decoded again. Photographs
-pay a glance at their pixels: only where a cell looks unlike one are the ways compared.
+Photographs cost least as a latent. Screens, dithers and drawings of few colours cost less without loss; noise
+and saturated text, which a latent of this width cannot carry, cost less as a plain transform code. Each way of
+coding a tile is coded and decoded again, and compared by bits + lambda * squared error. A cheap survey of the
+pixels comes first: ways are compared only for tiles with cells unlike a photograph's.
 """
 
 from __future__ import annotations
@@ -29,35 +29,36 @@ from nacre.entropy.tables import MAX_RADIUS
 from nacre.entropy.walk import Planes, Step
 
 SIDE = 1 << cells.SIDE_LOG2
-FEW_COLOURS = 64  # in a cell; of the cells of photographs (Kodak) 4 in 100 have fewer
-FEW_NEW = 0.5  # of the pixels unlike those above and before; most cells of screens have fewer
-ROUGH_LUMA = 10000.0  # squared levels from pixel to pixel; no cell of Kodak has more
-ROUGH_CHROMA = 2500.0  # the same of red and blue less green
-LEAST_GAIN = 600.0  # bits that a glance must promise before ways are compared, or
-LEAST_SHARE = 0.1  # of what those cells take, where that is less
-DRAWN_SHARE = (
-    0.45  # of the cells of a tile, with few colours or pixels that repeat; Kodak has 0.37 at most
-)
-WORTH = 0.05  # of what a photograph takes, that a glance must promise; pictures of Kodak promise 0.04 at most
-LATENT_SHARE = 0.8  # of what the transform code costs, for content that suits the network
-# What errors of a cell may cost, in bits a pixel: high-rate theory has 2.2, and a network that codes at every
-# quality has an end, so that its best qualities are looked at only where they are worse than 35 dB.
+FEW_COLOURS = 64  # of a cell; 4 % of the cells of photographs (Kodak) have fewer
+FEW_NEW = 0.5  # share of pixels unlike upper and left neighbours; most cells of screens have less
+ROUGH_LUMA = 10000.0  # mean squared difference of neighbouring pixels; no cell of Kodak has more
+ROUGH_CHROMA = 2500.0  # of red - green and of blue - green together, likewise
+# Ways are compared when the survey promises a gain of LEAST_GAIN bits, or of LEAST_SHARE of the estimated cost
+# of the latent where that is less. The gain must also be WORTH of that cost (Kodak: 0.04 at most), unless
+# DRAWN_SHARE of the cells have few colours or repeated pixels (Kodak: 0.37 at most).
+LEAST_GAIN = 600.0
+LEAST_SHARE = 0.1
+DRAWN_SHARE = 0.45
+WORTH = 0.05
+LATENT_SHARE = 0.8  # of the cost of the transform code, for content that suits the network
+# Most bits a pixel for the errors of a cell, as WORST_ERROR + lambda * WORST_MSE: high-rate theory gives 2.2.
+# The fidelity of a network has a ceiling; at its best qualities only errors below 35 dB are suspect.
 WORST_ERROR, WORST_MSE = 6.0, 20.0
-FLAT_WEIGHT = 8.0  # of errors in cells of one colour: that white paper is not quite white is seen
-MOST_OF_TILE = 0.5  # from here on the transform code is tried for all of a tile
-MOST_HOPE = 2.5  # times too high that an estimate of lossless bits may be
-CHUNK_BYTES = 14  # framing of CELL, about
+FLAT_WEIGHT = 8.0  # of errors in cells of one colour: off-white paper is seen
+MOST_OF_TILE = 0.5  # share of suspect cells from which all of a tile is tried as transform code
+MOST_HOPE = 2.5  # factor by which an estimate of lossless bits may be too high
+CHUNK_BYTES = 14  # framing of a CELL chunk, about
 
-# What the transform code takes, by regression over photographs and odd pictures (within 15 %).
+# Bits of the transform code, by regression over photographs and unusual pictures (within 15 %).
 BITS_NONZERO, BITS_DOUBLING, BITS_BLOCK = 4.3, 0.8, 3.0
 LUMA = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]])
 
 Floats = NDArray[np.float64]
-Analyse = Callable[[Pixels], Planes]  # pixels of the tile to the planes that come from them
+Analyse = Callable[[Pixels], Planes]  # pixels of a tile to its planes
 
 
 class Survey:
-    """What the pixels (h, w, C) of a tile say of its cells, whatever the quality."""
+    """Statistics of the cells of a tile, from its pixels (h, w, C), independent of quality."""
 
     def __init__(self, pixels: Pixels) -> None:
         self.pixels = pixels
@@ -69,16 +70,16 @@ class Survey:
         is_new = (packed[..., 1:, 1:] != packed[..., 1:, :-1]) & (
             packed[..., 1:, 1:] != packed[..., :-1, 1:]
         )
-        self._new = is_new.sum((2, 3))  # pixels unlike the one above and the one before
+        self._new = is_new.sum((2, 3))  # pixels unlike their upper and left neighbours
         self.is_rough = _roughness(self._cells)
 
     @once
     def exact_bits(self) -> Floats:
-        """(rows, columns) about what each cell takes without loss."""
+        """(rows, columns) estimated bits of each cell without loss."""
         return self.exact_bits_of(np.ones(self.shape, np.bool_)).reshape(self.shape)
 
     def exact_bits_of(self, which: NDArray[np.bool_]) -> Floats:
-        """(n,) the same of some cells."""
+        """(n,) estimated bits without loss of the cells `which` (rows, columns)."""
         ordered = self._sorted[which]
         pixels = ordered.shape[1]
         starts = np.diff(ordered, axis=1, prepend=ordered[:, :1]) != 0
@@ -92,7 +93,7 @@ class Survey:
         return np.asarray(4 + np.minimum(by_colour, _predicted_bits(self._cells[which])))
 
     def transform_cost(self, which: NDArray[np.bool_], price: float, step: int) -> Floats:
-        """(n,) about what each of the cells costs as transform code: bits and the price of its errors."""
+        """(n,) estimated Lagrangian cost of the cells `which` (rows, columns) as transform code."""
         x = self._cells[which].astype(np.float32) - 128
         grey = x.shape[3] == 1
         x = x if grey else x @ LUMA.T.astype(np.float32)
@@ -109,7 +110,7 @@ class Survey:
         return np.asarray(total.numpy(), np.float64)
 
     def suspects(self, price: float, step: int) -> NDArray[np.bool_]:
-        """(rows, columns) cells that may cost less in another way."""
+        """(rows, columns) cells that may cost less in another mode than the latent."""
         found = self.is_rough.copy()
         few = (self.colours <= FEW_COLOURS) | (self._new < FEW_NEW * (SIDE - 1) ** 2)
         if few.any() and self.pixels.dtype == np.uint8:
@@ -131,8 +132,7 @@ class Survey:
 
 
 def _predicted_bits(cut: Pixels) -> Floats:
-    """(n,) bits of cells (n, side, side, C) where each sample is told by how it differs from the plane of
-    its neighbours."""
+    """(n,) estimated bits of cells (n, side, side, C) under the predictor beside + above - corner."""
     x = cut.astype(np.int32)
     beside, above, before = x[:, 1:, :-1], x[:, :-1, 1:], x[:, :-1, :-1]
     error = np.abs(x[:, 1:, 1:] - beside - above + before)
@@ -141,7 +141,7 @@ def _predicted_bits(cut: Pixels) -> Floats:
 
 
 def _packed(cut: Pixels) -> NDArray[np.int64]:
-    """(..., C) samples as one number."""
+    """(...) the samples (..., C) of each pixel packed into one number."""
     packed: Any = cut[..., 0].astype(np.int32 if cut.dtype == np.uint8 else np.int64)
     for c in range(1, cut.shape[-1]):
         packed = packed << 8 * cut.itemsize | cut[..., c]
@@ -179,9 +179,9 @@ _DCT = _dct_matrix()
 
 
 class BitCount:
-    """Rounds symbols for `encode_tile` and adds up the bits that they cost at each position of the latent.
+    """Rounds symbols for `encode_tile` and sums their bits at each position of the latent.
 
-    Planes of a coarser stride are not counted: they serve all cells around.
+    Planes of a coarser stride are not counted: each of their symbols serves several cells.
     """
 
     def __init__(self, run: Run, planes: Planes) -> None:
@@ -206,16 +206,16 @@ class BitCount:
         return symbols
 
     def of_cells(self, shape: tuple[int, ...]) -> Floats:
-        """(rows, columns)"""
+        """(rows, columns) bits of each cell."""
         if SIDE % self._stride == 0:
             return _summed(self.bits, SIDE // self._stride, shape)
-        spread = self.bits / self._stride**2  # over the pixels of a position
+        spread = self.bits / self._stride**2  # bits a pixel
         spread = spread.repeat_interleave(self._stride, 0).repeat_interleave(self._stride, 1)
         return _summed(spread, SIDE, shape)
 
 
 def _summed(plane: Tensor, side: int, shape: tuple[int, ...]) -> Floats:
-    """(rows, columns) sums of (h, w) over squares."""
+    """(rows, columns) sums of (h, w) over squares of `side`; values outside the plane are zero."""
     height, width = shape[0] * side, shape[1] * side
     whole = np.zeros((height, width))
     inside = plane.cpu().numpy()[:height, :width]
@@ -225,26 +225,26 @@ def _summed(plane: Tensor, side: int, shape: tuple[int, ...]) -> Floats:
 
 @dataclass(frozen=True)
 class Way:
-    """A tile, coded: its latent, or none, and its cells, or none."""
+    """One way of coding a tile: with a latent, with cells, or with both."""
 
-    cost: float  # bits and what errors cost
-    cost_of_latent: float  # the same without the cells
+    cost: float  # Lagrangian, in bits
+    cost_of_latent: float  # the part of it that the latent and its errors cause
     modes: Modes
-    planes: Planes | None  # of the latent, not rounded
+    planes: Planes | None  # of the latent, before rounding
     tile: EncodedTile | None
     cells: Cells | None
-    target: Target  # of which errors under cells cost nothing
-    errors: Tensor | None = None  # (h, w) what those of the latent cost, where nothing covers it
+    target: Target  # errors under cells weigh nothing in it
+    errors: Tensor | None = None  # (h, w) price in bits of each pixel's error; only without cells
 
 
 class Chooser:
-    """Codes a tile in one way after the other."""
+    """Codes a tile in several ways and finds the cheapest."""
 
     def __init__(
         self, target: Target, survey: Survey, number: int, quality: int, analyse: Analyse,
         is_alone: bool, care: int,
     ) -> None:  # fmt: skip
-        """`analyse` gives the planes of the tile with other pixels; a tile that `is_alone` needs no latent."""
+        """`analyse` gives the planes of changed pixels; a tile that `is_alone` may have no latent."""
         self._target, self._survey, self._number, self._quality = target, survey, number, quality
         self._analyse, self._is_alone, self._care = analyse, is_alone, care
         self._step = jpeg.best_step(target.price * survey.pixels.shape[2])
@@ -253,7 +253,7 @@ class Chooser:
         return self._survey.suspects(self._target.price, self._step)
 
     def plain(self, planes: Planes, tile: EncodedTile) -> Way:
-        """All from the latent."""
+        """The way with the latent alone."""
         return self._plain(planes, tile, self._target.errors(tile.decoded))
 
     def _plain(self, planes: Planes, tile: EncodedTile, errors: Tensor) -> Way:
@@ -262,20 +262,20 @@ class Chooser:
         return Way(cost, cost, modes, planes, tile, None, self._target, errors)
 
     def nothing(self) -> NDArray[np.bool_]:
-        """No cell."""
+        """(rows, columns) no cell is suspect."""
         return np.zeros(self._survey.shape, np.bool_)
 
     def badly_shown(self, way: Way) -> NDArray[np.bool_]:
-        """(rows, columns) cells whose errors cost more than they should at this quality."""
+        """(rows, columns) cells whose errors cost more than WORST_ERROR and WORST_MSE allow."""
         assert way.errors is not None
         lmbda = self._target.price * self._survey.pixels.shape[2]
         worst = (WORST_ERROR + WORST_MSE * lmbda) * SIDE**2
         return _summed(way.errors, SIDE, self._survey.shape) > worst
 
     def best(self, planes: Planes | None, suspects: NDArray[np.bool_]) -> Way:
-        """The cheapest of: the latent alone, each cell in the way that seems best, all cells in one way.
+        """The cheapest of: the latent alone, the cheapest mode of each cell, one mode for all cells.
 
-        Without `planes`, for which the networks give no numbers, no cell can stay with the latent.
+        `planes` is None where the networks give no finite numbers: then no cell can stay with the latent.
         """
         self._target = self._for_eyes()
         found: list[Way] = []
@@ -299,7 +299,7 @@ class Chooser:
             of_all = self._survey.transform_cost(everywhere, self._target.price, self._step)
             transformed = of_all.reshape(transformed.shape)
         ratio = 1.0
-        for _ in range(2):  # what a lossless coder really takes is known after the first time
+        for _ in range(2):  # the second time with the real bits of the lossless coder
             modes = _cheapest(latent, ratio * exact, transformed, suspects)
             if not modes.any() or any(np.array_equal(modes, way.modes) for way in found):
                 break
@@ -324,7 +324,7 @@ class Chooser:
             (self._written(modes, shown) for shown in self._versions(modes)), key=lambda way: way[0]
         )
         is_own = cells.spread(modes != Mode.LATENT, SIDE, pixels.shape[:2])
-        target = self._weighed(1.0 - is_own)  # errors under cells are for nothing
+        target = self._weighed(1.0 - is_own)  # errors of the latent under cells weigh nothing
         if self._is_alone and is_own.all():
             return Way(cost, 0.0, modes, None, None, made, target)
         analysed = self._analyse(fill.fill(pixels, is_own))
@@ -334,7 +334,7 @@ class Chooser:
         return Way(cost + cost_of_latent, cost_of_latent, modes, planes, tile, made, target)
 
     def _written(self, modes: Modes, shown: Pixels) -> tuple[float, Cells]:
-        """The Lagrangian cost of cells with the pixels `shown`, and the cells."""
+        """The Lagrangian cost of cells coded from the pixels `shown`, and the cells."""
         pixels = self._survey.pixels
         made = cells.write(self._number, modes, shown, self._step, self._care)
         patch = cells.read(made, pixels.shape, 8 * pixels.itemsize)
@@ -347,7 +347,7 @@ class Chooser:
         return bits + float(squares.sum()) * self._target.price, made
 
     def _versions(self, modes: Modes) -> list[Pixels]:
-        """The tile as it is, and with colours of exact cells merged, which saves bits in most drawings."""
+        """Pixels of the tile: unchanged, and with merged colours in lossless cells, which suits drawings."""
         pixels, is_exact = self._survey.pixels, modes == Mode.EXACT
         if pixels.dtype != np.uint8 or not is_exact.any():
             return [pixels]
@@ -356,7 +356,7 @@ class Chooser:
         return [pixels] if np.array_equal(merged, pixels) else [pixels, merged]
 
     def _for_eyes(self) -> Target:
-        """With errors in cells of one colour weighed more."""
+        """The target with FLAT_WEIGHT on errors in cells of one colour."""
         is_flat = self._survey.colours == 1
         if not is_flat.any():
             return self._target
@@ -372,7 +372,7 @@ class Chooser:
 def _cheapest(
     latent: Floats, exact: Floats, transformed: Floats, suspects: NDArray[np.bool_]
 ) -> Modes:
-    """The mode of each cell by itself; cells that are not suspect stay with the latent."""
+    """(rows, columns) the cheapest mode of each cell; cells that are not suspect stay with the latent."""
     costs = np.stack([latent, exact, transformed])
     costs[1:, ~suspects] = np.inf
     return np.asarray(costs.argmin(0), np.uint8)

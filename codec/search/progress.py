@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 
 class Budget:
-    """The time that a search has, and the caller who may end it."""
+    """The time limit of a search, and the callback that may end it."""
 
     def __init__(
         self, seconds: float | None = None, goes_on: Callable[[float], bool] | None = None
     ) -> None:
-        """`goes_on` is told the progress in 0..1, and says whether to go on."""
+        """`goes_on` gets the progress in 0..1 and returns whether the search may go on."""
         self._start, self._seconds, self._goes_on = time.perf_counter(), seconds, goes_on
         self.is_over = False
 
     def reached(self, progress: float) -> float:
-        """The progress by work or by time, whichever is further; 1 when the search must stop."""
+        """Progress by work or by time, whichever is larger; 1 means that the search must stop."""
         if self._seconds is not None:
             elapsed = (time.perf_counter() - self._start) / max(self._seconds, 1e-9)
             progress = max(progress, elapsed)
@@ -43,6 +43,6 @@ class Progress:
         return Progress(self.budget, self.low + low * width, self.low + high * width)
 
     def at(self, share: float) -> float:
-        """Progress of this section, whose work is done to `share`; 1 or more means that it must stop now."""
+        """Progress in this section when `share` of its work is done; 1 or more means that it must stop now."""
         width = self.high - self.low
         return (self.budget.reached(self.low + share * width) - self.low) / width

@@ -1,7 +1,7 @@
-"""Rate-distortion optimised quantisation: symbols of a lower Lagrangian cost, in a file for any decoder.
+"""Rate-distortion optimised quantisation: finds symbols of a lower Lagrangian cost; the decoder is unchanged.
 
-The cost is bits + lambda * squared error, as in training, for the picture at hand. `anneal` moves the latent
-before it is rounded, `Descent` moves symbols while they are coded.
+The cost is bits + lambda * squared error, as in training, of one tile. `anneal` moves the latent before
+rounding, `Descent` moves symbols during coding.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from nacre.codec.search.target import Target
 from nacre.codec.tiles import EncodedTile, encode_tile
 from nacre.entropy.walk import Planes
 
-ANNEALING = 0.9  # of the time; descent is the rest
+ANNEALING = 0.9  # share of the time; descent has the rest
 
 
 @dataclass(frozen=True)
 class Effort:
-    """The work of a level of effort."""
+    """The work at one level of effort."""
 
-    iterations: int  # of annealing
-    rounds: int  # of descent, for each turn of the walk; 0 is one gradient for all of them
+    iterations: int  # of annealing, in each window
+    rounds: int  # of descent, in each turn of the walk; 0: one gradient serves all turns
 
 
 EFFORTS = {
@@ -49,9 +49,9 @@ def refine_tile(
     cost: float,
     is_one_part: bool = False,
 ) -> EncodedTile:
-    """Code all planes (1, C, h, w) of a tile, never at a higher Lagrangian cost than `plain`.
+    """Code all planes (1, C, h, w) of a tile, at a Lagrangian cost no higher than `cost`.
 
-    `plain` is the tile with every symbol just rounded, and `cost` its cost.
+    `plain` is the tile coded with plain rounding, and `cost` is its Lagrangian cost.
     """
     run = target.run
     best = found = plain

@@ -1,4 +1,4 @@
-"""Decoded latents kept in a file, so that from the second epoch on a sample costs one read."""
+"""Decoded latents kept in a file: from the second epoch on, a sample costs one read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 class LatentCache:
     """A sparse file with room for every latent as raw numbers, filled as samples are decoded.
 
-    Processes may share it: a sample is marked as there after its numbers are written, and all write the same.
-    `name` must change with whatever changes the numbers.
+    Processes may share it: a sample is marked as present after its numbers are written, and all processes write
+    equal numbers. Everything that changes the numbers must be part of `name`.
     """
 
     def __init__(self, folder: Path, name: str, shapes: NDArray[np.int64], dtype: np.dtype) -> None:  # type: ignore[type-arg]
@@ -28,7 +28,7 @@ class LatentCache:
                     file.truncate(size)
 
     def get(self, number: int) -> NDArray[np.generic] | None:
-        """(C, h, w) of a sample, if it is there."""
+        """The latent (C, h, w) of a sample; None if it is not cached."""
         if _read(self._marks, number, 1) != b"\1":
             return None
         start, end = (int(at) for at in self._starts[number : number + 2])

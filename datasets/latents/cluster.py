@@ -14,8 +14,8 @@ from nacre.datasets.latents.processes import AHEAD, DIED
 from nacre.datasets.latents.sources import Item
 from nacre.entropy.errors import NacreError, UsageError
 
-LOCAL = "local"  # as an address: a cluster of this machine alone, which ends with the run
-RETRIES = 5  # of a picture whose worker or machine dies
+LOCAL = "local"  # address of a cluster on this machine alone, which ends with the run
+RETRIES = 5  # for a picture whose worker or machine dies
 
 Found = CodedSample | BadPicture
 
@@ -23,11 +23,11 @@ Found = CodedSample | BadPicture
 def on_cluster(
     address: str, jobs: int | None = None
 ) -> Callable[[Iterator[Item], Settings], Iterator[tuple[Item, Found]]]:
-    """A way of coding by Ray tasks of one core each; `jobs` are the cores of a LOCAL cluster.
+    """A function that codes by Ray tasks of one core each; `jobs` is the number of cores of a LOCAL cluster.
 
-    Tasks read the pictures themselves: paths and models must be there on every machine. A task whose worker
-    dies is run again on another one; a picture that kills every worker is bad. Raises UsageError without Ray,
-    and NacreError where there is no cluster, or no more.
+    Tasks read the pictures themselves: every machine needs the paths and the models. A task whose worker dies
+    runs again on another worker; a picture that kills every worker is bad. Raises UsageError without Ray, and
+    NacreError if the cluster is not found or lost.
     """
 
     def coded(items: Iterator[Item], settings: Settings) -> Iterator[tuple[Item, Found]]:
@@ -59,7 +59,7 @@ def on_cluster(
 
 @contextmanager
 def _connected(address: str, jobs: int | None) -> Iterator[Any]:
-    """The module `ray`, connected; a connection that was there before stays."""
+    """The module `ray`, connected to the cluster; an existing connection is left open."""
     try:
         import ray
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""A picture to the bytes of one sample, in a worker process or here."""
+"""Codes a picture into the bytes of one sample, in a worker process or in this one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from nacre.entropy.errors import ImageError, LimitError, NacreError
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides the bytes of a sample beside its picture."""
+    """Everything beside the picture that determines the bytes of a sample."""
 
     model: str
     preparation: Preparation
@@ -48,17 +48,17 @@ class Settings:
 
 @dataclass(frozen=True)
 class CodedSample:
-    """A nacre file, and what was seen when it was read again."""
+    """A nacre file, and facts found when it was read back."""
 
     data: bytes
     crc32: int
     picture: tuple[int, int]  # width, height
     latent: tuple[int, int, int]
-    largest: dict[str, int]  # magnitude of a symbol, by plane
+    largest: dict[str, int]  # largest magnitude of a symbol, by plane
 
 
 def code(item: Item, settings: Settings) -> CodedSample | BadPicture:
-    """Code one picture with one thread, so that the bytes do not depend on how many work beside it."""
+    """Code one picture with one thread, so that the bytes do not depend on the number of processes."""
     import torch
 
     before = torch.get_num_threads()
@@ -73,7 +73,7 @@ def code(item: Item, settings: Settings) -> CodedSample | BadPicture:
         return BadPicture(item.key, error.strerror or str(error))
     except MemoryError:
         return BadPicture(item.key, "out of memory")
-    except Exception as error:  # whatever a reader of Pillow raises
+    except Exception as error:  # a reader of Pillow may raise anything
         return BadPicture(item.key, f"{type(error).__name__}: {error}")
     finally:
         torch.set_num_threads(before)
@@ -83,7 +83,7 @@ def _coded(item: Item, settings: Settings) -> CodedSample:
     how = settings.preparation
     pixels = prepared(item.loaded(), how.size, how.crop, settings.limits)
     encoder = Encoder(pixels, strip=True, **settings.run_options)
-    encoder.is_adaptive = False  # cells that are coded in another way have no latent
+    encoder.is_adaptive = False  # adaptive cells are coded without the latent
     data = encoder.encode(how.quality, how.effort)
     symbols = latents(data, planes=(), only_symbols=True, **settings.run_options)
     largest = {name: int(plane.abs().max()) for name, plane in symbols.items()}
@@ -100,10 +100,10 @@ def _coded(item: Item, settings: Settings) -> CodedSample:
 def prepared(
     source: Any, size: int | None = None, crop: int | None = None, limits: Limits = Limits()
 ) -> Pixels:
-    """(H, W, 3) uint8 of the bytes of a picture file, or of what `codec.encode` takes.
+    """(H, W, 3) uint8 from the bytes of a picture file, or from any input of `codec.encode`.
 
-    Turned as its orientation says; the short side scaled to `size` (bicubic, with its support widened where
-    the picture becomes smaller); the middle `crop` x `crop` pixels cut out. Raises ImageError or LimitError.
+    The picture is turned by its orientation, its short side is scaled to `size` (bicubic, with antialiasing
+    when it shrinks), and its middle `crop` x `crop` pixels are cut out. Raises ImageError or LimitError.
     """
     is_file = isinstance(source, (bytes, bytearray, memoryview))
     found = read_picture(io.BytesIO(source), limits=limits) if is_file else to_picture(source)
@@ -134,5 +134,5 @@ def _scaled(pixels: Pixels, size: int, limits: Limits) -> Pixels:
 
 @lru_cache(maxsize=1)
 def loaded_run(settings: Settings) -> Run:
-    """The model of the settings, ready. Raises UsageError or WeightsError."""
+    """The loaded model of the settings. Raises UsageError or WeightsError."""
     return Run.to_encode(settings.run_options)

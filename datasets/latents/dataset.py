@@ -1,4 +1,4 @@
-"""A data set of coded latents for training: random access, and the streams that are made of it."""
+"""A data set of coded latents for training: random access, and streams of its samples."""
 
 from __future__ import annotations
 
@@ -36,15 +36,13 @@ Latent = Tensor | dict[str, Tensor]
 class LatentSample(NamedTuple):
     """One sample; `default_collate` of torch makes batches of them."""
 
-    latent: (
-        Latent  # (C, h, w); by plane, where planes were asked for; (3, H, W) pixels, where decoded
-    )
-    label: int  # NO_LABEL without one
+    latent: Latent  # (C, h, w); a dictionary with `planes`; pixels (3, H, W) with `decode`
+    label: int  # NO_LABEL if it has none
     key: str
 
 
 class DamagedSampleWarning(UserWarning):
-    """A sample was left out because it is damaged; the text has its key."""
+    """A damaged sample was left out; the text has its key."""
 
 
 class LatentDataset(Dataset[LatentSample | None]):
@@ -52,17 +50,16 @@ class LatentDataset(Dataset[LatentSample | None]):
 
     `dtype` "float32" or "float16" gives means plus symbols, in quantisation steps, as the synthesis sees
     them; multiplied by `steps` they are on one scale for all qualities. "int8" or "int16" gives the symbols:
-    what the model did not predict, equal on every machine, and read without any network in floats.
-    `planes` gives a dictionary of these planes in place of the one that is named by `plane`. `decode` gives
-    pixels (3, H, W) of uint8.
+    differences from the prediction, equal on every machine and read without any network in floats. `plane`
+    names the plane of a sample; `planes` asks for a dictionary of several planes instead. `decode` gives pixels
+    (3, H, W) of uint8.
 
-    `size` (h, w) cuts every latent to so many positions, from the "centre" or, as `crop` says, at "random":
-    the place depends on `seed`, epoch and sample.
+    `size` (h, w) cuts every latent to h x w positions, at its "centre" or at "random", as `crop` says. Random
+    places depend on `seed`, epoch and sample.
 
     A sample that is damaged, or smaller than `size`, raises an error that names it (`on_error` "raise"), or
-    is None, with a DamagedSampleWarning ("skip"; `collate` leaves them out). `cache` is a folder for
-    decoded latents: numbers as they are, many times the size of the coded ones. `model` adds one to the
-    installed models.
+    is None, with a DamagedSampleWarning ("skip"; `collate` leaves it out). `cache` is a folder for decoded
+    latents: uncompressed, many times the size of the coded ones. `model` is a model beside the installed ones.
 
     Raises UsageError, UnsupportedStream or WeightsError.
     """
@@ -92,7 +89,7 @@ class LatentDataset(Dataset[LatentSample | None]):
         self.on_error, self._weights = on_error, None if model is None else str(model)
         self._check(cache is not None)
         rows = index.samples
-        # Arrays, so that the index is shared with forked workers and takes little memory.
+        # Arrays take little memory, and forked workers share them.
         self._where = np.array([(r.shard, r.offset, r.size) for r in rows], np.int64).reshape(-1, 3)
         self._pixels = np.array([r.picture for r in rows], np.int64).reshape(-1, 2)
         self.shapes = np.array([r.latent for r in rows], np.int64).reshape(-1, 3)
@@ -140,16 +137,16 @@ class LatentDataset(Dataset[LatentSample | None]):
 
     @property
     def steps(self) -> Tensor:
-        """(C, 1, 1) the size of a quantisation step of each channel, on a scale that all qualities share."""
+        """(C, 1, 1) the quantisation step of each channel, on a scale that all qualities share."""
         return torch.tensor(self._facts[self.plane].steps)[:, None, None]
 
     def set_epoch(self, epoch: int) -> None:
-        """Random crops change with it; call it before the workers of an epoch start."""
+        """Set the epoch, which changes random crops; call it before the workers of an epoch start."""
         self.epoch = epoch
 
     @staticmethod
     def collate(samples: Sequence[LatentSample | None]) -> Any:
-        """A batch without the samples that were left out; None where none is left."""
+        """A batch of the samples that are not None; None if there are none."""
         whole = [sample for sample in samples if sample is not None]
         return default_collate(whole) if whole else None
 
@@ -164,7 +161,7 @@ class LatentDataset(Dataset[LatentSample | None]):
         world_size: int | None = None,
         drop_uneven: bool = False,
     ) -> LatentStream:
-        """The samples in an order that seed and epoch give: see `LatentStream`."""
+        """The samples in an order that seed and epoch determine: see `LatentStream`."""
         return LatentStream(
             self, shuffle, seed, epoch, batch_size, rank=rank, world_size=world_size, drop_uneven=drop_uneven
         )  # fmt: skip

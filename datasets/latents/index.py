@@ -18,7 +18,7 @@ Label = int | str | None
 
 
 class ModelFacts(Struct, frozen=True):
-    """The model that all samples are coded with."""
+    """The model of all samples."""
 
     name: str
     id: str  # hexadecimal: the start of the SHA-256 of its weights file, as in every sample's head
@@ -39,12 +39,12 @@ class Preparation(Struct, frozen=True):
 
     quality: int
     effort: int
-    size: int | None  # the short side was scaled to so many pixels
-    crop: int | None  # and a square of so many pixels was cut from the middle
+    size: int | None  # pixels to which the short side was scaled
+    crop: int | None  # pixels a side of the square that was then cut from the middle
 
 
 class SampleRow(Struct, frozen=True, gc=False):
-    """One sample: where its nacre file lies, and what is in it."""
+    """One sample: the place of its nacre file, and its facts."""
 
     key: str
     shard: int
@@ -52,7 +52,7 @@ class SampleRow(Struct, frozen=True, gc=False):
     size: int  # of the nacre file
     label: int | None
     picture: tuple[int, int]  # width and height in pixels, as coded
-    latent: tuple[int, int, int]  # (C, h, w) of the plane that `plane` names
+    latent: tuple[int, int, int]  # (C, h, w) shape of the plane `Index.plane`
 
 
 class BadPicture(Struct, frozen=True):
@@ -63,11 +63,11 @@ class BadPicture(Struct, frozen=True):
 
 
 class Index(Struct, frozen=True):
-    """Everything that the shards do not say."""
+    """All facts of a data set beside its shards."""
 
     model: ModelFacts
     preparation: Preparation
-    plane: str  # the one whose shape the samples give
+    plane: str  # the plane whose shape the samples give
     planes: dict[str, PlaneFacts]
     classes: list[str]  # label k is classes[k]; empty where labels were numbers
     shards: list[str]  # file names
@@ -80,7 +80,7 @@ DECODER = msgspec.json.Decoder(Index)
 
 
 def numbered(labels: Iterable[Label]) -> tuple[dict[Label, int | None], list[str]]:
-    """The number of every label that occurs, and the classes: sorted names, none where all are numbers.
+    """The number of every label that occurs, and the classes: sorted names; no classes if labels are numbers.
 
     >>> numbered(["b", None, "a"])
     ({None: None, 'a': 0, 'b': 1}, ['a', 'b'])
@@ -98,7 +98,7 @@ def numbered(labels: Iterable[Label]) -> tuple[dict[Label, int | None], list[str
 
 
 def write_index(folder: Path, index: Index) -> None:
-    """Write it whole or not at all, with a line for each sample."""
+    """Write an index whole or not at all, with a line for each sample."""
     head = msgspec.json.decode(msgspec.json.encode(index))
     head.pop("samples")
     bad = head.pop("bad")
@@ -121,7 +121,7 @@ def _text(value: object) -> str:
 
 
 def read_index(path: Path) -> Index:
-    """The index in a folder, or in a file. Raises UsageError."""
+    """Read the index in a folder or in a file. Raises UsageError."""
     path = path / INDEX if path.is_dir() else path
     try:
         data = path.read_bytes()

@@ -1,4 +1,4 @@
-"""The order of samples in an epoch: from a seed and the number of the epoch, equal everywhere and for ever."""
+"""The order of samples in an epoch, from seed and epoch number: equal on all machines and in all versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Numbers = NDArray[np.int64]
 
 
 def mixed(seed: int, epoch: int, values: Any) -> NDArray[np.uint64]:
-    """64 random bits for each value: splitmix64, whose results no library changes.
+    """64 random bits for each value: splitmix64, independent of versions of libraries.
 
     >>> mixed(0, 0, np.array([0, 1])).tolist()
     [2558736989570252433, 4764156602392020899]
@@ -31,7 +31,9 @@ def _splitmix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def order(shuffle: Shuffle, shards: Numbers, seed: int, epoch: int) -> Numbers:
-    """All numbers of samples, which lie in these shards: mixed; shard after shard, mixed; or as they are."""
+    """The sample numbers of an epoch: "samples" shuffles all, "shards" the shards and each within; None keeps
+    them in order. `shards` has the shard of each sample.
+    """
     if shuffle is None:
         return np.arange(len(shards))
     keys = mixed(seed, epoch, np.arange(len(shards)))

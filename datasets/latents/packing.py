@@ -1,4 +1,4 @@
-"""Packs pictures into a data set of latents: `nacre.datasets.pack`, and what `nacre pack` runs."""
+"""Packs pictures into a data set of latents: `nacre.datasets.pack` and the core of `nacre pack`."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def pack(
 ) -> Index:
     """Code pictures into the folder `out`, as shards and an index; returns the index.
 
-    `samples` are (key, picture, label): a key is a relative path, a picture the bytes of a file or what
-    `codec.encode` takes, a label a whole number, a name or None. Every picture is turned as its orientation
-    says, scaled so that its short side has `size` pixels, and cut to its middle `crop` x `crop` pixels. With
-    more than one of `jobs`, pictures are coded in processes; the result is the same.
+    `samples` are (key, picture, label): a key is a relative path, a picture the bytes of a file or any input of
+    `codec.encode`, a label a whole number, a name or None. Every picture is turned by its orientation, scaled
+    to `size` pixels on its short side, and cut to its middle `crop` x `crop` pixels. With `jobs` over 1,
+    processes code the pictures; the bytes do not change.
 
-    A call that was ended at any moment is resumed by the same call, which iterates over `samples` again and
-    skips what is coded. Pictures that cannot be packed are named in `Index.bad`. `on_progress` is told how
-    many are done. Options are those of `codec.encode`. Raises UsageError and WeightsError.
+    After an interruption at any moment, an equal call resumes: it iterates over `samples` again and skips coded
+    pictures. `Index.bad` names pictures that cannot be packed. `on_progress` is called with the number of
+    pictures done. `options` are options of `codec.encode`. Raises UsageError and WeightsError.
     """
     settings = settings_of(quality, effort, size, crop, options)
     coding = in_turn if jobs == 1 else in_processes(jobs)
@@ -71,7 +71,7 @@ def pack(
 def settings_of(
     quality: int, effort: int, size: int | None, crop: int | None, options: RunOptions
 ) -> Settings:
-    """Checked; raises UsageError or WeightsError."""
+    """The checked settings. Raises UsageError or WeightsError."""
     check(quality, effort)
     for name, value in (("size", size), ("crop", crop)):
         if value is not None and value < 1:
@@ -88,7 +88,7 @@ def settings_of(
 
 
 def in_turn(items: Iterator[Item], settings: Settings) -> Results:
-    """One after the other, in this process."""
+    """Code one picture after the other in this process."""
     return ((item, code(item, settings)) for item in items)
 
 
@@ -100,7 +100,7 @@ def pack_items(
     coding: Coding = in_turn,
     on_progress: Callable[[int], None] | None = None,
 ) -> Index:
-    """`pack` with everything made ready. A run that was complete is returned as it is."""
+    """`pack` for prepared items and settings. For a complete run, returns its index."""
     if shard_size < 1:
         raise UsageError(f"shard size {shard_size}: a number of bytes wanted")
     run = loaded_run(settings)
@@ -121,7 +121,7 @@ def pack_items(
 
 
 def _left(items: Iterator[Item], lines: list[Packed | Refused], out: Path) -> Iterator[Item]:
-    """The items behind those that are coded. Raises UsageError where they are not the same."""
+    """The items after the coded ones. Raises UsageError if the coded items differ from `lines`."""
     for line in lines:
         item = next(items, None)
         is_same = item is not None and item.key == line.key
@@ -139,14 +139,19 @@ def _complete(
     how: Preparation,
     told: Callable[[int], None],
 ) -> Index:
-    """The index of a run that has ended. Raises UsageError where it was another one."""
+    """The index of a complete run. Raises UsageError if model, preparation, keys or labels differ."""
     index = read_index(out)
     if (index.model, index.preparation) != (model, how):
         raise UsageError(f"{out} holds a data set of another model or with other options")
     keys = {*(row.key for row in index.samples), *(row.key for row in index.bad)}
-    now = {item.key for item in items}
-    if keys != now:
-        raise UsageError(f"{out} holds a data set of other pictures: {min(keys ^ now)!r} differs")
+    labels = {item.key: item.label for item in items}
+    if keys != labels.keys():
+        other = min(keys ^ labels.keys())
+        raise UsageError(f"{out} holds a data set of other pictures: {other!r} differs")
+    numbers, classes = numbered(labels[row.key] for row in index.samples)
+    for row in index.samples:
+        if classes != index.classes or numbers[labels[row.key]] != row.label:
+            raise UsageError(f"{out} holds a data set with other labels: {row.key!r} differs")
     told(len(keys))
     return index
 

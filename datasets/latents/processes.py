@@ -17,7 +17,7 @@ from nacre.datasets.latents.index import BadPicture
 from nacre.datasets.latents.sources import Item
 from nacre.entropy.errors import NacreError
 
-AHEAD = 4  # pictures for each process that are given out before their turn
+AHEAD = 4  # pictures queued for each process
 SPAWN = multiprocessing.get_context("spawn")  # thread pools do not survive a fork
 DIED = "the process died"
 
@@ -25,10 +25,10 @@ Found = CodedSample | BadPicture
 
 
 def in_processes(jobs: int) -> Callable[[Iterator[Item], Settings], Iterator[tuple[Item, Found]]]:
-    """A way of coding in so many processes.
+    """A function that codes in `jobs` processes.
 
-    When a process dies, the pictures that were given out are tried again; one that kills a process of its own
-    is bad.
+    When a process dies, the next picture in order is tried again in a process of its own and is bad if it kills
+    that, too. All other queued pictures are queued again.
     """
 
     def coded(items: Iterator[Item], settings: Settings) -> Iterator[tuple[Item, Found]]:
@@ -60,7 +60,7 @@ def in_processes(jobs: int) -> Callable[[Iterator[Item], Settings], Iterator[tup
 
 
 def _executor(jobs: int) -> ProcessPoolExecutor:
-    """Raises NacreError where no process can be started."""
+    """A pool of `jobs` processes. Raises NacreError if no process can be started."""
     executor = ProcessPoolExecutor(jobs, SPAWN, _begin)
     try:
         executor.submit(os.getpid).result()
@@ -89,7 +89,7 @@ def _alone(item: Item, settings: Settings) -> Found:
 
 
 def _begin() -> None:
-    """In a new process: Ctrl-C is the parent's, and where the parent is killed this process ends."""
+    """Set up a new process: it ignores Ctrl-C, and ends when its parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

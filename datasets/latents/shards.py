@@ -1,7 +1,7 @@
 """Shards of a data set while they are written: tar files, and a journal from which a killed run is resumed.
 
-Every sample is in its shard before it is in the journal. A resumed run keeps what the journal has, and cuts the
-shard that is not full behind its last sample: the bytes are those of a run that was not interrupted.
+A sample is written to its shard before the journal. A resumed run keeps the samples of the journal and cuts the
+last shard after them; the final bytes equal those of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ END_OF_TAR = bytes(2 * BLOCK)
 
 
 class PackingJob(Struct, frozen=True, tag="job", tag_field="kind"):
-    """The first line of the journal: what must be equal for a run to go on."""
+    """The first line of the journal: the settings that a resumed run must have."""
 
     model: ModelFacts
     preparation: Preparation
@@ -85,9 +85,9 @@ class _OpenShard:
 
 
 class SampleShards:
-    """Writes samples in order into the shards of a folder; goes on where an earlier run ended.
+    """Writes samples in order into the shards of a folder; continues after the last sample of an earlier run.
 
-    Raises UsageError where the folder has something else in it, and where another process writes into it.
+    Raises UsageError if the folder holds other files, or another process writes to it.
     """
 
     def __init__(self, folder: Path, job: PackingJob) -> None:
@@ -138,13 +138,13 @@ class SampleShards:
         )  # fmt: skip
 
     def finish(self) -> list[str]:
-        """Close the last shard; returns the names of all."""
+        """Close the last shard; returns the names of all shards."""
         self._close_shard()
         count = max((line.shard for line in self.lines if isinstance(line, Packed)), default=-1) + 1
         return [shard_name(number) for number in range(count)]
 
     def forget(self) -> None:
-        """Remove the journal: the index has everything."""
+        """Remove the journal, which the index replaces."""
         (self._folder / JOURNAL).unlink(missing_ok=True)
 
     def _note(self, line: Packed | Refused) -> None:
@@ -153,7 +153,7 @@ class SampleShards:
         self.lines.append(line)
 
     def _with_room(self, whole: int) -> _OpenShard:
-        """The shard that takes so many bytes more."""
+        """The open shard, or a new one where the open one has no room for `whole` bytes."""
         shard = self._open
         most = self._job.shard_size - len(END_OF_TAR)
         if shard is not None and shard.size and shard.size + whole > most:
@@ -204,7 +204,7 @@ class SampleShards:
         self.lines = kept
 
     def _whole_lines(self, lines: list[Line]) -> list[Packed | Refused]:
-        """The lines up to the first sample that is not in its shard; opens the last shard behind them."""
+        """The lines before the first sample that is not whole in its shard; opens the last shard after them."""
         rows = [line for line in lines if not isinstance(line, PackingJob)]
         last = max((line.shard for line in rows if isinstance(line, Packed)), default=-1)
         for number in range(last):
@@ -214,7 +214,7 @@ class SampleShards:
             return rows
         full = self._folder / shard_name(last)
         partial = self._folder / (shard_name(last) + PART)
-        if full.is_file():  # closed, and then killed
+        if full.is_file():  # the run was killed after it closed this shard
             os.replace(full, partial)
         file = partial.open("r+b") if partial.is_file() else partial.open("w+b")
         kept: list[Packed | Refused] = []
@@ -222,7 +222,7 @@ class SampleShards:
         for line in rows:
             if isinstance(line, Packed) and line.shard == last:
                 file.seek(line.offset)
-                # The crc finds what a power failure took; a kill takes nothing.
+                # The CRC finds bytes lost in a power failure; a kill loses none.
                 if zlib.crc32(file.read(line.size)) != line.crc32:
                     break
                 end = line.offset + line.size + -line.size % BLOCK
@@ -261,7 +261,7 @@ def _header(key: str, size: int) -> bytes:
 
 
 def _lock(file: BinaryIO, folder: Path) -> None:
-    """Keep other processes out; the lock ends with the process. Not on Windows."""
+    """Lock out other processes until this process ends. No lock on Windows."""
     try:
         import fcntl
     except ImportError:

@@ -1,4 +1,4 @@
-"""The pictures that a data set is packed from: a folder, tar shards, or a sequence in memory."""
+"""The pictures to pack into a data set: from a folder, tar shards, or a sequence in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TAR = ".tar"
 
 @dataclass(frozen=True)
 class TarPart:
-    """Bytes that lie in a tar file."""
+    """A range of bytes in a tar file."""
 
     path: str
     offset: int
@@ -35,11 +35,11 @@ class TarPart:
 
 @dataclass(frozen=True)
 class Item:
-    """A picture that is to be packed; small, where `picture` is a path or a part of a tar file."""
+    """A picture to pack; it takes little memory if `picture` is a path or a part of a tar file."""
 
     key: str
     label: Label
-    picture: Any  # a path, a TarPart, the bytes of a file, or what `codec.encode` takes
+    picture: Any  # a path, a TarPart, bytes of a file, or another input of `codec.encode`
 
     def loaded(self) -> Any:
         """The bytes of its file, or the picture itself. Raises OSError."""
@@ -53,10 +53,10 @@ class Item:
 def items_of(sources: Sequence[str | Path], labels: str | Path | None = None) -> list[Item]:
     """The pictures of a folder, or of tar files (WebDataset), in their order.
 
-    Labels of a folder are the names of the folders in it, or those of a CSV file; keys are paths without a
-    suffix. Tar files may also lie in one folder. Raises UsageError where nothing is found.
+    Labels of a folder are the names of its sub-folders, or come from a CSV file; keys are paths without a
+    suffix. A folder may also hold tar files. Raises UsageError if there are no pictures.
     """
-    sources = [os.path.abspath(source) for source in sources]  # whoever reads them may be elsewhere
+    sources = [os.path.abspath(source) for source in sources]  # other processes read them
     tars = _tars(sources)
     if tars and labels is not None:
         raise UsageError(
@@ -78,7 +78,7 @@ def items_of(sources: Sequence[str | Path], labels: str | Path | None = None) ->
 
 
 def items_from(samples: Iterable[tuple[str, Any, Label]]) -> Iterator[Item]:
-    """(key, picture, label) of a sequence; raises UsageError for keys that are no paths, or there twice."""
+    """Items from (key, picture, label). Raises UsageError for a key that is no relative path, or repeated."""
     seen = set()
     for key, picture, label in samples:
         parts = PurePosixPath(key).parts if isinstance(key, str) else ()
@@ -94,7 +94,7 @@ def items_from(samples: Iterable[tuple[str, Any, Label]]) -> Iterator[Item]:
 
 
 def _tars(sources: Sequence[str | Path]) -> list[Path]:
-    """The tar files that are named, or lie in the one folder that is named."""
+    """The tar files in `sources`; for a single folder, the tar files in it."""
     paths = [Path(source) for source in sources]
     for path in paths:
         if not path.exists():
@@ -138,7 +138,7 @@ def _of_csv(folder: Path, table: Path) -> Iterator[Item]:
 
 
 def _of_tar(path: Path, prefix: str) -> Iterator[Item]:
-    """Pictures of a WebDataset shard: members of one name but for the suffix are a sample.
+    """Pictures of a WebDataset shard: members whose names differ only in the suffix form a sample.
 
     A name ends at the first dot behind its last slash. The label is in NAME.cls, or in NAME.json as "label",
     "cls" or "class".
@@ -166,7 +166,7 @@ def _of_tar(path: Path, prefix: str) -> Iterator[Item]:
             file = tar.fileobj
             assert file is not None
             file.seek(tar.offset)
-            # tarfile takes a damaged header for the end, which is a block of zeros.
+            # tarfile reads a damaged header as the end of the archive; a true end is a block of zeros.
             if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
                 raise tarfile.ReadError(f"damaged or cut at byte {tar.offset}")
     except (tarfile.TarError, OSError, EOFError) as error:
@@ -192,7 +192,7 @@ def _label_in(data: bytes, suffix: str) -> Label:
 
 
 def _label(text: str) -> Label:
-    """A whole number where it is written as one, else a name; none where it is empty."""
+    """A whole number if the text is one, else a name; None for an empty text."""
     try:
         return int(text)
     except ValueError:
@@ -204,14 +204,14 @@ def _name(path: Path) -> str:
 
 
 def _clean(name: str) -> str:
-    """The name in printable Unicode: bytes of a file name that are no UTF-8 are written as \\xNN."""
+    """The name in printable Unicode; bytes of a file name that are not UTF-8 are written as \\xNN."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
     return "/".join(part for part in text.split("/") if part not in ("", ".", ".."))
 
 
 def _keys(names: Sequence[str]) -> list[str]:
-    """Names without a suffix; those that would be equal keep it."""
+    """Names without suffixes; names that would become equal keep the suffix."""
     stems = [os.path.splitext(name)[0] for name in names]
     count = Counter(stems)
     keys = [stem if count[stem] == 1 else name for stem, name in zip(stems, names, strict=True)]

@@ -1,4 +1,4 @@
-"""Samples one after the other, over ranks and workers, each exactly once, also where an epoch is resumed."""
+"""Streams samples over ranks and workers, each exactly once, also in a resumed epoch."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ State = dict[str, Any]
 class LatentStream(IterableDataset[Any]):
     """An epoch of a data set: `DataLoader(stream, batch_size=None, num_workers=...)`, or a plain loop.
 
-    The order is that of seed and epoch: all samples mixed exactly, without a buffer (`shuffle` "samples");
-    shard after shard, in each the samples mixed ("shards"), for disks and networks where jumps are slow; or as
-    they were packed (None). It is dealt out in batches: batch k goes to rank k modulo `world_size`, and there
-    to the workers in turn, so that `DataLoader` gives the same sequence for any number of workers. Without a
-    `batch_size` a batch is one sample and is not collated.
+    Seed and epoch determine the order: all samples shuffled, without a buffer (`shuffle` "samples"); shards in
+    random order with the samples of each shuffled ("shards"), for disks and networks with slow seeks; or the
+    order of packing (None). Batch k goes to rank k modulo `world_size`, and within a rank to the workers in
+    turn, so that `DataLoader` gives one sequence for any number of workers. Without `batch_size` a batch is one
+    sample and is not collated.
 
-    Ranks are taken from torch.distributed, or from the environment (RANK, WORLD_SIZE), unless given. Every
-    sample is on exactly one rank, so that ranks may differ by a batch; `drop_uneven` leaves out the last
-    batches, so that they do not.
+    Ranks come from torch.distributed or the environment (RANK, WORLD_SIZE), unless given. Every sample is on
+    exactly one rank, so ranks may differ by a batch; `drop_uneven` leaves out the last batches, which makes
+    ranks equal.
 
-    `state_dict` says how much of the epoch has been given, and `load_state_dict` lets the next loop begin
-    there; ranks and batch size may then be others. With workers, use `loader`, which counts what came out.
-    A loop that reaches the end moves on to the next epoch.
+    `state_dict` tells the place in the epoch, and after `load_state_dict` the next loop begins there; ranks and
+    batch size may have changed. With workers, use `loader`, which counts the batches that it has given. A loop
+    that reaches the end moves to the next epoch.
     """
 
     def __init__(
@@ -59,10 +59,8 @@ class LatentStream(IterableDataset[Any]):
             raise UsageError(f"rank {self.rank} of {self.world_size}")
         self.dataset, self.shuffle, self.seed = dataset, shuffle, seed
         self.batch_size, self.drop_uneven = batch_size, drop_uneven
-        self.begin = (
-            0  # of the next loop: samples of the epoch that were given before, on all ranks
-        )
-        self._given = 0  # samples of the epoch so far, on all ranks
+        self.begin = 0  # samples of the epoch, on all ranks, that the next loop skips
+        self._given = 0  # samples of the epoch given so far, on all ranks
         self.set_epoch(epoch)
 
     def set_epoch(self, epoch: int) -> None:
@@ -71,14 +69,14 @@ class LatentStream(IterableDataset[Any]):
         self.dataset.set_epoch(epoch)
 
     def __len__(self) -> int:
-        """Batches, or samples without a batch size, that the next loop gives on this rank."""
+        """The number of batches (samples without a batch size) of the next loop on this rank."""
         return len(self._own_batches(self.begin))
 
     def __iter__(self) -> Iterator[Any]:
         return (batch for batch in self.batches() if batch is not None)
 
     def batches(self) -> Iterator[Any]:
-        """The same, with None for a batch of which every sample was left out."""
+        """The batches of a loop, with None for a batch whose samples were all left out."""
         worker = get_worker_info()
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         begin, self.begin = self.begin, 0
@@ -86,13 +84,13 @@ class LatentStream(IterableDataset[Any]):
         self._given = begin
         for turn, batch in enumerate(self._own_batches(begin)[number::workers]):
             found = [self.dataset[int(k)] for k in left[batch * unit : (batch + 1) * unit]]
-            # In a worker, the rounds of all workers before its next batch: its own place.
+            # In a worker the count covers all workers up to its next batch: its own place in the order.
             self.count(begin, (turn + 1) * workers)
             yield found[0] if self.batch_size is None else self.dataset.collate(found)
         self.set_epoch(self.epoch + 1)
 
     def count(self, begin: int, batches: int) -> None:
-        """Note that each rank has given so many batches since `begin`."""
+        """Record that each rank has given `batches` batches since `begin`."""
         self._given = min(begin + batches * self._unit * self.world_size, len(self.dataset))
 
     def state_dict(self) -> State:
@@ -112,7 +110,7 @@ class LatentStream(IterableDataset[Any]):
         self.begin = self._given = state["given"]
 
     def loader(self, workers: int = 0, **options: Any) -> LatentLoader:
-        """A `DataLoader` whose state is that of what it has given; options are those of torch's."""
+        """A loader whose state counts the batches that it has given; options are passed to `DataLoader`."""
         return LatentLoader(self, workers, options)
 
     @property
@@ -158,7 +156,7 @@ class LatentLoader:
         stream = self.stream
         begin, epoch = stream.begin, stream.epoch
         for number, batch in enumerate(self._loader, 1):
-            stream.begin = 0  # the workers have it
+            stream.begin = 0  # the workers have a copy
             stream.count(begin, number)
             if batch is not None:
                 yield batch

@@ -1,4 +1,4 @@
-"""The networks of inter frames: those of an image model, with a condition that enters at zero."""
+"""The networks of inter frames: an image model with a condition that has no effect at the start."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from nacre.models.parts.scales import ScaleShape
 
 
 def base_of(config: ClipConfig) -> CodingModel:
-    """The image model. Raises WeightsError where it is not installed, or of another family."""
+    """The image model. Raises WeightsError if it is not installed or not of the default family."""
     found = zoo.model_of_stream(bytes.fromhex(config.base)) if config.base else zoo.load_model()
     if not isinstance(found.network, NacreNetwork):
         raise WeightsError(f"the image model of clips is of family {found.family!r}, not 'nacre'")
@@ -36,7 +36,7 @@ def base_of(config: ClipConfig) -> CodingModel:
 
 
 class _Shared:
-    """Holds the image model out of sight of `nn.Module`: it is neither trained nor saved here."""
+    """Hides the image model from `nn.Module`: it is neither trained nor saved with the inter model."""
 
     def __init__(self, model: CodingModel) -> None:
         self.model = model
@@ -60,9 +60,9 @@ class ConditionalHyperAnalysis(nn.Module):
 
 
 class ConditionalContext(Context):
-    """The mean of y in each turn: that of the condition, and what a network adds to it.
+    """The mean of y in each turn: the latent of the compensated picture plus a correction by a network.
 
-    It sees the hyper features, y so far, and of the condition both latents, each mixed with its neighbours.
+    The network sees the hyper features, decoded y, and both latents of the condition after a depth-wise mixing.
     """
 
     def __init__(self, latent: int, hyper_features: int, width: int, blocks: int) -> None:
@@ -81,7 +81,7 @@ class ConditionalContext(Context):
             nn.init.zeros_(layer.bias)
 
     def forward(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
-        """`features` are the hyper features and, as the last 2M channels, the condition."""
+        """`features` are the hyper features, then the latents of the condition (2M channels)."""
         hyper, beside = features[:, : -2 * self.latent], features[:, -2 * self.latent :]
         if "beside" not in memory:
             memory["beside"] = self.mix(self.beside(beside))
@@ -97,8 +97,8 @@ def turns_of(latent: int) -> Schedule:
 class ClipNetwork(HyperpriorNetwork, InterNetwork):
     """Codes an inter frame given a `Condition`; see `given`. Without one it codes a frame by itself.
 
-    The condition enters analysis and synthesis by layers that start at zero, at which the transforms are
-    those of the image model.
+    The condition enters analysis and synthesis through layers that start at zero, so that at first the
+    transforms equal those of the image model.
     """
 
     def __init__(self, config: ClipConfig) -> None:
@@ -107,14 +107,14 @@ class ClipNetwork(HyperpriorNetwork, InterNetwork):
         super().__init__(
             sizes,
             base.network.reach,
-            nn.Identity(),  # transforms are those of the image model
+            nn.Identity(),  # the image model has the transforms
             nn.Identity(),
             ConditionalHyperAnalysis(sizes),
             HyperSynthesis(sizes),
             ConditionalContext(sizes.latent, sizes.context, config.width, config.blocks),
             beside=sizes.latent,
         )
-        self.config = replace(config, base=base.id.hex())  # another default model is no base of it
+        self.config = replace(config, base=base.id.hex())  # not the default of a later release
         self.enter8 = _silent(sizes.width8, sizes.width8)
         self.leave8 = nn.Sequential(Block(sizes.width8), _silent(sizes.width8, sizes.width8))
         self._base = _Shared(base)
@@ -138,7 +138,7 @@ class ClipNetwork(HyperpriorNetwork, InterNetwork):
         return (self, self.base)
 
     def start(self, x: Tensor) -> None:
-        """Takes over the hyperprior and the scale network of the image model; x is not looked at."""
+        """Copies the hyperprior and the scale network of the image model; x is not used."""
         base, scales, analysis = self.base, self.scales, self.hyper_analysis
         assert scales is not None and base.scales is not None
         assert isinstance(analysis, ConditionalHyperAnalysis)
@@ -147,20 +147,20 @@ class ClipNetwork(HyperpriorNetwork, InterNetwork):
         self.hyper_scale.load_state_dict(base.hyper_scale.state_dict())
         state = base.scales.state_dict()
         for key, value in scales.state_dict().items():
-            if value.shape != state[key].shape:  # of magnitudes of the frame before
+            if value.shape != state[key].shape:  # inputs for magnitudes of the previous frame
                 state[key] = F.pad(
                     state[key], (0, 0, 0, 0, 0, value.shape[1] - state[key].shape[1])
                 )
         scales.load_state_dict(state)
 
     def given(self, condition: Condition) -> ClipNetwork:
-        """The same network for one frame."""
+        """This network, bound to the condition of one frame."""
         bound = copy.copy(self)
         bound._condition = condition if self.uses_motion else condition.without_motion()
         return bound
 
     def condition(self, shape: torch.Size) -> Condition:
-        """That of the frame, or none, for planes of shape (B, C, h, w)."""
+        """The condition of the bound frame, or zeros, for planes of shape (B, C, h, w)."""
         if self._condition is not None:
             return self._condition
         sizes = torch.Size((shape[0], self._sizes.latent, *shape[2:]))
@@ -209,14 +209,14 @@ class ClipNetwork(HyperpriorNetwork, InterNetwork):
 
 
 def integers_of(config: ClipConfig, arrays: Arrays) -> ScaleIntegers:
-    """What `ScaleIntegers.to_arrays` gave. Raises WeightsError."""
+    """Undo `ScaleIntegers.to_arrays`. Raises WeightsError."""
     sizes: NacreConfig = base_of(config).network.config
     shape = ScaleShape.of(turns_of(sizes.latent), sizes.hyper, sizes.scale_width, sizes.latent)
     return ScaleIntegers.from_arrays(shape, arrays)
 
 
 def _silent(channels_in: int, channels_out: int) -> Precise:
-    """A layer without bias that gives zero."""
+    """A layer without bias whose output is zero at the start."""
     layer = Precise(channels_in, channels_out)
     nn.init.zeros_(layer.weight)
     layer.bias = None

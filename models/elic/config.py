@@ -18,26 +18,26 @@ CHANDELIER = {**OFFICIAL, "features": 640, "aggregation": "wide", "sees_all_grou
 
 @dataclass(frozen=True)
 class ElicConfig(HyperpriorConfig):
-    """ELIC as it is counted in later papers. Widths and groups are channels, blocks are counts."""
+    """ELIC in the configuration that later papers count. Widths and groups are channels, blocks are counts."""
 
     width: int = 192  # transforms at strides 2, 4 and 8, and hyper analysis
     blocks: int = 3  # residual bottlenecks at each of these strides, on each side
-    group1: int = 16  # of y; what four groups leave of the latent is the fifth
+    group1: int = 16  # of y; the fifth group has the remaining channels
     group2: int = 16
     group3: int = 32
     group4: int = 64
     hyper_width32: int = 320  # hyper synthesis at stride 32
     hyper_width16: int = 480  # at stride 16
-    features: int = 640  # what it gives
+    features: int = 640  # output of the hyper synthesis
     context_width1: int = 224  # hidden layers of a channel context
     context_width2: int = 128
-    sees_all_groups: bool = True  # before a group; otherwise the first one and the last before
+    sees_all_groups: bool = True  # earlier groups; otherwise the first and the previous one
     aggregation: str = "narrow"  # see parts/channel_context.py
     shares_aggregation: bool = False  # by both passes of a group
     predicts_residual: bool = False  # latent residual prediction; none in ELIC
 
     def __post_init__(self) -> None:
-        """Raises ValueError for numbers that no network of this family has."""
+        """Raises ValueError for values out of range."""
         for name, value in vars(self).items():
             if isinstance(value, (bool, str)):
                 continue

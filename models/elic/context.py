@@ -21,7 +21,7 @@ def slice_options(c: ElicConfig) -> SliceOptions:
 
 
 def turns(c: ElicConfig) -> Schedule:
-    """Of y: ten."""
+    """The ten turns of y."""
     return slice_options(c).turns
 
 

@@ -18,7 +18,7 @@ FLOAT = 4  # bytes
 
 
 class ElicNetwork(GainUnitNetwork):
-    """ELIC, arXiv:2203.10886: y at stride 16 is coded in ten turns, z at stride 64 in one before them.
+    """ELIC, arXiv:2203.10886: codes z at stride 64 in one turn, then y at stride 16 in ten.
 
     Differs: one network for all qualities; z has tables instead of a factorised network.
     """
@@ -36,11 +36,10 @@ class ElicNetwork(GainUnitNetwork):
 
 
 def reach(c: ElicConfig) -> Reach:
-    """A 5x5 convolution looks 2 positions of its finer stride further, a block 1 of its stride, attention 3.
+    """The halo adds 2 positions of the finer stride for a 5x5 convolution, 1 for a block, 3 for attention.
 
-    Bytes are estimates from the widths: 8 times the width at stride 2 for a block there, planes and features
-    of a band, twice the widest inputs of a turn, and 4 times the width of each block of the synthesis for a
-    gradient.
+    Bytes are estimated from the widths. Block: 8 times the width at stride 2. Band: its planes and features.
+    Tile: twice the widest input of a turn. Search: also 4 times the width of each block of the synthesis.
     """
     strides = (2, 4, 8)
     pixels = sum(2 * stride for stride in (1, *strides)) + 3 * (4 + STRIDE)

@@ -1,4 +1,4 @@
-"""Analysis (g_a), synthesis (g_s) and the two of the hyper-latent (h_a, h_s) of ELIC."""
+"""Analysis (g_a), synthesis (g_s) and hyper transforms (h_a, h_s) of ELIC."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class BottleneckAnalysis(nn.Module):
 
 
 class BottleneckSynthesis(nn.Module):
-    """g_s: back, not clamped."""
+    """g_s: y_hat (B, M, h, w) to (B, 3, 16h, 16w), not clamped."""
 
     def __init__(self, c: ElicConfig) -> None:
         super().__init__()

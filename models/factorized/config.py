@@ -11,6 +11,4 @@ from nacre.models.parts.gdn_transforms import GdnConfig
 class FactorizedConfig(GdnConfig):
     """Widths are channels."""
 
-    channel_tables: bool = (
-        False  # each channel has a table, for all qualities; else tables are by scale
-    )
+    channel_tables: bool = False  # one table per channel for all qualities; else tables by scale

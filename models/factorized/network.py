@@ -1,7 +1,7 @@
 """The networks of the factorised prior, put together; there is no hyper-latent.
 
 Source: bmshj2018-factorized, arXiv:1802.01436. Differs: gain units make one network serve all qualities; the
-table of a channel then follows its scale at each quality. One table for each channel, as published, is the
+table of a channel is then chosen by its scale at each quality. One table for each channel, as published, is the
 option `channel_tables`, for models of one rate.
 """
 
@@ -81,7 +81,7 @@ class FactorizedNetwork(Network):
 
 
 class FactorizedPrior:
-    """For training and for coding: they differ in the rows (B, M, h, w) alone."""
+    """The prior for training and for coding, which differ in the rows (B, M, h, w) alone."""
 
     def __init__(self, network: FactorizedNetwork, shapes: Shapes, rows: Tensor) -> None:
         self.schedule: Schedule = network.schedule
@@ -103,7 +103,7 @@ class FactorizedPrior:
 
 @dataclass(frozen=True)
 class FactorizedIntegers:
-    """All integers of a factorised model, but its tables."""
+    """The integers of a factorised model, without its tables."""
 
     y_rows: RowTable
 

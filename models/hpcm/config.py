@@ -23,17 +23,15 @@ class HpcmConfig(HyperpriorConfig):
     blocks8: int = 4
     hyper_width: int = 256  # hyper transforms at stride 32
     hyper_blocks: int = 3  # at stride 32, on each side
-    coarse_blocks: int = 3  # of the context at a quarter and at half the resolution
+    coarse_blocks: int = 3  # of the context at quarter and half resolution
     fine_blocks: int = 5  # of the context at full resolution
     heads: int = 32  # of the attention to the state
-    window_quarter: int = (
-        4  # positions of the level a side, of a window at a quarter of the resolution
-    )
+    window_quarter: int = 4  # side of a window at a quarter of the resolution, in its positions
     window_half: int = 8
     window_full: int = 8
 
     def __post_init__(self) -> None:
-        """Raises ValueError for numbers that no network of this family has."""
+        """Raises ValueError for values out of range."""
         for name, value in vars(self).items():
             most = _most(name)
             least = 0 if name.startswith("lambda") or "blocks" in name else 1

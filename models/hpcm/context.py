@@ -1,4 +1,4 @@
-"""The context of HPCM: y at a quarter, at half and at full resolution, with a state from turn to turn."""
+"""The context of HPCM: y at quarter, half and full resolution, with a state carried between turns."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ KINDS = 2  # of tensors in a state: means and log2 of scales
 
 
 def turns(c: HpcmConfig) -> Schedule:
-    """Of y."""
+    """The turns of y."""
     return hierarchical("y", c.latent)
 
 
 class HierarchicalContext(Context):
     """The mean of y in each turn, computed at the resolution of the turn's level alone.
 
-    The state (B, 2M, h, w) of a level starts as the hyper features at the positions of the level; where the
-    coarser level has been, it is that level's last state. The mean of the first turn is in it. Each further
-    turn sees the state and what is decoded at its level, gives the context that holds its mean, and attends
-    to the state to make the next one. The two coarser levels share a network.
+    The state (B, 2M, h, w) of a level starts as the hyper features at the positions of the level; at positions
+    of the coarser level it starts as the last state of that level. The first turn takes its mean from the
+    state. Each later turn computes a context, which holds its mean, from the state and the decoded elements of
+    its level; attention of the context to the state gives the next state. The coarser levels share a network.
 
     Source: HPCM, arXiv:2507.19125, and its published code for widths and order.
-    Differs: hyper features of the half resolution are taken at their own positions, where the published
-    code shifts some groups of channels by a row or column of the half resolution; the second half of a
-    context is no scale unless `float_scales`, but part of the state; the state after the last turn, which
-    nothing uses, is not computed; any size of y, by padding features with their border and y with zeros.
+    Differs: hyper features of the half resolution are taken at their own positions (the published code shifts
+    some groups of channels by a row or column of that resolution); without `float_scales` the second half of a
+    context is not a scale, but still part of the state; the state after the last turn is not computed; y may
+    have any size, since features are padded with their border and y with zeros.
     """
 
     def __init__(self, c: HpcmConfig) -> None:
@@ -77,7 +77,7 @@ class HierarchicalContext(Context):
         return sampling.spread(found)[:, :, :height, :width]
 
     def _finer(self, level: int, state: Tensor, features: Tensor) -> Tensor:
-        """The state at the start of a level, from the last one of the level before."""
+        """The state at the start of a level, from the last state of the coarser level."""
         sampling = self.samplings[level] * KINDS
         coarser = self.samplings[level - 1] * KINDS
         fresh = sampling.take(_padded(features, "replicate"))
@@ -86,7 +86,7 @@ class HierarchicalContext(Context):
 
 
 def _samplings(turns: Schedule) -> tuple[LevelSampling, ...]:
-    """Of each level: all that is coded up to its end, but at full resolution, where it is everything."""
+    """The sampling of each level: the elements coded up to its end; all elements at full resolution."""
     groups = len(turns[0].patterns)
     found = [
         LevelSampling.of(turns[: LEVEL_OF_TURN.index(level + 1)], factor)
@@ -96,7 +96,7 @@ def _samplings(turns: Schedule) -> tuple[LevelSampling, ...]:
 
 
 def _padded(plane: Tensor, mode: str) -> Tensor:
-    """To sides that are multiples of COARSEST."""
+    """The plane, padded to sides that are multiples of COARSEST."""
     height, width = plane.shape[2:]
     padding = (0, -width % COARSEST, 0, -height % COARSEST)
     return F.pad(plane, padding, mode=mode) if any(padding) else plane

@@ -17,10 +17,10 @@ FLOAT = 4  # bytes
 
 
 class HpcmNetwork(GainUnitNetwork):
-    """HPCM, arXiv:2507.19125: y at stride 16 is coded in eleven turns, z at stride 64 in one before them.
+    """HPCM, arXiv:2507.19125: codes z at stride 64 in one turn, then y at stride 16 in eleven.
 
-    Differs: a Gaussian whose tables are fitted after training, where the published form is a generalised
-    Gaussian of shape 1.5; one network for all qualities.
+    Differs: a Gaussian whose tables are fitted after training, in place of the published generalised Gaussian
+    of shape 1.5; one network for all qualities.
     """
 
     def __init__(self, config: HpcmConfig) -> None:
@@ -36,11 +36,11 @@ class HpcmNetwork(GainUnitNetwork):
 
 
 def reach(c: HpcmConfig) -> Reach:
-    """A block looks one position of its stride further, the outermost layers one pixel.
+    """The halo adds one position of its stride for a block and one pixel for the outermost layers.
 
-    Bytes are estimates from the widths, of 512x512 pixels on a CPU: 12 times the width at stride 2 for a block
-    there with its MLP, 16 times the width of the context for a turn at full resolution, and 10 times the
-    width of each block of the synthesis for a gradient.
+    Bytes are estimated from the widths, for 512x512 pixels on a CPU. Block: 12 times the width at stride 2,
+    with its MLP. Tile: 16 times the width of the context for a turn at full resolution. Search: 10 times the
+    width of each block of the synthesis.
     """
     stages = ((2, c.width2, c.blocks2), (4, c.width4, c.blocks4), (8, c.width8, c.blocks8))
     pixels = 1 + sum(stride * blocks for stride, _, blocks in stages)

@@ -1,4 +1,4 @@
-"""Analysis (g_a), synthesis (g_s) and the two of the hyper-latent (h_a, h_s), of partial convolutions."""
+"""Analysis (g_a), synthesis (g_s) and hyper transforms (h_a, h_s) of partial convolutions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PartialAnalysis(nn.Module):
 
 
 class PartialSynthesis(nn.Module):
-    """g_s: back, not clamped."""
+    """g_s: y_hat (B, M, h, w) to (B, 3, 16h, 16w), not clamped."""
 
     def __init__(self, c: HpcmConfig) -> None:
         super().__init__()

@@ -18,13 +18,13 @@ class MlicConfig(HyperpriorConfig):
     slices: int = 10  # of y, all of one size
     window: int = 5  # positions a side, of local attention
     heads: int = 2  # of local attention, and of global attention within a slice
-    token_mixing: bool = False  # transforms of token mixing blocks, not of residual ones
-    rotary: bool = False  # positions of local attention are rotary, not a learned bias
+    token_mixing: bool = False  # transforms have token mixing blocks in place of residual blocks
+    rotary: bool = False  # local attention has rotary positions in place of a learned bias
     hyper_global: bool = False  # the first slice has a global context, from the hyper features
-    reweighting: bool = False  # channels of global contexts are weighed
+    reweighting: bool = False  # channels of global contexts are reweighted
 
     def __post_init__(self) -> None:
-        """Raises ValueError for numbers that no network of this family has."""
+        """Raises ValueError for values out of range."""
         for name in ("latent", "hyper", "scale_width", "width"):
             value = getattr(self, name)
             if not 1 <= value <= MOST_CHANNELS:

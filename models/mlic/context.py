@@ -11,13 +11,13 @@ What a half sees, beside the hyper features:
 Sources: MLIC++, arXiv:2307.15421; MLICv2, arXiv:2504.19119.
 Differs: scales have a network of their own, on integers, unless `float_scales`.
 
-MLICv2 has one part more, guided selective coding: a network predicts which elements lie within 0.3 of their
-mean, and these are not coded but set to it. Here table rows do the same: the scale network computes the row of
-an element from the hyper-latent and decoded symbols, in integers, and rows of hardly anything but zeros are not
-coded (`coded_from` in entropy/tables.py, which tools/export/fitting.py sets). An element in such a row is its
-mean, costs nothing and is not read, in the encoder as in the decoder. A second network would add a map that the
-rows give already, and, in floats, one on which two machines could disagree. Its loss, a binary cross-entropy,
-is the rate of zeros, on which the scale network is trained.
+MLICv2 has one more part, guided selective coding: a network predicts which elements lie within 0.3 of their
+mean; these are set to the mean and not coded. Here table rows have this role: the scale network computes the
+row of an element in integers, from the hyper-latent and decoded symbols, and rows of almost only zeros are not
+coded (`coded_from` in entropy/tables.py, set by tools/export/fitting.py). Encoder and decoder set an element of
+such a row to its mean, at no cost. A second network would repeat what the rows tell, and in floats two machines
+could disagree on its output. Its loss, a binary cross-entropy, is the rate of zeros, on which the scale network
+is trained already.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ from nacre.models.parts.residual_prediction import ResidualPrediction
 
 EVEN, ODD = CHECKERBOARD
 HALVES = 2
-MOST_LAYERS = 4  # of a file
+MOST_LAYERS = 4  # of a file, at most
 HEAD_CHANNELS = 32  # of global attention over several slices
 CHANNEL_WIDTHS = 192, 128  # of the channel context
-PARAMETER_WIDTHS = 320, 256, 128  # of the layers behind all contexts
+PARAMETER_WIDTHS = 320, 256, 128  # of the layers that read all contexts
 RESIDUAL_KERNEL, RESIDUAL_WIDTHS = 3, (224, 128)
 
 
 def turns(c: MlicConfig) -> Schedule:
-    """Of y: the first half of a slice is where row + column is odd."""
+    """The turns of y. The first half of a slice has the positions where row + column is odd."""
     layers = min(HALVES * c.slices, MOST_LAYERS)
     return slices("y", [c.slice_channels] * c.slices, (ODD, EVEN), layers)
 
 
 class ChannelContext(nn.Sequential):
-    """The slices before, (B, I, h, w), to (B, 4C, h, w)."""
+    """Earlier slices (B, I, h, w) to (B, 4C, h, w)."""
 
     def __init__(self, channels_in: int, channels: int) -> None:
         wide, narrow = CHANNEL_WIDTHS
@@ -86,7 +86,7 @@ class ParameterNet(nn.Sequential):
 
 
 class SliceBefore(nn.Module):
-    """What the slices before say of a whole slice: (B, I, h, w) to (B, 6C, h, w)."""
+    """The contexts of a whole slice from earlier slices: (B, I, h, w) to (B, 6C, h, w)."""
 
     def __init__(self, channels_in: int, c: MlicConfig) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class SliceBefore(nn.Module):
 
 
 class MultiReferenceContext(Context):
-    """The mean of each half of each slice, its log2 scale where it `gives_scales`, and its residual."""
+    """The mean of each half of each slice, its log2 scale with `gives_scales`, and its residual."""
 
     def __init__(self, c: MlicConfig) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ def _reweighting(c: MlicConfig) -> nn.Module:
 
 
 def _heads(channels: int, each: int) -> int:
-    """Heads of so many channels each, or one where the channels make none."""
+    """The number of heads of `each` channels; one head if `channels` is not a multiple."""
     return channels // each if channels % each == 0 else 1
 
 

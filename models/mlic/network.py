@@ -14,19 +14,16 @@ from nacre.models.mlic.transforms import (
 )
 from nacre.models.parts.hyperprior import STRIDE, GainUnitNetwork
 
-STAGE_STRIDES = 16, 8, 4, 2  # of the synthesis; the analysis lacks the first
+STAGE_STRIDES = 16, 8, 4, 2  # of the synthesis; the analysis has no stage at stride 16
 BYTES = 4  # of a number
-HELD = 6  # activations of stride 2 that exist at once: input, way around, branch, squares, norms, product
-HELD_UP, HELD_STAGE, HELD_MIXING = (
-    9,
-    5,
-    38,
-)  # that a gradient keeps: of a block that doubles sides, of a stage
-COARSER = 4 / 3  # all strides, in activations of stride 2
+HELD = 6  # activations of stride 2 held at once: input, skip, branch, squares, norms, product
+# Activations that a gradient keeps: of a block that doubles sides, of a residual stage, of a mixing stage.
+HELD_UP, HELD_STAGE, HELD_MIXING = 9, 5, 38
+COARSER = 4 / 3  # activations of all strides, over those of stride 2
 
 
 class MlicNetwork(GainUnitNetwork):
-    """Ten slices of y at stride 16 in twenty turns, z at stride 64 in one before them."""
+    """Codes z at stride 64 in one turn, then ten slices of y at stride 16 in twenty."""
 
     def __init__(self, config: MlicConfig) -> None:
         super().__init__(
@@ -41,7 +38,7 @@ class MlicNetwork(GainUnitNetwork):
 
 
 def reach(c: MlicConfig) -> Reach:
-    """The halo adds what each layer of the synthesis looks, in pixels; the analysis looks less far.
+    """The halo is the sum over the layers of the synthesis, in pixels; the analysis looks less far.
 
     Bytes are estimated from the widths at stride 2, where most activations are.
     """

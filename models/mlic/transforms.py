@@ -24,7 +24,7 @@ RESIDUAL_REACH = 2  # positions that a residual block looks beyond a position
 
 
 def stage(c: MlicConfig, channels: int) -> nn.Module:
-    """The blocks of one stride: (B, C, h, w) to the same."""
+    """The blocks of one stride: (B, C, h, w) to the same shape."""
     if c.token_mixing:
         return nn.Sequential(*[TokenMixing(channels) for _ in range(MIXING_BLOCKS)])
     return ResidualBlock(channels, channels, ACTIVATION)

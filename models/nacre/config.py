@@ -9,7 +9,7 @@ MOST_CHANNELS, MOST_BLOCKS = 4096, 64
 
 @dataclass(frozen=True)
 class NacreConfig:
-    """Widths are channels, blocks are counts. Nothing is ever guessed from the shape of a weight."""
+    """Widths are channels, blocks are counts. Loading never guesses a field from the shape of a weight."""
 
     width8: int = 128  # transforms at stride 8
     width16: int = 256  # transforms at stride 16
@@ -23,13 +23,11 @@ class NacreConfig:
     blocks16: int = 3  # at stride 16, on each side
     context_blocks: int = 1
     knots: int = 10  # of the quality tables
-    lambda_min: float = (
-        0.0012  # at quality 1; loss = bits per pixel + lambda * MSE on the 0..255 scale
-    )
+    lambda_min: float = 0.0012  # at quality 1; loss = bits per pixel + lambda * MSE on 0..255
     lambda_max: float = 1.0901  # at quality 100
 
     def __post_init__(self) -> None:
-        """Raises ValueError for numbers that no network of this family has."""
+        """Raises ValueError for values out of range."""
         for name, value in vars(self).items():
             most = MOST_BLOCKS if "blocks" in name else MOST_CHANNELS
             least = 0 if name.startswith("lambda") else 1

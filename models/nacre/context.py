@@ -34,14 +34,14 @@ class HyperSynthesis(nn.Sequential):
 
 
 def turns(c: NacreConfig) -> Schedule:
-    """Of y."""
+    """The turns of y."""
     return quarters("y", c.latent, 0)
 
 
 class MeanContext(Context):
     """The mean of y in each turn, from the hyper features and the positions decoded so far.
 
-    The network is shared by the turns but for its first and last layer.
+    The turns share the network, except its first and last layer.
     Source: the four-step context of DCVC-DC (arXiv:2302.14402).
     Differs: it gives means only; scales have a network of their own, on integers (parts/scales.py).
     """

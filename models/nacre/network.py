@@ -12,13 +12,13 @@ from nacre.models.nacre.transforms import AnalysisTransform, SynthesisTransform,
 from nacre.models.parts.context import Context
 from nacre.models.parts.hyperprior import STRIDE, HyperpriorNetwork
 
-LEAST_SHARE = 0.25  # of the shipped network's memory, for any: pixels and their copies remain
+LEAST_SHARE = 0.25  # of the shipped network's memory, at least: pixels and their copies remain
 
 
 class NacreNetwork(HyperpriorNetwork):
     """Analysis, synthesis, hyperprior, mean context and scale network of one configuration.
 
-    y at stride 16 is coded in four turns, or in those of another context; z at stride 64 in one before them.
+    Codes z at stride 64 in one turn, then y at stride 16 in four, or in the turns of another context.
     """
 
     analysis: AnalysisTransform
@@ -52,9 +52,9 @@ class NacreNetwork(HyperpriorNetwork):
 
 
 def reach(c: NacreConfig) -> Reach:
-    """A halo of one position for each block at stride 16, and of one for every two at stride 8.
+    """The halo is one position for each block at stride 16 and one for every two blocks at stride 8.
 
-    Bytes were measured with the shipped widths, and follow the widths from there.
+    Bytes were measured at the shipped widths and are scaled with the widths.
     """
     activations = max(c.width8 / 128, c.width16 / 256, LEAST_SHARE)
     planes = max((c.latent + c.context) / 576, LEAST_SHARE)

@@ -27,7 +27,7 @@ class AnalysisTransform(nn.Module):
             Down(c.width8, c.width16), *[Block(c.width16) for _ in range(c.blocks16)]
         )
         self.leave = Precise(c.width16, c.latent)
-        # Linear, past the narrower blocks: without it y could not hold more than width16 directions.
+        # A linear path around the narrower blocks: without it y would have at most width16 dimensions.
         self.bypass = Down(c.width8, c.latent)
         self.gain = QualityTable(c.latent, c.knots, GAIN_SLOPE, GAIN_MIDDLE)
 
@@ -78,7 +78,7 @@ class SynthesisTransform(nn.Module):
 def start_linear(analysis: AnalysisTransform, synthesis: SynthesisTransform, x: Tensor) -> None:
     """Start as a linear transform codec: principal components of the blocks of x (B, 3, H, W).
 
-    Training from here passes in 300 steps what random weights need more than 1,000 for.
+    From here training needs 300 steps for a loss that random weights reach after more than 1,000.
     """
 
     def basis(v: Tensor, size: int) -> Tensor:
@@ -108,6 +108,6 @@ def start_linear(analysis: AnalysisTransform, synthesis: SynthesisTransform, x: 
     put(analysis.leave, torch.eye(latent, width))
     put(synthesis.enter, torch.eye(width, latent))
     beyond = b16[:latent].clone()
-    beyond[:width] = 0  # what the blocks carry
+    beyond[:width] = 0  # these pass through the blocks
     put(analysis.bypass.project, beyond)
     put(synthesis.bypass.project, beyond.T)

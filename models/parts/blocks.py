@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Bounds of a gated product. Photographs stay under them: 2.0 and 238 are the largest products seen, at all
-# qualities. Without them dithers and one-pixel patterns grow from block to block until they are not numbers.
-PIXEL_LIMIT = 2.0  # in transforms, whose range is that of pixels
-STEP_LIMIT = 256.0  # where y comes in, in quantisation steps
+# Bounds of a gated product. The largest products of photographs, over all qualities, are 2.0 and 238. Without
+# bounds, the activations of dithers and one-pixel patterns grow from block to block until they are NaN.
+PIXEL_LIMIT = 2.0  # in transforms, which work in the range of pixels
+STEP_LIMIT = 256.0  # in networks that read y, in quantisation steps
 RESIDUAL_START = 1e-3  # standard deviation of the last weights of a residual branch: near zero, so
 #                        that a network starts as the linear transform around its blocks
 
@@ -17,15 +17,15 @@ RESIDUAL_START = 1e-3  # standard deviation of the last weights of a residual br
 class Precise(nn.Conv2d):
     """A pointwise convolution that autocast leaves in float32.
 
-    What enters and leaves the residual trunks: y at high qualities is in the hundreds, where bfloat16
-    has steps of a half or more. The branches of the blocks, most of the work, bear it.
+    It stands at both ends of a residual trunk: at high qualities y reaches the hundreds, where bfloat16 has a
+    spacing of a half or more. The residual branches, most of the work, tolerate bfloat16.
     """
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__(channels_in, channels_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.is_meta:  # shapes alone, which autocast does not know
+        if x.is_meta:  # autocast does not know the meta device
             return super().forward(x)
         with torch.autocast(x.device.type, enabled=False):
             return super().forward(x.to(self.weight.dtype))
@@ -40,11 +40,11 @@ def depthwise(channels: int) -> nn.Conv2d:
 
 
 class Block(nn.Module):
-    """Depth-wise 3x3 mixing, then a gated channel MLP, both residual: (B, C, h, w) to the same.
+    """Depth-wise 3x3 mixing, then a gated channel MLP, both residual: (B, C, h, w) to the same shape.
 
     Source: the depth-wise convolution block of DCVC-RT (arXiv:2502.20762).
     Differs: leaky ReLU and a ReLU gate, which cost less on a CPU; the product of value and gate is bounded,
-    so that what a block adds is bounded whatever comes in.
+    and with it the output of the MLP for any input.
     """
 
     def __init__(self, channels: int, limit: float = PIXEL_LIMIT) -> None:

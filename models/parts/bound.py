@@ -1,4 +1,4 @@
-"""A lower bound that lets go: values below it still learn to rise.
+"""A lower bound whose gradient lets values below the bound rise.
 
 Source: the lower bound of the entropy models of arXiv:1802.01436.
 """
@@ -26,6 +26,6 @@ class _AtLeast(torch.autograd.Function):
 
 
 def at_least(x: Tensor, bound: float) -> Tensor:
-    """max(x, bound). The gradient passes where x is not below the bound, and where a step would raise it."""
+    """max(x, bound). The gradient passes where x >= bound; below, it passes where a step would raise x."""
     found: Tensor = _AtLeast.apply(x, bound)  # type: ignore[no-untyped-call]
     return found

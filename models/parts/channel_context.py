@@ -6,8 +6,8 @@
     channel        -      -      1      1      1, 2
     spatial        -      1      -      2      -
 
-A turn sees the slices before its own, by a network of 5x5 convolutions, and the positions of its own slice
-that are decoded, by one 5x5 convolution. An aggregation of 1x1 convolutions joins both with the hyper features.
+A turn sees earlier slices through a network of 5x5 convolutions, and the decoded positions of its own slice
+through one 5x5 convolution. An aggregation of 1x1 convolutions joins both with the hyper features.
 """
 
 from __future__ import annotations
@@ -27,14 +27,13 @@ from nacre.models.parts.convolutions import convolution
 from nacre.models.parts.residual_prediction import ResidualPrediction
 
 KERNEL = 5
-KINDS = (
-    2  # channels of a context for each of y: in the published form, those of means and of scales
-)
-LAYERS = 4  # of a file
+# Channels of a context for each channel of y: as published, one for the mean and one for the scale.
+KINDS = 2
+LAYERS = 4  # of a file, at most
 
 Widths = tuple[int, int]  # of two hidden layers
 AGGREGATIONS: dict[str, Callable[[int, int, int], Widths]] = {
-    # By the channels that come in, those that go out, and those of the hyper features.
+    # Arguments: channels of the input, of the output, and of the hyper features.
     "narrow": lambda enter, leave, features: (leave * 5 // 3, leave * 4 // 3),
     "even": lambda enter, leave, features: (
         max((2 * enter + leave) // 3, features),
@@ -45,7 +44,7 @@ AGGREGATIONS: dict[str, Callable[[int, int, int], Widths]] = {
 
 
 class CheckerboardConvolution(nn.Conv2d):
-    """A convolution that sees the other half of a checkerboard alone: (B, I, h, w) to (B, O, h, w).
+    """A convolution that sees only the other half of a checkerboard: (B, I, h, w) to (B, O, h, w).
 
     Source: He et al., arXiv:2103.15306.
     """
@@ -61,17 +60,15 @@ class CheckerboardConvolution(nn.Conv2d):
 
 @dataclass(frozen=True)
 class SliceOptions:
-    """What a context of channel slices is made of."""
+    """The configuration of a context of channel slices."""
 
     sizes: tuple[int, ...]  # channels of the slices
     features: int  # hyper features
     passes: tuple[Pattern, ...] = CHECKERBOARD  # (WHOLE,) for slices without a spatial context
     widths: Widths = (224, 128)  # hidden layers of a channel context, and of residuals
-    sees_all: bool = True  # slices before; otherwise the first one and the last before
+    sees_all: bool = True  # all earlier slices; otherwise the first and the previous one
     aggregation: str = "narrow"  # one of AGGREGATIONS
-    shares_aggregation: bool = (
-        False  # one for all passes of a slice, with zeros for what is not seen
-    )
+    shares_aggregation: bool = False  # one for all passes; zeros stand in for unseen contexts
     predicts_residual: bool = False
     gives_scales: bool = False
 
@@ -85,7 +82,7 @@ class SliceOptions:
 
     @property
     def turns(self) -> Schedule:
-        """Of y. The layers of a file share them evenly."""
+        """The turns of y, split evenly over the layers of a file."""
         layers = min(LAYERS, len(self.sizes) * len(self.passes))
         return slices("y", self.sizes, self.passes, layers)
 
@@ -96,7 +93,7 @@ class SliceOptions:
 
 
 class SliceContext(Context):
-    """The mean of y in each turn, from the hyper features, the slices before, and the slice's own positions.
+    """The mean of y in each turn, from the hyper features, earlier slices, and the slice's own positions.
 
     Sources: even slices, Minnen and Singh, arXiv:2007.08739; uneven ones with checkerboards, aggregation and
     widths, ELIC, He et al., arXiv:2203.10886.

@@ -1,4 +1,4 @@
-"""A normalised gate: channels weigh themselves by what is around them.
+"""A normalised gate: channels are weighted by factors computed from all channels around a position.
 
 Source: the gate block of MLICv2, arXiv:2504.19119.
 """
@@ -18,7 +18,7 @@ class ChannelLayerNorm(nn.LayerNorm):
 
 
 class ChannelGate(nn.Module):
-    """(B, C, h, w) to the same: x plus its normalised self times a gate in 0..1. What it adds is bounded."""
+    """(B, C, h, w) to the same shape: x + norm(x) * gate, with a gate in 0..1. The added term is bounded."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 """Channel reweighting: the channels of a context attend to each other.
 
 Source: the context reweighting of MLICv2, arXiv:2504.19119.
-Differs: a logit is the mean of query times key over the positions, not their sum, so that a tile's size does
-not sharpen the weights.
+Differs: a logit is the mean of query times key over the positions. Their sum would sharpen the weights of
+larger tiles.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from nacre.models.parts.channel_gate import ChannelGate, ChannelLayerNorm
 
 
 class ChannelReweighting(nn.Module):
-    """(B, C, h, w) to the same: residual attention over channels, then a gate."""
+    """(B, C, h, w) to the same shape: residual attention over channels, then a gate."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A context over slices of channels: every slice is predicted from the hyper features and slices before it.
+"""A context over slices of channels: every slice is predicted from the hyper features and earlier slices.
 
 Sources: slices and latent residual prediction, Minnen and Singh, arXiv:2007.08739; ten even slices, of which
 five are support, WACNN, arXiv:2203.08450; dictionary, DCAE, arXiv:2504.00496.
@@ -23,7 +23,7 @@ HEAD_WIDTH = 32  # of the dictionary's attention
 
 
 def slice_turns(latent: int, count: int) -> Schedule:
-    """`count` slices, as even as they can be, each in one turn."""
+    """`count` slices of nearly equal size, each in one turn."""
     stops = [latent * k // count for k in range(count + 1)]
     sizes = [stop - start for start, stop in pairwise(stops)]
     return slices("y", sizes, (WHOLE,), min(count, MOST_LAYERS))
@@ -31,22 +31,20 @@ def slice_turns(latent: int, count: int) -> Schedule:
 
 @dataclass(frozen=True)
 class SliceShape:
-    """Numbers of a context over slices."""
+    """The configuration of a context over slices."""
 
     latent: int  # channels of y
-    features: (
-        int  # channels of the hyper features, for means; where scales are predicted, twice as many
-    )
+    features: int  # channels of the hyper features for means; predicted scales have as many more
     slices: int
-    support: int  # slices that a prediction sees: the first so many of those before it
-    width: int  # of the first layer of its networks
+    support: int  # a prediction sees the first `support` of the earlier slices
+    width: int  # of the first hidden layer, see NARROWING
     gives_scales: bool = False
-    dictionary_entries: int = 0  # none where zero
+    dictionary_entries: int = 0  # 0: no dictionary
     dictionary_heads: int = 20
 
 
 class NarrowingNet(nn.Sequential):
-    """Five 3x3 convolutions, narrower from one to the next: (B, I, h, w) to (B, O, h, w)."""
+    """Five 3x3 convolutions of falling width: (B, I, h, w) to (B, O, h, w)."""
 
     def __init__(self, channels_in: int, channels_out: int, width: int) -> None:
         inner = [max(1, width * part // NARROWING[0]) for part in NARROWING]
@@ -57,10 +55,10 @@ class NarrowingNet(nn.Sequential):
 
 
 class ChannelSliceContext(Context):
-    """The mean of each slice, its log2 scale where it `gives_scales`, and what is added once it is decoded.
+    """The mean of each slice, its log2 scale with `gives_scales`, and its residual after decoding.
 
-    With a dictionary, all networks of a slice also see what the dictionary knows of the features and the
-    slices of the support.
+    With a dictionary, all networks of a slice also see the attention of the features and the support slices to
+    the dictionary.
     """
 
     def __init__(self, shape: SliceShape) -> None:
@@ -110,7 +108,7 @@ class ChannelSliceContext(Context):
         return LARGEST_RESIDUAL * torch.tanh(found)
 
     def _known(self, turn: int, features: Tensor, y_hat: Tensor) -> Tensor:
-        """The slices of the support, and what the dictionary knows of them."""
+        """The support slices and, with a dictionary, the attention to it."""
         support = y_hat[:, : self._support(turn)]
         if not self.shape.dictionary_entries:
             return support

@@ -1,4 +1,4 @@
-"""Rows by channel: planes whose table is fixed by the channel and the quality, as a hyper-latent's is."""
+"""Rows by channel: for planes whose tables depend on channel and quality alone, such as a hyper-latent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from nacre.entropy.errors import WeightsError
 from nacre.models.parts.blocks import QualityTable
 
-RowTable = NDArray[np.uint8] | NDArray[np.uint16]  # (qualities, C); 16 bits where bytes do not do
+RowTable = NDArray[np.uint8] | NDArray[np.uint16]  # (qualities, C); 16 bits for over 256 rows
 
 
 class ChannelScales(QualityTable):
@@ -51,14 +51,14 @@ def row_table_key(plane: str) -> str:
 
 
 def band_rows(qualities: int, channels: int, bands: int) -> RowTable:
-    """Rows for which each channel has a table of its own in each of some bands of quality."""
+    """(qualities, C) rows: each channel has a table of its own in each of `bands` bands of quality."""
     band = np.minimum(np.arange(qualities) * bands // max(qualities - 1, 1), bands - 1)
     rows = band[:, None] * channels + np.arange(channels)
     return rows.astype(np.uint8) if bands * channels <= 256 else rows.astype(np.uint16)
 
 
 def band_scales(scales: ChannelScales, bands: int) -> tuple[float, ...]:
-    """The standard deviation of each of these rows: that of the channel in the middle of the band."""
+    """The standard deviation of each row of `band_rows`: the channel's scale in the middle of the band."""
     with torch.inference_mode():
         middles = (torch.arange(bands, dtype=torch.float32, device=scales.log.device) + 0.5) / bands
         return tuple(scales(middles)[..., 0, 0].flatten().tolist())

@@ -1,7 +1,7 @@
 """Companding to the range of a signed byte: Gaussian values become nearly uniform, and none is out of range.
 
-Source: WaLLoC, arXiv:2412.09405. Differs: the unit is chosen so that small values keep their size, which makes
-a quantisation step of the companded value one of the value itself near zero; gains before it do the rest.
+Source: WaLLoC, arXiv:2412.09405. Differs: the slope at zero is 1, so that near zero a
+quantisation step of the companded value is a step of the value itself; gains before companding set its size.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 LIMIT = 127.499  # magnitudes stay at or below it: rounded, they are signed bytes
-DEVIATION = 2 * LIMIT / math.sqrt(2 * math.pi)  # a Gaussian of it becomes uniform over +-LIMIT
+DEVIATION = 2 * LIMIT / math.sqrt(2 * math.pi)  # a Gaussian of this deviation becomes uniform
 SHARE_TOP = 0.9998  # of LIMIT, where the inverse stops growing: 3.7 standard deviations
 
 

@@ -1,4 +1,4 @@
-"""What an inter frame is coded with: the motion-compensated picture, and the latent of the frame before."""
+"""The condition of an inter frame: the motion-compensated picture and the latent of the previous frame."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from nacre.models.family import CodingModel, Network
 
 MAX_OVERLAP = 4  # pixels: half of the smallest square of one vector
-STEPS = 16  # of a previous latent in a quantisation step: finer differences between machines vanish
+STEPS = 16  # a previous latent is rounded to 1/STEPS: hides small differences between machines
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,9 @@ class Condition:
     """The tensors of one frame, at the stride of y unless said otherwise."""
 
     latent: Tensor  # (B, M, h, w) y of the compensated picture, not rounded; zero where nothing is predicted
-    features: Tensor  # (B, C, 2h, 2w) its features at stride 8, likewise
-    previous: (
-        Tensor  # (B, M, h, w) y_hat of the frame before, fetched along the vectors, in 1/STEPS
-    )
-    symbols: Tensor  # (B, M, h, w) its symbols, whole numbers, fetched alike
+    features: Tensor  # (B, C, 2h, 2w) its features at stride 8; zero where nothing is predicted
+    previous: Tensor  # (B, M, h, w) y_hat of the previous frame, moved by the vectors; see STEPS
+    symbols: Tensor  # (B, M, h, w) symbols of the previous frame, moved by the vectors
 
     @classmethod
     def of(
@@ -34,7 +32,7 @@ class Condition:
         previous: Tensor,
         symbols: Tensor,
     ) -> Condition:
-        """With y and features of a compensated picture; `is_predicted` (B, 1, h, w) is 0 or 1."""
+        """The condition with y and features of a compensated picture; `is_predicted` (B, 1, h, w) is 0 or 1."""
         fine = is_predicted.repeat_interleave(2, 2).repeat_interleave(2, 3)
         return cls(latent * is_predicted, features * fine, previous, symbols)
 
@@ -42,14 +40,16 @@ class Condition:
     def none(
         cls, shape: torch.Size, features: int, device: torch.device | str = "cpu"
     ) -> Condition:
-        """Of a frame that has no frame before it: for y of shape (B, M, h, w), and channels at stride 8."""
+        """The condition of a frame without a reference frame: zeros. `shape` (B, M, h, w) is the shape of y,
+        `features` the number of channels at stride 8.
+        """
         batch, _, height, width = shape
         nothing = torch.zeros(shape, device=device)
         wide = torch.zeros(batch, features, 2 * height, 2 * width, device=device)
         return cls(nothing, wide, nothing, nothing)
 
     def without_motion(self) -> Condition:
-        """What is left without the compensated picture."""
+        """The condition with zeros in place of the compensated picture."""
         return Condition(
             torch.zeros_like(self.latent),
             torch.zeros_like(self.features),
@@ -66,18 +66,18 @@ def settled(y_hat: Tensor) -> Tensor:
 class InterNetwork(Network):
     """A network that codes a frame given a `Condition`, on top of an image model."""
 
-    uses_motion: bool  # False: the frame before is looked at where it lies
-    overlap: int  # pixels around a block that its vector predicts too
+    uses_motion: bool  # False: the previous latent is read without motion
+    overlap: int  # pixels around a block that are predicted with its vector, too
     blends: bool  # whether decoded frames are blended with their predictions
 
     @abstractmethod
     def given(self, condition: Condition) -> InterNetwork:
-        """The same network for one frame."""
+        """This network, bound to the condition of one frame."""
 
     @abstractmethod
     def in_steps_of(self, t: Tensor, y_hat: Tensor, before: Tensor) -> Tensor:
-        """A latent (B, M, h, w) in quantisation steps of quality `before`, in those of `t`."""
+        """Convert a latent (B, M, h, w) from the quantisation steps of quality `before` to the steps of `t`."""
 
     @abstractmethod
     def image_model(self) -> CodingModel:
-        """The model that codes the first frame, and that analyses compensated pictures. Raises WeightsError."""
+        """The model that codes first frames and analyses compensated pictures. Raises WeightsError."""

@@ -1,7 +1,7 @@
 """The convolutional blocks that published image codecs share: strided and sub-pixel, residual, attention, GDN.
 
-Layers have the parameters of those of CompressAI (github.com/InterDigitalInc/CompressAI), by name and shape,
-so that weights can be carried over. All blocks map (B, I, h, w) to (B, O, h', w'). Strides halve the sides,
+Parameters have the names and shapes of CompressAI (github.com/InterDigitalInc/CompressAI), so that its weights
+can be loaded. All blocks map (B, I, h, w) to (B, O, h', w'). Strides halve the sides,
 rounded up; sub-pixel and transposed convolutions multiply them.
 """
 
@@ -20,7 +20,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 REPARAM_OFFSET = 2.0**-18  # of the parameters of GDN
 BETA_MIN, GAMMA_START = 1e-6, 0.1
-GDN_LIMIT = 2.0**16  # of the activations that norms are made of: their squares stay finite
+GDN_LIMIT = 2.0**16  # bound of the activations in a norm: their squares stay finite
 
 
 def activation(name: str) -> nn.Module:
@@ -46,7 +46,7 @@ def transposed(
 
 
 class PreciseConvolution(nn.Conv2d):
-    """A `convolution` that autocast leaves in float32: what gives y, which is in the hundreds."""
+    """A `convolution` that autocast leaves in float32. It gives y, whose values reach the hundreds."""
 
     def __init__(
         self, channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1
@@ -54,7 +54,7 @@ class PreciseConvolution(nn.Conv2d):
         super().__init__(channels_in, channels_out, kernel, stride, padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.is_meta:  # shapes alone, which autocast does not know
+        if x.is_meta:  # autocast does not know the meta device
             return super().forward(x)
         with torch.autocast(x.device.type, enabled=False):
             return super().forward(x.to(self.weight.dtype))
@@ -85,7 +85,7 @@ class GDN(nn.Module):
 
     `inverse` multiplies by n_i. Autocast leaves it in float32.
     Source: Ballé, Laparra and Simoncelli, arXiv:1511.06281, with the parameters of CompressAI.
-    Differs: n is made of x within GDN_LIMIT, so that it is finite whatever comes in.
+    Differs: n is computed from x clamped to +-GDN_LIMIT, and is finite for any input.
     """
 
     def __init__(self, channels: int, inverse: bool = False) -> None:
@@ -96,7 +96,7 @@ class GDN(nn.Module):
         self.gamma = nn.Parameter(torch.sqrt(GAMMA_START * torch.eye(channels) + pedestal))
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.is_meta:  # shapes alone, which autocast does not know
+        if x.is_meta:  # autocast does not know the meta device
             return self._normalised(x)
         with torch.autocast(x.device.type, enabled=False):
             return self._normalised(x.to(self.beta.dtype))
@@ -109,7 +109,7 @@ class GDN(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions, each with an activation, around which x passes: (B, I, h, w) to (B, O, h, w).
+    """Two 3x3 convolutions, each with an activation, and a skip connection: (B, I, h, w) to (B, O, h, w).
 
     Source: Cheng et al., arXiv:2001.01568.
     """
@@ -197,7 +197,7 @@ class ResidualBottleneck(nn.Module):
 
 
 class _ResidualUnit(nn.Module):
-    """A residual bottleneck with an activation behind the sum."""
+    """A residual bottleneck with an activation after the sum."""
 
     def __init__(self, channels: int, activation_name: str) -> None:
         super().__init__()
@@ -215,7 +215,7 @@ class _ResidualUnit(nn.Module):
 
 
 class ConvolutionalAttention(nn.Module):
-    """x + a(x) * sigmoid(b(x)), three residual units on each branch: (B, C, h, w) to the same.
+    """x + a(x) * sigmoid(b(x)), three residual units on each branch: (B, C, h, w) to the same shape.
 
     Looks 3 positions beyond a position.
     Source: the simplified attention of Cheng et al., arXiv:2001.01568.
@@ -235,10 +235,10 @@ class ConvolutionalAttention(nn.Module):
 
 
 class StridedPointwise(nn.Conv2d):
-    """A 1x1 convolution at every so manieth position: (B, I, h, w) to (B, O, h / stride, w / stride).
+    """A 1x1 convolution at every `stride`-th position: (B, I, h, w) to (B, O, h / stride, w / stride).
 
-    Differs from a strided layer of torch: positions are taken first. With 3 or 4 channels in channels-last
-    order the gradient of the other writes past its memory on CPUs (torch 2.13).
+    Differs from a strided layer of torch: x is subsampled before the convolution. With 3 or 4 channels in
+    channels-last order, the gradient of torch's layer writes past its memory on CPUs (torch 2.13).
     """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
@@ -250,7 +250,7 @@ class StridedPointwise(nn.Conv2d):
 
 
 def _skip(channels_in: int, channels_out: int, stride: int = 1) -> nn.Module:
-    """The way around a block: a 1x1 convolution where its output has another shape."""
+    """The skip connection of a block: a 1x1 convolution where the output has another shape."""
     if stride == 1 and channels_in == channels_out:
         return nn.Identity()
     return StridedPointwise(channels_in, channels_out, stride)

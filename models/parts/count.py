@@ -20,8 +20,8 @@ SIDE = 256  # pixels; a multiple of every stride
 def multiplications(network: Network) -> dict[str, float]:
     """Multiply-accumulates for one pixel, in thousands: of "encode", of "decode", and of a "forward" pass.
 
-    Convolutions, matrix products and attention are counted, of a picture of SIDE x SIDE pixels. A turn counts
-    every position that its network runs at.
+    Counts convolutions, matrix products and attention for a picture of SIDE x SIDE pixels. A turn counts all
+    positions at which its network runs.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -49,7 +49,7 @@ def multiplications(network: Network) -> dict[str, float]:
 
 
 def _without_numbers(network: Network) -> Network:
-    """A copy whose parameters and buffers are shapes."""
+    """A copy whose parameters and buffers have shapes but no values."""
     memo: dict[int, Any] = {}
     for part in network.networks():
         for p in part.parameters():

@@ -1,12 +1,12 @@
-"""Deformable attention: every position looks at samples of the whole plane, which are moved by what is there.
+"""Deformable attention: every position attends to samples of the whole plane, taken at predicted offsets.
 
-A sample starts at a position and is moved by an offset that a small network finds around that position; keys
-and values are read there between positions.
+Each position has one sample. A small network predicts its offset from the neighbourhood of the position; keys
+and values are interpolated at the shifted place.
 
 Source: Xia et al., arXiv:2201.00520.
-Differs: one sample for each position and one group of offsets; no normalisation in the offset network and no
-bias of position, neither of which S2LIC (arXiv:2403.14471) draws; beyond the border a sample has the value of
-the border. Coordinates are those of pixel centres, so that one row or one column is a size like any other.
+Differs: one sample per position and one group of offsets; no normalisation in the offset network and no
+position bias, as in the figure of S2LIC (arXiv:2403.14471); a sample beyond the border takes the value of the
+border. Coordinates refer to pixel centres, so planes of one row or one column need no special case.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FARTHEST_OFFSET = 2.0  # positions that a sample is moved, at most, in rows and in columns
+FARTHEST_OFFSET = 2.0  # largest offset of a sample in rows and in columns, in positions
 
 
 def sample_at(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ def sample_at(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 class OffsetNet(nn.Module):
-    """(B, C, h, w) to (B, 2, h, w): rows and columns that the sample of each position is moved."""
+    """(B, C, h, w) to (B, 2, h, w): the offset of each position's sample in rows and columns."""
 
     def __init__(self, channels: int, kernel: int = 3) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class OffsetNet(nn.Module):
 
 
 class DeformableAttention(nn.Module):
-    """(B, C, h, w) to the same, of any size."""
+    """(B, C, h, w) to the same shape, for any size."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Enhancement of a picture by densely connected convolutions, at the full size.
 
 Source: Xie et al., arXiv:2108.03690, the feature enhancement module; dense blocks, arXiv:1608.06993.
-Differs: the last weights start near zero, not at it.
+Differs: the last weights start near zero instead of at zero.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from nacre.models.parts.blocks import RESIDUAL_START
 
 LAYERS = 5  # of a dense block, 3x3 each
 SLOPE = 0.2  # of leaky ReLU
-SHARE = 0.2  # of what the module adds
+SHARE = 0.2  # factor of the output of the dense blocks
 REACH = 2 * LAYERS + 1  # pixels that the module looks beyond a pixel, on each side
 
 
@@ -40,7 +40,7 @@ class DenseConvolutions(nn.Module):
 
 
 class DenseEnhancement(nn.Module):
-    """A picture plus a share of what two dense blocks find in it: (B, C, H, W) to the same."""
+    """A picture plus SHARE times the output of two dense blocks: (B, C, H, W) to the same shape."""
 
     def __init__(self, channels: int = 3, width: int = 64, growth: int = 32) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Cross-attention to a learned dictionary: features look up what natural images have in common.
+"""Cross-attention of features to a learned dictionary of structures that natural images share.
 
 Source: DCAE, "Learned Image Compression with Dictionary-based Entropy Model", arXiv:2504.00496. The gated MLP
 with a depth-wise convolution: TransNeXt, arXiv:2311.17132; the gate by mean and maximum: CBAM,
@@ -20,7 +20,7 @@ WIDENING = 4  # of the gated MLP: values and gates together
 
 
 class ScaledSkip(nn.Module):
-    """(B, C, h, w) to the same: a learned factor for each channel, which starts at one."""
+    """(B, C, h, w) to the same shape: a learned factor for each channel, which starts at one."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -32,7 +32,9 @@ class ScaledSkip(nn.Module):
 
 
 class DenseAggregation(nn.Module):
-    """Features of several reaches, each position gated by their mean and maximum: (B, C, h, w) to the same."""
+    """Joins features of several receptive fields, gated at each position by a convolution of their mean and
+    maximum over channels: (B, C, h, w) to the same shape.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -61,7 +63,7 @@ class DenseAggregation(nn.Module):
 
 
 class GatedConvolutionMlp(nn.Module):
-    """Values times gates that look one position around: (B, C, h, w) to the same."""
+    """Values times gates from a 3x3 neighbourhood: (B, C, h, w) to the same shape."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -76,10 +78,10 @@ class GatedConvolutionMlp(nn.Module):
 
 
 class DictionaryLookup(nn.Module):
-    """Every position attends to every entry, in each head: (B, W, h, w) to the same.
+    """Every position attends to every entry, in each head: (B, W, h, w) to the same shape.
 
-    Keys are a linear map of the normalised entries, values are the normalised entries themselves. A factor for
-    each head, learned, is what the square root of the width is in plain attention.
+    Keys are a linear map of the normalised entries; values are the normalised entries. A learned factor for
+    each head replaces the division by the square root of the width in plain attention.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -92,7 +94,7 @@ class DictionaryLookup(nn.Module):
         self.leave = pointwise(width, width)
 
     def forward(self, x: Tensor, entries: Tensor) -> Tensor:
-        """`entries` (K, W) are the dictionary."""
+        """`entries` (K, W) is the dictionary."""
         height, width = x.shape[2:]
         query = self.query(x).flatten(2).unflatten(1, (self.heads, -1)).transpose(2, 3)
         entries = self.norm(entries)
@@ -106,7 +108,7 @@ class DictionaryLookup(nn.Module):
 
 
 class DictionaryAttention(nn.Module):
-    """(B, I, h, w) and the dictionary (K, W) to (B, O, h, w): what the dictionary knows of the features."""
+    """Features (B, I, h, w) and a dictionary (K, W) to (B, O, h, w): attention and a gated MLP."""
 
     def __init__(self, channels_in: int, channels_out: int, width: int, heads: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Exact exact convolutions: k x k convolutions, plain or transposed, with stride and leaky ReLU, in integers.
+"""Exact convolutions: k x k, plain or transposed, with stride and leaky ReLU, in integers.
 
 As in integer.py, integers are held in float64 and every partial sum is proven to stay below 2**53, so that
-each operation is exact in whatever order it adds. A convolution runs tap by tap as matrix products: no library
-gets to choose an algorithm that leaves the integers (Winograd, FFT).
+each operation is exact in any order of summation. A convolution runs tap by tap as matrix products, so that no
+library can choose an algorithm that leaves the integers (Winograd, FFT).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nacre.models.parts.convolutions import convolution, transposed
 from nacre.models.parts.integer import EXACT, MULTIPLIER_TOP
 
 KERNEL_TOP = 2**13 - 1
-FINE_TOP = 2**14 - 1  # of an activation
+FINE_TOP = 2**14 - 1  # largest activation
 SHIFT_TOP = 51
 KERNEL_PARTS = {
     "weight": np.int16,
@@ -42,10 +42,10 @@ class ConvolutionShape:
     kernel: int  # odd
     stride: int = 1
     is_transposed: bool = False
-    slope: float = 1.0  # of what follows, for negative values: 0 is ReLU, 1 is nothing
+    slope: float = 1.0  # of the activation for negative values: 0 is ReLU, 1 is none
 
     def modules(self) -> Iterator[nn.Module]:
-        """The layer in floats: the convolution, and what follows it."""
+        """The layer in floats: the convolution and, where the slope is not 1, its activation."""
         make = transposed if self.is_transposed else convolution
         yield make(self.inputs, self.outputs, self.kernel, self.stride)
         if self.slope == 0:
@@ -129,7 +129,7 @@ class IntegerConvolution:
         return whole[:, start : start + height * step, start : start + width * step].contiguous()
 
     def to_arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """For a file."""
+        """The arrays for a weights file."""
         return {
             f"{name}.{part}": getattr(self, part).numpy().astype(kind)
             for part, kind in KERNEL_PARTS.items()
@@ -159,13 +159,13 @@ class IntegerConvolution:
 @torch.no_grad()
 def quantise_convolution(
     conv: nn.Conv2d | nn.ConvTranspose2d,
-    shape: ConvolutionShape,  # its outputs may be the first of those of `conv`
+    shape: ConvolutionShape,  # with fewer outputs than `conv`, it takes the first ones
     input_unit: Tensor,  # (I,) float64, the value of the integer 1 at each input
     input_top: int,
     output_unit: Tensor,  # (O,) float64, at each output
     top: int,
 ) -> IntegerConvolution:
-    """The exact form of a layer. Weights and multipliers take as many bits as exactness leaves them."""
+    """The exact form of a layer. Weights and multipliers use all bits that exactness allows."""
     weight = conv.weight.detach().double().cpu()
     weight = weight.transpose(0, 1) if shape.is_transposed else weight  # (O, I, k, k)
     weight = weight[: shape.outputs] * input_unit[:, None, None]

@@ -1,7 +1,7 @@
-"""Analysis and synthesis of four 5x5 convolutions with GDN between them, and what goes with them.
+"""Analysis and synthesis of four 5x5 convolutions with GDN between them, the hyper-analysis, configuration.
 
-Source: arXiv:1802.01436, the transforms of the factorised and hyperprior models; arXiv:1809.02736 has the
-same ones.
+Source: arXiv:1802.01436, the transforms of the factorised and hyperprior models; arXiv:1809.02736 uses them
+without change.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ STRIDE_OF_ALL = 16
 HALO = 2  # positions: 30 pixels on each side
 MOST_CHANNELS = 4096
 MIDDLE = 0.5  # of the range of x: the picture to start from
-HYPER_START = 32.0  # times the usual weights: z that rounds to zero everywhere teaches h_s nothing
+HYPER_START = 32.0  # initial factor of the last weights of h_a: h_s learns nothing from z = 0
 
 
 @dataclass(frozen=True)
 class GdnConfig:
     """The fields of all models with these transforms.
 
-    Defaults are those of high rates; low rates were published with 128 and 192 channels.
+    Defaults are the published widths for high rates; low rates have 128 and 192 channels.
     """
 
     width: int = 192  # channels of the layers of the transforms (N)
@@ -37,7 +37,7 @@ class GdnConfig:
     lambda_max: float = 1.0901  # at quality 100
 
     def __post_init__(self) -> None:
-        """Raises ValueError for numbers that no network has."""
+        """Raises ValueError for values out of range."""
         for name, value in vars(self).items():
             least = 0 if name.startswith("lambda") else 1
             if not isinstance(value, bool) and not (least <= value <= MOST_CHANNELS and value):

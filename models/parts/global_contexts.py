@@ -1,7 +1,7 @@
-"""Global contexts of a channel slice: what distant positions say, by the attention map of what is decoded.
+"""Global contexts of a channel slice: attention to distant positions, with weights from decoded slices.
 
 Source: MLIC++, arXiv:2307.15421 (intra-slice and inter-slice global contexts).
-Differs: keys of positions that are not known are hidden by a mask, so that any size of plane works.
+Differs: a mask hides the keys of unknown positions, so that planes of any size work.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nacre.models.parts.blocks import depthwise, pointwise
 from nacre.models.parts.linear_attention import LinearAttention
 
-KERNEL = 5  # of the layer that joins what was found around a position
+KERNEL = 5  # of the layer that joins attention outputs around a position
 
 
 def joining(channels_in: int, channels_out: int) -> nn.Conv2d:
@@ -31,11 +31,11 @@ def mixing(channels_in: int, width: int, channels_out: int) -> nn.Sequential:
 
 
 class GlobalContextWithinSlice(nn.Module):
-    """The first half of a slice, carried to the second: two (B, C, h, w) to (B, 2C, h, w).
+    """A context for the second half of a slice from its first half: two (B, C, h, w) to (B, 2C, h, w).
 
-    The slice before is decoded whole. There the second half's positions ask the first half's, and with these
-    weights the values of the current slice's first half are gathered: correlations of the slice before
-    stand for those of this one.
+    The previous slice is fully decoded. In it, positions of the second half attend to positions of the first
+    half; the attention weights then sum the first half of the current slice. Correlations within the previous
+    slice stand in for correlations within the current slice.
     """
 
     def __init__(self, channels: int, heads: int) -> None:
@@ -53,7 +53,7 @@ class GlobalContextWithinSlice(nn.Module):
 
 
 class GlobalContextBetweenSlices(nn.Module):
-    """All slices before, attending to themselves: (B, I, h, w) to (B, 2C, h, w)."""
+    """Self-attention over all earlier slices: (B, I, h, w) to (B, 2C, h, w)."""
 
     def __init__(self, channels_in: int, channels: int, heads: int) -> None:
         super().__init__()

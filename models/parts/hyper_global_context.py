@@ -1,4 +1,4 @@
-"""A global context for the first slice, of which nothing is decoded yet: from the hyper features.
+"""A global context for the first slice, from the hyper features alone.
 
 Source: the hyperprior-guided global correlation prediction of MLICv2, arXiv:2504.19119.
 """
@@ -13,7 +13,7 @@ from nacre.models.parts.linear_attention import LinearAttention
 
 
 class HyperGlobalContext(nn.Module):
-    """Features (B, F, h, w) to a context (B, C, h, w): each half of a checkerboard asks the other half."""
+    """Features (B, F, h, w) to a context (B, C, h, w): each half of a checkerboard attends to the other."""
 
     def __init__(self, features: int, channels: int, heads: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Networks with a hyper-latent and a context: what the published families and the default have in common."""
+"""Networks with a hyper-latent and a context: the base of the published families and the default."""
 
 from __future__ import annotations
 
@@ -32,25 +32,23 @@ GAIN_MIDDLE, GAIN_SLOPE = 2.28, 3.4
 
 @dataclass(frozen=True)
 class HyperpriorConfig:
-    """The fields that every network with a hyper-latent needs; families add theirs, all plain numbers."""
+    """The fields that every network with a hyper-latent needs; families add fields, all plain numbers."""
 
     latent: int = 320  # channels of y, at stride 16
     hyper: int = 192  # channels of z, at stride 64
     scale_width: int = 128  # of the scale network
-    float_scales: bool = False  # scales as published, in floats: for comparison, it codes no files
+    float_scales: bool = False  # scales in floats, as published: for comparison, codes no files
     knots: int = 10  # of the quality tables
     lambda_min: float = 0.0012  # at quality 1; loss = bits per pixel + lambda * MSE on 0..255
     lambda_max: float = 1.0901  # at quality 100
 
 
 class HyperpriorNetwork(Network):
-    """z is coded in one turn, y in the turns of its context: at strides 64 and 16, unless said otherwise.
+    """Codes z in one turn, then y in the turns of its context; by default at strides 64 and 16.
 
-    The stride of y is that of the reach.
-
-    Rows of y come from a scale network that sees integers alone (scales.py); the context gives means. With
-    `float_scales` the context gives both, as published; such a network is trained for comparison and is
-    refused at export.
+    `reach.stride` is the stride of y. Rows of y come from a scale network that sees integers alone (scales.py);
+    the context gives means. With `float_scales` the context gives both, as published; such a network is trained
+    for comparison and refused at export.
     """
 
     def __init__(
@@ -58,11 +56,11 @@ class HyperpriorNetwork(Network):
         config: Any,  # with the fields of HyperpriorConfig
         reach: Reach,
         analysis: nn.Module,  # (B, 3, H, W) in [0, 1] to (B, M, H/16, W/16)
-        synthesis: nn.Module,  # back, not clamped
+        synthesis: nn.Module,  # (B, M, H/16, W/16) to (B, 3, H, W), not clamped
         hyper_analysis: nn.Module,  # (B, M, h, w), sides multiples of 4, to (B, Z, h/4, w/4)
-        hyper_synthesis: nn.Module,  # back, to features (B, F, h, w)
+        hyper_synthesis: nn.Module,  # (B, Z, h/4, w/4) to features (B, F, h, w)
         means: Context,
-        beside: int = 0,  # channels that `beside` gives
+        beside: int = 0,  # channels of the output of `beside()`
         hyper_stride: int = HYPER_STRIDE,
     ) -> None:
         super().__init__()
@@ -73,7 +71,7 @@ class HyperpriorNetwork(Network):
             "z": Plane(config.hyper, reach.stride * hyper_stride),
             "y": Plane(config.latent, reach.stride),
         }
-        # z shares the first layer: a picture can be made of it alone.
+        # z is in the first layer of a file, which can be decoded to a picture without later layers.
         self.schedule = (whole("z", config.hyper), *means.turns)
         self.analysis, self.synthesis = analysis, synthesis
         self.hyper_analysis, self.hyper_synthesis = hyper_analysis, hyper_synthesis
@@ -93,15 +91,15 @@ class HyperpriorNetwork(Network):
         return {"z": z.float(), "y": y}
 
     def hyper_mean(self, z: Tensor) -> Tensor:
-        """The mean of z: a tensor of its shape."""
+        """The mean of z, in the shape of z."""
         return torch.zeros_like(z)
 
     def beside(self, shape: torch.Size) -> Tensor | None:
-        """(B, N, h, w) whole numbers that both sides know before the walk, for y of that shape."""
+        """(B, N, h, w) whole numbers that encoder and decoder know before the walk; `shape` is of y."""
         return None
 
     def features(self, hyper: Tensor) -> Tensor:
-        """What the context sees beside y, of the hyper features (B, F, h, w)."""
+        """The input of the context beside y, from the hyper features (B, F, h, w)."""
         return hyper
 
     def shown(self, y_hat: Tensor, features: Tensor) -> Planes:
@@ -117,7 +115,7 @@ class HyperpriorNetwork(Network):
 
     @property
     def _bands(self) -> int:
-        """Bands of quality in which a channel of z has a table of its own."""
+        """The number of quality bands; a channel of z has a table of its own in each."""
         return 2 if 2 * self._sizes.hyper <= MOST_TABLES else 1
 
     def rows(self) -> dict[str, Rows]:

@@ -1,7 +1,7 @@
-"""Exact layers: integers held in float64, equal on every machine, and the proof that they are.
+"""Exact layers: integers held in float64, with the proof that results are equal on every machine.
 
 While every partial sum stays below 2**53, which is proven from the weights when they are loaded, each
-operation on float64 is exact, in whatever order a matrix routine adds.
+operation on float64 is exact, in any order of summation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nacre.entropy.errors import WeightsError
 EXACT = 2**53  # float64 holds every integer up to here
 WEIGHT_TOP, ACTIVATION_TOP = 2**11 - 1, 2**12 - 1  # 12-bit integers
 MULTIPLIER_TOP = 2**16
-HEADROOM = 1.25  # the largest activation, over the largest that was seen when quantising
+HEADROOM = 1.25  # largest activation allowed, over the largest one seen when quantising
 PARTS = ("weight", "bias", "multiplier", "shift")  # of a layer in a file
 
 
@@ -37,7 +37,10 @@ class IntegerLayer:
     is_depthwise: bool
 
     def prove_exact(self, input_top: Tensor) -> Tensor:
-        """The largest magnitude that a partial sum can reach, given (I,) those of the inputs."""
+        """(O,) the largest magnitude of a partial sum, for inputs of magnitudes up to `input_top` (I,).
+
+        Raises WeightsError where it is not below 2**53.
+        """
         reach = self.weight.abs() * (input_top[:, None] if self.is_depthwise else input_top)
         largest = (reach.sum(1) + self.bias.abs()) * self.multiplier + 2.0**self.shift
         if not bool((largest < EXACT).all()):
@@ -65,7 +68,7 @@ class IntegerLayer:
         return total.floor_().clamp_(0, self.top)
 
     def to_arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """For a file; weights are int16, the rest whole numbers of the size they need."""
+        """The arrays for a weights file: weights int16, bias int64, multiplier and shift int32."""
         return {
             f"{name}.weight": self.weight.numpy().astype(np.int16),
             f"{name}.bias": self.bias.numpy().astype(np.int64),
@@ -96,7 +99,7 @@ class IntegerLayer:
 def quantise_layer(
     conv: nn.Conv2d, input_unit: Tensor, output_unit: float, top: int, offset: float = 0.0
 ) -> IntegerLayer:
-    """The exact form of a pointwise or depth-wise layer with ReLU behind it.
+    """The exact form of a pointwise or depth-wise layer followed by ReLU.
 
     `input_unit` (I,) is the value of the integer 1 at each input, `output_unit` at the outputs; `offset` is
     added to the bias.
@@ -115,7 +118,7 @@ def quantise_layer(
 
 
 class LargestOutputs:
-    """Notes the largest output of named layers while a network runs: the range that quantising needs."""
+    """Records the largest output of named layers while a network runs: the range that quantising needs."""
 
     def __init__(self, net: nn.Module, names: Iterable[str]) -> None:
         self.seen: dict[str, float] = dict.fromkeys(names, 1e-6)
@@ -131,7 +134,7 @@ class LargestOutputs:
         return hook
 
     def close(self) -> dict[str, float]:
-        """The largest output of each layer; the network runs as before."""
+        """Stop recording; returns the largest output of each layer."""
         for handle in self._handles:
             handle.remove()
         return self.seen

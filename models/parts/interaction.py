@@ -1,13 +1,13 @@
-"""Two branches that weigh each other: one has seen channels or the whole plane, the other the surroundings.
+"""Two branches that gate each other: one sees channels or the whole plane, the other the neighbourhood.
 
-Each branch is multiplied with a map that the other gives, one of channels and one of positions, and both are
-added.
+Each branch is multiplied by a map computed from the other branch, one map of channels and one of positions. The
+products are added.
 
 Sources: the interaction, Chen et al., arXiv:2308.03364; as contexts of channel slices, S2LIC, arXiv:2403.14471.
-Differs: S2LIC publishes a picture of these contexts, no layers. Taken from it: the order of the layers. Chosen
-here: both branches bring the channels before the slice to those of the context, maps shrink to an eighth and
-a sixteenth as in arXiv:2308.03364. Batch normalisations are left out: after training they are a part
-of the convolution before them.
+Differs: S2LIC publishes a figure of these contexts, but no layers. The order of the layers follows the figure.
+Chosen here: both branches map the channels of earlier slices to the channels of the context; maps shrink to an
+eighth and a sixteenth as in arXiv:2308.03364. Batch normalisations are left out: after training they become
+part of the convolution before them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class SurroundingBranch(nn.Module):
 
 
 class AdaptiveChannelContext(nn.Module):
-    """ACCTX: (B, I, h, w), the slices so far, to (B, O, h, w); two 3x3 convolutions against surroundings."""
+    """ACCTX: earlier slices (B, I, h, w) to (B, O, h, w); two 3x3 convolutions and the neighbourhood."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class AdaptiveChannelContext(nn.Module):
 
 
 class AdaptiveGlobalContext(nn.Module):
-    """AGCTX: (B, I, h, w), the slices so far, to (B, O, h, w); deformable attention against surroundings."""
+    """AGCTX: earlier slices (B, I, h, w) to (B, O, h, w); deformable attention and the neighbourhood."""
 
     def __init__(self, channels_in: int, channels_out: int, heads: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Subsampled planes: one position of every cell, another one for every group of channels."""
+"""Subsampled planes: one position of every cell, which differs between groups of channels."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from nacre.entropy.schedule import Schedule
 class LevelSampling:
     """The positions of a level of a hierarchical schedule.
 
-    Channels are in as many equal groups as there are corners; channels of several tensors in one, such as
-    means and scales, are sampled with corners repeated.
+    Channels form as many equal groups as there are corners. For a plane that stacks several tensors, such as
+    means and scales, the corners are repeated: see `__mul__`.
     """
 
     factor: int  # positions a side of a cell
@@ -24,7 +24,7 @@ class LevelSampling:
 
     @classmethod
     def of(cls, turns: Schedule, factor: int) -> LevelSampling:
-        """The elements coded in these turns; raises ValueError unless each cell has one in every group."""
+        """The elements coded in `turns`. Raises ValueError unless each group has one position in a cell."""
         corners = []
         for group in range(len(turns[0].patterns)):
             patterns = [turn.patterns[group] for turn in turns]
@@ -41,11 +41,11 @@ class LevelSampling:
         return cls(factor, tuple(corners))
 
     def __mul__(self, times: int) -> LevelSampling:
-        """For so many tensors in one."""
+        """The sampling of a plane that stacks `times` tensors."""
         return LevelSampling(self.factor, self.corners * times)
 
     def within(self, finer: LevelSampling) -> LevelSampling:
-        """The same positions, counted in the plane of a finer level that holds them."""
+        """These positions in the coordinates of a finer level that contains them."""
         corners = tuple((y // finer.factor, x // finer.factor) for y, x in self.corners)
         return LevelSampling(self.factor // finer.factor, corners)
 
@@ -56,7 +56,7 @@ class LevelSampling:
         return torch.cat(list(self._views(plane)), 1)
 
     def put(self, plane: Tensor, level: Tensor) -> Tensor:
-        """The plane with the elements of the level (B, C, h / factor, w / factor) in their places."""
+        """A copy of the plane with `level` (B, C, h / factor, w / factor) at the sampled positions."""
         plane = plane.clone()
         parts = level.chunk(len(self.corners), 1)
         for view, part in zip(self._views(plane), parts, strict=True):
@@ -64,7 +64,7 @@ class LevelSampling:
         return plane
 
     def spread(self, level: Tensor) -> Tensor:
-        """(B, C, h, w) to the factor a side: all positions of a cell have its value."""
+        """(B, C, h, w) to (B, C, h * factor, w * factor): each value fills its cell."""
         return level.repeat_interleave(self.factor, 2).repeat_interleave(self.factor, 3)
 
     def _views(self, plane: Tensor) -> Iterator[Tensor]:

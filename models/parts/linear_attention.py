@@ -10,19 +10,18 @@ from torch import Tensor, nn
 
 from nacre.models.parts.blocks import depthwise, pointwise
 
-HIDDEN = (
-    -1e4
-)  # logit of a position that is not seen: finite, so that weights exist where nothing is
+# Logit of a hidden position: finite, so that the softmax is defined even where all positions are hidden.
+HIDDEN = -1e4
 
 
 def linear_attention(
     queries: Tensor, keys: Tensor, values: Tensor, heads: int, seen: Tensor
 ) -> Tensor:
-    """(B, C, h, w) each, to the same; `seen` (h, w) bool are the positions of keys and values.
+    """Three (B, C, h, w) to one of the same shape; `seen` (h, w) bool marks the positions of keys and values.
 
     The weight of position r for position p is sum_i q_i(p) k_i(r), where q is a softmax over the channels of a
-    head and k one over the positions: weights are positive and sum to one. Values are gathered by the keys
-    first, so that no matrix of positions by positions is made.
+    head and k a softmax over the positions: weights are positive and sum to one. Values are first summed with
+    the weights k, so that no matrix of positions by positions is made.
     """
     batch, channels, height, width = queries.shape
     shape = batch, heads, channels // heads, height * width
@@ -35,12 +34,12 @@ def linear_attention(
 
 
 def projection(channels: int) -> nn.Sequential:
-    """Pointwise, then depth-wise 3x3: (B, C, h, w) to the same."""
+    """Pointwise, then depth-wise 3x3: (B, C, h, w) to the same shape."""
     return nn.Sequential(pointwise(channels, channels), depthwise(channels))
 
 
 class LinearAttention(nn.Module):
-    """Linear attention with projections: three (B, C, h, w) to the same, see `linear_attention`."""
+    """Linear attention with projections: three (B, C, h, w) to one, see `linear_attention`."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Local attention in overlapped windows: each position looks at what is known in the window around it.
+"""Local attention in overlapped windows: each position sees the known positions in the window around it.
 
 Source: the checkerboard attention of MLIC+ and MLIC++ (arXiv:2211.07273, arXiv:2307.15421).
-Differs: every place of a window attends to the known ones, where there only known places do and the others
-see all alike; rotary positions in place of the learned bias are an option, as in MLICv2 (arXiv:2504.19119).
+Differs: every place of a window attends to the known places; in the source only known places do, and the others
+weight all places equally. Rotary positions can replace the learned bias, as in MLICv2 (arXiv:2504.19119).
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from torch import Tensor, nn
 
 from nacre.models.parts.rotary import RotaryPositions
 
-HIDDEN = (
-    -1e4
-)  # logit of what is not known: finite, so that a window without anything known has weights
+# Logit of an unknown place: finite, so that the softmax is defined in a window without known places.
+HIDDEN = -1e4
 BIAS_START = 0.02  # standard deviation
 
 
 class LocalAttention(nn.Module):
-    """(B, C, h, w) and what of it is known, (h, w) bool, to a context (B, 2C, h, w).
+    """x (B, C, h, w) and its known positions (h, w) bool to a context (B, 2C, h, w).
 
     All places of a window attend to its known places, then one linear layer joins the places. Windows are
     centred on every position; beyond the edges nothing is known.
@@ -56,7 +55,7 @@ class LocalAttention(nn.Module):
         return context.transpose(1, 2).reshape(batch, 2 * channels, height, width)
 
     def projected(self, x: Tensor) -> Tensor:
-        """(3, B, heads, C / heads, h, w): queries, keys, values; turned if positions are rotary."""
+        """(3, B, heads, C / heads, h, w): queries, keys, values; rotated if positions are rotary."""
         batch, channels, height, width = x.shape
         all_three = self.project(self.enter(x.movedim(1, -1))).movedim(-1, 1)
         shape = batch, 3, self.heads, channels // self.heads, height, width
@@ -66,7 +65,7 @@ class LocalAttention(nn.Module):
         return torch.stack([queries, keys, values])
 
     def attend(self, projected: Tensor, known: Tensor) -> Tensor:
-        """(B, h * w, heads, places, C / heads): what each place of each window finds in it."""
+        """(B, h * w, heads, places, C / heads): the attention output of each place of each window."""
         queries, keys, values = (self._windows(v) for v in projected)
         logits = queries @ keys.transpose(-2, -1) * queries.shape[-1] ** -0.5
         if self.bias is not None:
@@ -83,7 +82,7 @@ class LocalAttention(nn.Module):
         return windows.reshape(batch, heads, depth, self.window**2, -1).permute(0, 4, 1, 3, 2)
 
     def _distances(self) -> Tensor:
-        """(places, places) the row of the bias for a query's and a key's place in the window."""
+        """(places, places) the row of `bias` for each pair of a query's and a key's place."""
         assert self.bias is not None
         place = torch.arange(self.window**2, device=self.bias.device)
         row, column = place // self.window, place % self.window

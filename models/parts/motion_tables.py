@@ -1,4 +1,4 @@
-"""The frequency tables of motion, which are part of the weights: their names and how many rows they have."""
+"""The frequency tables of motion, which are part of the weights: their names and numbers of rows."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from nacre.models.parts.rows import Rows
 
 MODES, VECTORS = "modes", "vectors"  # the names of the tables
 MODE_COUNT = 4
-MODE_ROWS = MODE_COUNT + 1  # by the mode above, or none
-SIZES = (
-    1,
-    5,
-    17,
-)  # where classes of differences begin, in quarters of a pixel; 0 is the first class
-PART_ROW = len(SIZES) + 1  # of the later parts of a split block
+MODE_ROWS = MODE_COUNT + 1  # one for each mode of the block above, one for no block above
+# The least difference of classes 1, 2 and 3, in quarters of a pixel. Class 0 begins at 0.
+SIZES = (1, 5, 17)
+PART_ROW = len(SIZES) + 1  # the row of the later parts of a split block
 VECTOR_ROWS = PART_ROW + 1
 
 

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from nacre.models.parts.blocks import RESIDUAL_START, pointwise
 
-PARTIAL = 4  # one channel in so many is convolved
+PARTIAL = 4  # one in PARTIAL channels is convolved
 RATIO = 4  # of the width between the two pointwise layers to the channels
 
 
 class PartialConvolutionBlock(nn.Module):
-    """A 3x3 convolution of the first quarter of the channels, then an MLP of all: (B, C, h, w) to the same.
+    """A 3x3 convolution of a quarter of the channels, then an MLP of all: (B, C, h, w) to the same shape.
 
     Source: FasterNet, arXiv:2303.03667, in the form of HPCM, arXiv:2507.19125.
     Differs: starts near the identity.
@@ -35,7 +35,7 @@ class PartialConvolutionBlock(nn.Module):
 
 
 def start_small(last: nn.Conv2d) -> None:
-    """The last layer of a residual branch: the branch starts near zero."""
+    """Initialise the last layer of a residual branch, which then starts near zero."""
     nn.init.normal_(last.weight, std=RESIDUAL_START)
     assert last.bias is not None
     nn.init.zeros_(last.bias)

@@ -74,19 +74,19 @@ class _Means:
         return self._features
 
     def cropped(self, v: Tensor) -> Tensor:
-        """(..., h, w) of y, which may be smaller than the area that z covers."""
+        """v cropped to the (h, w) of y, which may be smaller than the area that z covers."""
         height, width = self.shapes["y"][2:]
         return v[..., :height, :width]
 
     @property
     def beside(self) -> Tensor | None:
-        """(B, N, h, w) magnitudes that the network knew before, limited."""
+        """(B, N, h, w) magnitudes known before the walk, at most MAX_MAGNITUDE."""
         known = self.network.beside(self.shapes["y"])
         return None if known is None else known.abs().clamp(max=MAX_MAGNITUDE)
 
 
 class TrainingPrior(_Means):
-    """In floats; rows are log2 of the scale."""
+    """The prior in floats; rows are log2 of the scale."""
 
     def __init__(self, network: HyperpriorNetwork, shapes: Shapes, t: Tensor) -> None:
         super().__init__(network, shapes)
@@ -108,7 +108,7 @@ class TrainingPrior(_Means):
 
 
 class ExactPrior(_Means):
-    """For coding a batch of one: rows from integers, on the CPU."""
+    """The prior for coding, for a batch of one: rows are computed in integers on the CPU."""
 
     def __init__(
         self, network: HyperpriorNetwork, integers: ScaleIntegers, shapes: Shapes, quality: int
@@ -132,7 +132,7 @@ class ExactScales(Protocol):
     """The rows of y in integers, on the CPU."""
 
     def hyper(self, z_hat: Tensor) -> Tensor:
-        """What all turns share: symbols (Z, h, w) to (F, 4h, 4w)."""
+        """The features that all turns share: symbols (Z, h, w) to (F, 4h, 4w)."""
 
     def rows(
         self, hyper: Tensor, magnitudes: Tensor, turn: int, beside: Tensor | None = None
@@ -140,12 +140,12 @@ class ExactScales(Protocol):
         """(C, h, w) uint8 rows of the turn's channels; magnitudes (M, h, w) are at most MAX_MAGNITUDE."""
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """For the weights file."""
+        """The arrays for the weights file."""
 
 
 @dataclass(frozen=True)
 class ScaleIntegers:
-    """All integers of a model with a hyper-latent, but its tables."""
+    """The integers of a model with a hyper-latent, without its tables."""
 
     scales: ExactScales
     z_rows: RowTable
@@ -167,7 +167,7 @@ class ScaleIntegers:
     def of(
         cls, network: HyperpriorNetwork, z_rows: RowTable, run: Callable[[], object]
     ) -> ScaleIntegers:
-        """Quantised from a trained network on the activations that `run` brings about."""
+        """Quantise a trained network for the activations that it has while `run` is called."""
         net = network.scales
         assert net is not None
         watching = watch(net)
@@ -176,7 +176,7 @@ class ScaleIntegers:
 
 
 def integers_reader(turns: Callable[[Any], Schedule]) -> Callable[[Any, Arrays], ScaleIntegers]:
-    """For `Family.integers`: reads what `to_arrays` gave; `turns` are those of y for a configuration."""
+    """A function for `Family.integers` that undoes `to_arrays`; `turns` gives the schedule of y."""
 
     def read(config: Any, arrays: Arrays) -> ScaleIntegers:
         shape = ScaleShape.of(turns(config), config.hyper, config.scale_width)

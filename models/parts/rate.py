@@ -1,4 +1,4 @@
-"""Bits in floats, for training and search: what symbols cost under a Gaussian, and the pass of training."""
+"""Bits in floats, for training and search: the cost of symbols under a Gaussian, and the training pass."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Coded:
 
     x_hat: Tensor  # (B, 3, H, W), not clamped
     bits_of: Mapping[str, Tensor]  # (B,) by plane
-    known: Planes = field(default_factory=dict)  # what a decoder knows, in quantisation steps
+    known: Planes = field(default_factory=dict)  # the planes as decoded, in quantisation steps
 
     @property
     def bits(self) -> Tensor:
-        """(B,)"""
+        """(B,) bits of all planes."""
         return torch.stack(list(self.bits_of.values())).sum(0)
 
 
@@ -43,12 +43,12 @@ def gaussian_bits(x: Tensor, scale: Tensor) -> Tensor:
 
 
 def scale_of(log2_scale: Tensor) -> Tensor:
-    """The standard deviation that the row of a float prior stands for, in the range that tables have."""
+    """The standard deviation for a row of a float prior, clamped to the range of the tables."""
     return torch.exp2(log2_scale.clamp(LOG2_MIN, LOG2_MAX))
 
 
 def straight_through(x: Tensor) -> Tensor:
-    """Rounded, with the gradient of x."""
+    """x rounded, with the gradient of x."""
     return x + (x.round() - x).detach()
 
 
@@ -63,8 +63,8 @@ def estimate(network: Network, x: Tensor, t: Tensor, hard: bool = False) -> Code
     The picture is the one that a decoder shows: symbols are rounded (straight through). Bits are estimated
     with uniform noise in place of rounding: an upper bound on the expected bits of symbols that are rounded
     after the same noise (dithered quantisation), but no bound for plain rounding, which costs less where
-    symbols are nearly always zero. When `hard`, bits are those of the rounded symbols under the Gaussian;
-    a file takes less by what fitted tables win (some 0.7 %), and more by its framing.
+    symbols are nearly always zero. With `hard`, bits are the cost of rounded symbols under the Gaussian;
+    fitted tables make a file smaller (by some 0.7 %), its framing makes it larger.
     """
     planes = network.complete(network.analyse(network.prepare(x), t), t)
     prior = network.prior({name: plane.shape for name, plane in planes.items()}, t)
@@ -73,7 +73,7 @@ def estimate(network: Network, x: Tensor, t: Tensor, hard: bool = False) -> Code
 
 
 def code(prior: Prior, planes: Planes, hard: bool = False) -> tuple[Planes, dict[str, Tensor]]:
-    """The planes that a decoder knows, and the bits (B,) of each plane; planes are not rounded."""
+    """The planes as decoded, and the bits (B,) of each plane; `planes` are not rounded."""
     residual: Planes = {name: torch.zeros_like(plane) for name, plane in planes.items()}
     log2_scale: Planes = {name: torch.zeros_like(plane) for name, plane in planes.items()}
 
@@ -95,6 +95,6 @@ def code(prior: Prior, planes: Planes, hard: bool = False) -> tuple[Planes, dict
 def estimated_bits(residual: Tensor, scale: Tensor, hard: bool) -> Tensor:
     disturbed = residual.round() if hard else residual + torch.rand_like(residual) - 0.5
     bits = gaussian_bits(disturbed, scale.detach())
-    # Scales learn from whole symbols, which they are used on: noise makes symbols that are nearly always
-    # zero look wider. Transforms and means get the smooth gradient.
+    # Scales learn from rounded symbols, as in coding: with noise, symbols that are nearly always zero would
+    # seem wider. Transforms and means get the smooth gradient.
     return bits + value_free(gaussian_bits(residual.detach().round(), scale))

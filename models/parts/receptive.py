@@ -1,7 +1,7 @@
 """How far a chain of layers looks: the halo of a transform, from its kernels and windows.
 
-A layer is known here by what it needs: `needs(low, high)` is the span of its input, ends excluded, that the
-outputs `low` to `high` depend on. Windows have a place: spans count from one where windows of all layers start.
+A layer is described by a function `needs(low, high)`: the span of inputs on which the outputs low..high - 1
+depend, also as (low, high) with high excluded. Position 0 is a place where windows of all layers start.
 
 >>> halo([kernel(3), kernel(3)], align=1)
 2
@@ -22,7 +22,7 @@ def kernel(size: int, stride: int = 1) -> Needs:
 
 
 def transposed(size: int, factor: int) -> Needs:
-    """A transposed convolution that undoes the positions of `kernel(size, factor)`."""
+    """A transposed convolution with the kernel and stride of `kernel(size, factor)`."""
     return lambda low, high: (
         -((size - 1 - size // 2 - low) // factor),
         (high - 1 + size // 2) // factor + 1,
@@ -43,9 +43,9 @@ def windows(side: int, shift: int = 0) -> Needs:
 
 
 def halo(layers: Sequence[Needs], align: int, stride_in: int = 1, stride_out: int = 1) -> int:
-    """Positions that the layers, first to last, look beyond a position, on either side.
+    """Positions that a chain of layers, first to last, looks beyond a position, on either side.
 
-    A position is the larger stride of the two. `align` is the period of the windows, in positions.
+    Positions count in the larger of the two strides. `align` is the period of the windows, in positions.
     """
     stride = max(stride_in, stride_out)
     farthest = 0

@@ -1,4 +1,4 @@
-"""Region-adaptive transform: every position is filtered by a kernel made from it and the mean of its region.
+"""Region-adaptive transform: every position has a filter, computed from it and the mean of its region.
 
 Source: SegPIC, arXiv:2403.00628; kernels for each position: decoupled dynamic filters, arXiv:2104.14107.
 """
@@ -30,14 +30,14 @@ def filter_by_position(x: Tensor, kernels: Tensor) -> Tensor:
 
 
 class RegionAdaptiveTransform(nn.Module):
-    """x plus its region-adaptive filtering: (B, C, h, w) to the same.
+    """x plus its region-adaptive filtering: (B, C, h, w) to the same shape.
 
     1. the mean of x over each region is its prototype,
-    2. a network makes kernels of x and the prototype of the position,
-    3. each channel is gated by a network of its mean over the region.
+    2. a network computes kernels from x and the prototype of the position,
+    3. a network computes gates of the channels from their means over the region.
 
-    Differs: prototypes are those of its own input (see regions.py), and the gate of a channel is that of the
-    region, not of the whole picture.
+    Differs: prototypes are computed from the layer's own input (see regions.py), and the gates for each
+    region, not for the whole picture.
     """
 
     def __init__(self, channels: int, stride: int, regions: PrivilegedRegions) -> None:
@@ -70,9 +70,9 @@ class RegionAdaptiveTransform(nn.Module):
 
     @staticmethod
     def reach(window: int) -> int:
-        """Pixels that it looks beyond a position, at most, with windows of so many pixels.
+        """Pixels that the layer looks beyond a position, at most, with windows of `window` pixels.
 
-        To the far side of a window for the gate, two positions more for the kernels, and from there to the far
-        side of a window for the prototype.
+        The gate reaches the far side of a window, the kernels two positions further, and the prototypes of the
+        kernels the far side of the next window.
         """
         return 2 * window

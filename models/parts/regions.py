@@ -1,9 +1,9 @@
-"""Regions of a picture, and means over them: of label maps in training, and of a fixed grid of windows.
+"""Regions of a picture, and means over them: from label maps in training, else from a fixed grid of windows.
 
 Source: SegPIC, arXiv:2403.00628: masks of segments are privileged information, which training has and the
 coder does not. Differs: the paper's coder pools over a grid of 4 x 4 cells of the whole picture, and its
-files hold the means, quantised. Here a layer pools its own input over windows of a fixed side, so that
-nothing of it is coded, and a block of a picture gives what the whole picture gives.
+files hold the means, quantised. Here a layer pools its own input over windows of a fixed side: no means are
+coded, and a block of a picture gives the values of the whole picture.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Regions:
     count: int
 
     def at(self, stride: int, height: int, width: int) -> Tensor:
-        """(B, height, width) labels of positions of that stride; those beyond the picture repeat its edge."""
+        """(B, height, width) labels at every `stride`-th pixel; the edge is repeated beyond the picture."""
         rows, columns = (
             (torch.arange(n, device=self.labels.device) * stride).clamp(max=side - 1)
             for n, side in zip((height, width), self.labels.shape[1:], strict=True)
@@ -54,12 +54,12 @@ class Pooling(Protocol):
         """(B, C, h, w) to (B, C, rows, columns), a mean for each region."""
 
     def spread(self, means: Tensor) -> Tensor:
-        """Back to (B, C, h, w): every position gets what its region has."""
+        """Back to (B, C, h, w): every position gets the value of its region."""
 
 
 @dataclass(frozen=True)
 class WindowPooling:
-    """Regions are windows that begin at multiples of `window` positions; those at the edges may be smaller."""
+    """Regions are windows that begin at multiples of `window` positions; they may be smaller at the edges."""
 
     window: int
     height: int
@@ -75,7 +75,7 @@ class WindowPooling:
 
 @dataclass(frozen=True)
 class LabelPooling:
-    """Regions are positions of one label; a label that has none has a mean of zero."""
+    """A region has all positions of one label; the mean of a label without positions is zero."""
 
     labels: Tensor  # (B, h, w)
     count: int
@@ -92,7 +92,7 @@ class LabelPooling:
 
 
 class PrivilegedRegions:
-    """What the layers of a network are told of regions: those of the pass of training under way, or none."""
+    """The regions that the layers of a network see: given during a training pass, windows otherwise."""
 
     def __init__(self, window: int) -> None:
         self.window = window  # pixels a side of a region where there are no labels
@@ -100,7 +100,7 @@ class PrivilegedRegions:
 
     @contextmanager
     def known(self, regions: Regions | None) -> Iterator[None]:
-        """Inside, regions are these; windows if None."""
+        """Use these regions inside the `with` block; None means windows."""
         self._regions = regions
         try:
             yield
@@ -108,7 +108,7 @@ class PrivilegedRegions:
             self._regions = None
 
     def pooling(self, stride: int, x: Tensor) -> Pooling:
-        """For features x (B, C, h, w) at a stride that divides the window."""
+        """The pooling of features x (B, C, h, w); `stride` divides the window."""
         height, width = x.shape[2:]
         if self._regions is None:
             return WindowPooling(self.window // stride, height, width)

@@ -1,4 +1,4 @@
-"""Latent residual prediction: what is added to decoded elements of y to undo a part of their rounding."""
+"""Latent residual prediction: a correction of decoded elements of y that undoes part of their rounding."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ LARGEST_RESIDUAL = 0.5  # quantisation steps: no more than rounding takes away
 
 
 class ResidualPrediction(nn.Sequential):
-    """0.5 * tanh of three convolutions: what is known (B, I, h, w) to residuals (B, O, h, w), in steps.
+    """0.5 * tanh of three convolutions: decoded features (B, I, h, w) to residuals (B, O, h, w), in steps.
 
-    Source: Minnen and Singh, arXiv:2007.08739, for 5x5 kernels and ReLU.
+    Source: Minnen and Singh, arXiv:2007.08739, with 5x5 kernels and ReLU.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Rotary positions in two dimensions: pairs of channels are turned by angles that follow row and column.
+"""Rotary positions in two dimensions: pairs of channels are rotated by angles that grow with row and column.
 
 Sources: Su et al., arXiv:2104.09864; in two dimensions, Heo et al., arXiv:2403.13298; for context attention
 with learned bases, MLICv2, arXiv:2504.19119.
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 BASE = 10000.0  # where both bases start
-LEAST_LOG_BASE = 0.0  # a base of one: all pairs turn by the same angle
+LEAST_LOG_BASE = 0.0  # a base of one: all pairs have one angle
 
 
 class RotaryPositions(nn.Module):
-    """Turns (..., C, h, w) by the place of each position; C is a multiple of 4.
+    """Rotates (..., C, h, w) by the row and column of each position; C is a multiple of 4.
 
-    The product of a turned query and a turned key depends on their distance in rows and columns, not on where
-    they are. Channel i is the real part and channel i + C / 2 the imaginary part of a pair.
+    The product of a rotated query and a rotated key depends only on their distance in rows and columns.
+    Channel i is the real part and channel i + C / 2 the imaginary part of a pair.
     """
 
     def __init__(self, channels: int) -> None:

@@ -1,4 +1,4 @@
-"""Table rows: what the number of a row stands for, and what its table is fitted from.
+"""Table rows: the scale that a row number stands for, and the start from which export fits its table.
 
 A row selects the frequency table of a symbol. Rows by scale are computed from decoded integers; rows by
 channel are fixed by the channel and the quality.
@@ -21,12 +21,12 @@ ROW_STEP = (LOG2_MAX - LOG2_MIN) / (ROWS - 1)
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a plane, as export needs them to fit their tables."""
+    """The rows of a plane, as export needs them to fit tables."""
 
     scales: tuple[float, ...]  # the standard deviation that the table of each row starts from
-    by_scale: (
-        bool  # tables are even in the sign; rows whose symbols are nearly always zero are not coded
-    )
+    # Whether rows are by scale: tables are then even in the sign, and rows whose symbols are nearly always
+    # zero are not coded.
+    by_scale: bool
 
 
 def row_scale(row: int) -> float:

@@ -1,4 +1,4 @@
-"""Scale Affine Layer: every channel at every position is scaled and shifted by what is around it.
+"""Scale Affine Layer: every channel at every position is scaled and shifted by learned functions of x there.
 
 Source: SegPIC, arXiv:2403.00628.
 """
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from nacre.models.parts.blocks import pointwise
 
-SCALE_LIMIT = 16.0  # of what a scale adds to one; bounds the product of two features
+SCALE_LIMIT = 16.0  # of `scale`, which is added to one; bounds the product of two features
 
 
 class ScaleAffine(nn.Module):
-    """(B, C, h, w) to the same: x * (1 + scale) + shift; both come from x itself, by a pointwise network.
+    """(B, C, h, w) to the same shape: x * (1 + scale) + shift, both from a pointwise network of x.
 
     Differs: the scale is bounded.
     """

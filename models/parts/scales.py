@@ -29,17 +29,17 @@ from nacre.models.parts.integer import (
 from nacre.models.parts.rows import LOG2_MIN, ROW_STEP, ROWS
 
 MAX_HYPER = 127  # larger hyper-latents look the same to the scale network
-MAX_MAGNITUDE = 8  # so do larger magnitudes
-MAGNITUDE_UNIT = 2**8  # the integer for a magnitude of one: its weights get the size of the others
+MAX_MAGNITUDE = 8  # larger magnitudes look the same to the scale network
+MAGNITUDE_UNIT = 2**8  # stands for a magnitude of one; puts its weights in the range of the others
 
 
 @dataclass(frozen=True)
 class ScaleShape:
-    """Channels of a scale network, and of what it sees and gives in each turn of y."""
+    """Channels of a scale network, and of its inputs and outputs in each turn of y."""
 
     hyper: int  # of z
     width: int
-    inputs: tuple[int, ...]  # the first so many channels of y may have symbols before the turn
+    inputs: tuple[int, ...]  # channels of y, from the first, that may be decoded before the turn
     outputs: tuple[int, ...]  # channels of the turn
     beside: int = 0  # channels of magnitudes that are known before the first turn
     factor: int = 4  # positions of y a side for one of z, even
@@ -48,7 +48,7 @@ class ScaleShape:
     def of(
         cls, turns: Schedule, hyper: int, width: int, beside: int = 0, factor: int = 4
     ) -> ScaleShape:
-        """For the turns of y in their order."""
+        """The shape for the turns of y in their order."""
         stops = [0, *(turn.channels.stop for turn in turns)]
         inputs = tuple(max(stops[: k + 1]) for k in range(len(turns)))
         outputs = tuple(len(turn.channels) for turn in turns)
@@ -83,8 +83,8 @@ class ScaleNet(nn.Module):
     ) -> Tensor:
         """(B, C, h, w) log2 of the scale of the turn's channels.
 
-        Magnitudes (B, M, h, w) are of all of y, those `beside` (B, N, h, w) were known before; both at most
-        MAX_MAGNITUDE.
+        `magnitudes` (B, M, h, w) covers all of y, zero where it is not decoded; `beside` (B, N, h, w) was known
+        before the first turn. Both are at most MAX_MAGNITUDE.
         """
         seen = self.shape.inputs[turn]
         parts = [hyper, magnitudes[:, :seen]] + ([] if beside is None else [beside])
@@ -138,7 +138,7 @@ class IntegerScales:
         return largest
 
     def _check_shapes(self) -> None:
-        """Raises WeightsError unless the layers are those of the shape."""
+        """Raises WeightsError for layers that do not match the shape."""
         shape = self.shape
         wanted = {
             "up1": ((shape.factor // 2) ** 2 * shape.width, shape.hyper),
@@ -156,7 +156,7 @@ class IntegerScales:
                 raise WeightsError(f"scale network: {name} is of shape {found}, not {wanted[name]}")
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """For the weights file."""
+        """The arrays for the weights file."""
         return {
             k: v for name, layer in self.layers.items() for k, v in layer.to_arrays(name).items()
         }
@@ -181,7 +181,7 @@ def _top(name: str) -> int:
 
 
 def watch(net: ScaleNet) -> LargestOutputs:
-    """Notes the ranges that `quantise` needs, while the network runs."""
+    """Record the ranges that `quantise` needs while the network runs."""
     names = layer_names(net.shape.turns)
     return LargestOutputs(net, (name for name in names if "leave" not in name))
 

@@ -10,10 +10,10 @@ from nacre.models.parts.blocks import Precise, pointwise
 
 
 class StateAttention(nn.Module):
-    """The next state (B, C, h, w): what the context asks of the last state, plus the context itself.
+    """The next state (B, C, h, w): the attention of the context to the last state, plus the context.
 
     Queries come from the context, keys and values from the state; windows of `window` x `window` positions
-    start at the top left. Sides that are no multiples of it are padded, and nobody attends to the padding.
+    start at the top left. Planes are padded to whole windows, and the padding is masked.
     Source: the progressive context fusion of HPCM, arXiv:2507.19125.
     """
 
@@ -59,7 +59,7 @@ class StateAttention(nn.Module):
         return plane[:, :, :height, :width]
 
     def _mask(self, state: Tensor) -> Tensor | None:
-        """(B * windows, 1, 1, window**2) True where a key is no padding; None where nothing is padded."""
+        """(B * windows, 1, 1, window**2) True where a key is not padding; None without padding."""
         batch, _, height, width = state.shape
         if height % self.window == 0 and width % self.window == 0:
             return None

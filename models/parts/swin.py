@@ -1,8 +1,8 @@
 """Attention within shifted windows: the blocks of Swin Transformer V2.
 
-Pixels or positions (B, C, h, w) of any size are cut into square windows, and every position looks at those of
-its own window. Windows of every other block are shifted by half a side, so that what is apart in one block
-meets in the next. The result depends on a position only by where the windows start.
+A plane (B, C, h, w) of any size is cut into square windows, and every position attends to its own window.
+Windows of every other block are shifted by half a side, so that positions separated in one block meet in the
+next. The result depends on absolute positions only through the grid of windows.
 
 Source: Liu et al., arXiv:2111.09883: similarity by the cosine, a bias by a small network of the log-spaced
 distance, normalisation at the end of each residual branch.
@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SHARPEST = math.log(100.0)  # of the factor of the cosine, natural logarithm
+SHARPEST = math.log(100.0)  # largest natural logarithm of the factor of the cosine
 SHARPNESS_START = math.log(10.0)
 BIAS_WIDTH = 512  # of the network of the bias
 BIAS_LIMIT = 16.0
@@ -50,7 +50,7 @@ class WindowGrid:
         return (self.height + top + bottom) // self.side, (self.width + left + right) // self.side
 
     def split(self, x: Tensor) -> Tensor:
-        """(B, h, w, C) to (B, windows, side * side, C), zero where there are no positions."""
+        """(B, h, w, C) to (B, windows, side * side, C), zero at padded places."""
         (rows, columns), side, channels = self.counts, self.side, x.shape[3]
         x = F.pad(x, (0, 0, *self.padding)) if any(self.padding) else x
         x = x.reshape(-1, rows, side, columns, side, channels).transpose(2, 3)
@@ -65,7 +65,7 @@ class WindowGrid:
         return x[:, top : top + self.height, left : left + self.width]
 
     def penalty(self, device: torch.device) -> Tensor | None:
-        """(windows, 1, 1, side * side): minus infinity where there are no positions; None if there are all."""
+        """(windows, 1, 1, side * side): minus infinity at padded places; None without padding."""
         if not any(self.padding):
             return None
         zeros = torch.zeros(1, self.height, self.width, 1, device=device)
@@ -75,7 +75,7 @@ class WindowGrid:
 
 
 class LogSpacedBias(nn.Module):
-    """What attention adds for a distance: (heads, side**2, side**2), in 0..BIAS_LIMIT."""
+    """The bias that attention adds for a distance: (heads, side**2, side**2), in 0..BIAS_LIMIT."""
 
     def __init__(self, side: int, heads: int) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class LogSpacedBias(nn.Module):
 
 
 class CosineWindowAttention(nn.Module):
-    """(B, windows, side**2, C) to the same: each position looks at those of its window."""
+    """(B, windows, side**2, C) to the same shape: each position attends to its window."""
 
     def __init__(self, channels: int, heads: int, side: int) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class CosineWindowAttention(nn.Module):
 
 
 class SwinV2Block(nn.Module):
-    """Attention in windows, then a channel MLP, both residual: (B, h, w, C) to the same."""
+    """Attention in windows, then a channel MLP, both residual: (B, h, w, C) to the same shape."""
 
     def __init__(
         self, channels: int, heads: int, side: int, shift: int = 0, widening: int = 4
@@ -150,12 +150,12 @@ class SwinV2Block(nn.Module):
 
 
 def shifts(depth: int, side: int) -> tuple[int, ...]:
-    """Of the windows of so many blocks: none, half a side, none, ..."""
+    """The shifts of the windows of `depth` blocks: 0, half a side, 0, ..."""
     return tuple(side // 2 * (k % 2) for k in range(depth))
 
 
 class SwinV2Group(nn.Module):
-    """Blocks with a shortcut around all of them: (B, C, h, w) to the same."""
+    """Blocks with a shortcut around all of them: (B, C, h, w) to the same shape."""
 
     def __init__(self, channels: int, depth: int, heads: int, side: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Networks whose hyper-synthesis gives scales, and means where there are any: no context.
+"""Networks without a context: the hyper-synthesis gives scales and, in mean-scale models, means.
 
-Sources: the scale hyperprior, arXiv:1802.01436, and the mean-scale hyperprior, arXiv:1809.02736. Scales that
-code come from the hyper-synthesis in integers (synthesis_scales.py), means from the one in floats.
+Sources: the scale hyperprior, arXiv:1802.01436, and the mean-scale hyperprior, arXiv:1809.02736. For
+coding, scales come from the hyper-synthesis in integers (synthesis_scales.py), means from its float form.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from nacre.models.parts.synthesis_scales import (
 
 
 class SynthesisContext(Context):
-    """Means and log2 of scales out of the outputs of h_s (B, M or 2M, h, w): scales, then means if any."""
+    """Means and log2 scales from the output of h_s (B, M or 2M, h, w): scales, then means if any."""
 
     gives_scales = True
 
@@ -103,7 +103,7 @@ class SynthesisScaleNetwork(GainUnitNetwork):
 
 
 class _LivePrior(TrainingPrior):
-    """For training and search: scales follow the symbols of z, even where means come from elsewhere."""
+    """The prior for training and search: scales follow the symbols of z, even if another prior gives means."""
 
     def rows(self, turn: int, seen: Planes) -> Tensor:
         if turn == 0:
@@ -114,7 +114,7 @@ class _LivePrior(TrainingPrior):
 
 
 class _ScalesOnly(ExactPrior):
-    """For coding where means are zero: the hyper-synthesis does not run in floats."""
+    """The prior for coding without means: the hyper-synthesis does not run in floats."""
 
     def mean(self, turn: int, known: Planes) -> Tensor:
         return super().mean(turn, known) if turn == 0 else torch.zeros_like(known["y"])
@@ -128,7 +128,7 @@ class _ScalesOnly(ExactPrior):
 
 @dataclass(frozen=True)
 class SynthesisIntegers(ScaleIntegers):
-    """All integers of a model whose scales come from its hyper-synthesis, but its tables."""
+    """The integers of a model whose scales come from its hyper-synthesis, without its tables."""
 
     def prior(self, network: Any, shapes: Shapes, quality: int) -> ExactPrior:
         prior = ExactPrior if network.means.has_means else _ScalesOnly
@@ -138,7 +138,7 @@ class SynthesisIntegers(ScaleIntegers):
 def synthesis_integers_reader(
     layers: Callable[[Any], Sequence[ConvolutionShape]],
 ) -> Callable[[Any, Arrays], ScaleIntegers]:
-    """For `Family.integers`; `layers` are those of the hyper-synthesis for a configuration."""
+    """A function for `Family.integers`; `layers` gives the hyper-synthesis of a configuration."""
 
     def read(config: Any, arrays: Arrays) -> ScaleIntegers:
         own = {k.removeprefix(SCALES): a for k, a in arrays.items() if k.startswith(SCALES)}

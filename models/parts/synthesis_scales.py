@@ -26,11 +26,11 @@ from nacre.models.parts.exact_convolutions import (
 from nacre.models.parts.integer import HEADROOM
 from nacre.models.parts.rows import LOG2_MIN, ROW_STEP, ROWS
 
-HYPER_UNIT = 32  # the integer for a z of one: medians of z are no whole numbers
+HYPER_UNIT = 32  # stands for a z of one, since medians of z are fractions
 HYPER_LIMIT = FINE_TOP // HYPER_UNIT  # larger hyper-latents look the same
-SCALE_UNIT = 2**12  # the integer for a scale of one
+SCALE_UNIT = 2**12  # stands for a scale of one
 SCALE_LIMIT = 64 * SCALE_UNIT  # larger scales share the last row
-LEAST_SHARE = 2.0**-8  # of the largest activation of a layer, for the range of any channel
+LEAST_SHARE = 2.0**-8  # least range of a channel, over the largest activation of its layer
 
 
 class ScaleSynthesis(nn.Sequential):
@@ -42,7 +42,7 @@ class ScaleSynthesis(nn.Sequential):
 
 @dataclass(frozen=True)
 class IntegerSynthesis:
-    """h_s in integers, as far as scales go: its last layer has the outputs that are scales. Runs on the CPU."""
+    """The part of h_s that gives scales, in integers: its last layer has no other outputs. Runs on the CPU."""
 
     layers: tuple[IntegerConvolution, ...]
     median: Tensor  # (Z,) float64 integers, the zero of z in units of HYPER_UNIT
@@ -59,7 +59,7 @@ class IntegerSynthesis:
     def rows(
         self, hyper: Tensor, magnitudes: Tensor, turn: int, beside: Tensor | None = None
     ) -> Tensor:
-        """What `hyper` gave: y has one turn."""
+        """The output of `hyper`: y has one turn."""
         return hyper
 
     def prove_exact(self) -> float:
@@ -67,7 +67,7 @@ class IntegerSynthesis:
         return max(layer.prove_exact(FINE_TOP) for layer in self.layers)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """For the weights file."""
+        """The arrays for the weights file."""
         arrays = {
             "median": self.median.numpy().astype(np.int32),
             "boundaries": self.boundaries.numpy().astype(np.int32),
@@ -103,7 +103,7 @@ def _top(layer: int, shapes: Sequence[ConvolutionShape]) -> int:
 
 
 def scale_shapes(shapes: Sequence[ConvolutionShape], scales: int) -> tuple[ConvolutionShape, ...]:
-    """The layers of h_s when only its first outputs, the scales, are wanted; a scale is not below zero."""
+    """The layers of h_s up to its first `scales` outputs, which are at least zero."""
     return (*shapes[:-1], replace(shapes[-1], outputs=scales, slope=0.0))
 
 
@@ -116,11 +116,11 @@ def row_boundaries() -> Tensor:
 @torch.no_grad()
 def quantise_synthesis(
     net: ScaleSynthesis,
-    shapes: Sequence[ConvolutionShape],  # of the scales, see `scale_shapes`
+    shapes: Sequence[ConvolutionShape],  # see `scale_shapes`
     median: Tensor,  # (Z,)
     run: Callable[[], object],
 ) -> IntegerSynthesis:
-    """The exact form of a trained h_s, for the activations of each channel that `run` brings about."""
+    """The exact form of a trained h_s, for the activations of each channel while `run` is called."""
     convs = [m for m in net if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
     largest = _largest_activations(net, convs[1:], run)
     unit = torch.full((shapes[0].inputs,), 1 / HYPER_UNIT, dtype=torch.float64, device="cpu")
@@ -143,7 +143,7 @@ def quantise_synthesis(
 def _largest_activations(
     net: nn.Module, consumers: Sequence[nn.Module], run: Callable[[], object]
 ) -> list[Tensor]:
-    """For each of some layers (C,) float64: the largest magnitude of each input while `run` runs."""
+    """(C,) float64 for each of `consumers`: the largest magnitude of each input while `run` is called."""
     seen: dict[nn.Module, Tensor] = {}
 
     def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:

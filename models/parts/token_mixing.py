@@ -13,7 +13,7 @@ from nacre.models.parts.channel_gate import ChannelGate, ChannelLayerNorm
 
 
 class DepthwiseBottleneck(nn.Module):
-    """(B, C, h, w) to the same: pointwise, depth-wise 3x3, pointwise, residual."""
+    """(B, C, h, w) to the same shape: pointwise, depth-wise 3x3, pointwise, residual."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class DepthwiseBottleneck(nn.Module):
 
 
 class TokenMixing(nn.Module):
-    """(B, C, h, w) to the same; looks REACH positions far.
+    """(B, C, h, w) to the same shape; looks REACH positions beyond a position.
 
     A residual branch of norm, bottleneck, depth-wise 5x5 and pointwise layers mixes positions; then a gate
     weighs channels.

@@ -1,4 +1,4 @@
-"""One network for several turns, told apart by a factor for each channel."""
+"""One network for several turns, each with its own factors of the channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RATIO = 2  # of the width between the two pointwise layers to the channels
 
 
 class TurnBlock(nn.Module):
-    """A depth-wise 3x3 convolution, then an MLP, with a skip: (B, C, h, w) to the same.
+    """A depth-wise 3x3 convolution, then an MLP, with a skip: (B, C, h, w) to the same shape.
 
     Source: HPCM, arXiv:2507.19125. Differs: starts near the identity.
     """
@@ -32,7 +32,7 @@ class TurnBlock(nn.Module):
 class TurnNetwork(nn.Module):
     """Blocks, the turn's factors, blocks, and a last layer: (B, C, h, w) to (B, O, h, w).
 
-    Of an odd count of blocks the first half has one more. Source: HPCM, arXiv:2507.19125.
+    With an odd number of blocks the first half has one more. Source: HPCM, arXiv:2507.19125.
     """
 
     def __init__(self, channels: int, channels_out: int, blocks: int) -> None:
@@ -42,11 +42,11 @@ class TurnNetwork(nn.Module):
         self.leave = Precise(channels, channels_out)
 
     def forward(self, x: Tensor, factors: Tensor) -> Tensor:
-        """`factors` (C, 1, 1) are those of the turn."""
+        """`factors` (C, 1, 1) belong to the turn."""
         found: Tensor = self.leave(self.after(self.before(x) * factors))
         return found
 
 
 def turn_factors(turns: int, channels: int) -> nn.ParameterList:
-    """(C, 1, 1) factors to learn for each turn, one at the start."""
+    """Learned factors (C, 1, 1) for each turn, initially one."""
     return nn.ParameterList([torch.ones(channels, 1, 1) for _ in range(turns)])

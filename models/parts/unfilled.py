@@ -1,4 +1,4 @@
-"""Networks without numbers: built on the meta device, for parameters that a file brings."""
+"""Networks without values: built on the meta device, to be filled from a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INITIALISERS = {
 
 
 class _NoInitialisers(TorchFunctionMode):
-    """Skips initial values: drawing random ones on the meta device imports half of torch."""
+    """Skips initial values: random numbers on the meta device would import half of torch."""
 
     def __torch_function__(
         self,
@@ -33,6 +33,6 @@ class _NoInitialisers(TorchFunctionMode):
 
 @contextmanager
 def unfilled() -> Iterator[None]:
-    """Modules that are built here allocate nothing and have no values, only shapes."""
+    """Modules that are built inside the `with` block have shapes but no values and no memory."""
     with torch.inference_mode(False), torch.device("meta"), _NoInitialisers():
         yield

@@ -27,9 +27,8 @@ class Lifting:
     samples of the other band, the one at the same place and its neighbour on the side of the pair.
     """
 
-    steps: tuple[
-        tuple[float, float], ...
-    ]  # weights of the sample at the same place, and of its neighbour
+    # For each step, the weights of the sample at the same place and of its neighbour.
+    steps: tuple[tuple[float, float], ...]
     scale: float  # of the low band; the high band is divided by it
 
     @property
@@ -57,8 +56,9 @@ WAVELETS = {
 def analysis(x: Tensor, wavelet: str, levels: int) -> Tensor:
     """x (B, C, *sides) to (B, C * 2**(levels * axes), *sides / 2**levels).
 
-    The bands of a channel stand together: those of the first axis outside, of the last axis inside, and of an
-    axis by the path through the levels, low before high, the first level outside.
+    Order of the output channels, outermost first: input channel, band along the first axis, ..., band along the
+    last axis. Bands along an axis are ordered by their path through the levels, low before high, the first
+    level outermost.
     """
     batch, channels, *sides = x.shape
     lifting, factor = WAVELETS[wavelet], 2**levels
@@ -106,7 +106,7 @@ def _merge(low: Tensor, high: Tensor, lifting: Lifting) -> Tensor:
 
 
 def _weighted(band: Tensor, own: float, neighbour: float, is_next: bool) -> Tensor:
-    """The sum of a lifting step; the neighbour is the sample behind, or the one before."""
+    """The sum of a lifting step; the neighbour is the next or the previous sample, repeated at the border."""
     if neighbour == 0:
         return own * band
     beside = [band[:, 1:], band[:, -1:]] if is_next else [band[:, :1], band[:, :-1]]

@@ -1,4 +1,4 @@
-"""Self-attention in windows that do not move, and the attention block that is built around it.
+"""Self-attention in fixed windows, and the attention block that is built around it.
 
 Source: Zou, Song and Zhang, "The Devil Is in the Details: Window-based Attention for Image Compression",
 arXiv:2203.08450. Relative position bias: Swin Transformer, arXiv:2103.14030.
@@ -24,18 +24,18 @@ def partition(x: Tensor, window: int) -> Tensor:
 
 
 def assemble(tokens: Tensor, window: int, height: int, width: int) -> Tensor:
-    """Undo `partition`, of a plane of that size."""
+    """Undo `partition`, for a plane of `height` x `width`."""
     rows, columns, channels = height // window, width // window, tokens.shape[2]
     cut = tokens.reshape(-1, rows, columns, window, window, channels)
     return cut.permute(0, 5, 1, 3, 2, 4).reshape(-1, channels, height, width)
 
 
 class AlignedWindowAttention(nn.Module):
-    """x plus the self-attention of each window of x: (B, C, h, w) to the same.
+    """x plus the self-attention of each window of x: (B, C, h, w) to the same shape.
 
     Windows begin at multiples of their side. Edges are repeated up to whole windows.
-    Differs: the public code moves the grid by half a window; here it begins in the corner, so that blocks of a
-    picture share it.
+    Differs: the public code shifts the grid by half a window. Here it begins in the corner, so that all blocks
+    of a picture have one grid.
     """
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
@@ -56,7 +56,7 @@ class AlignedWindowAttention(nn.Module):
         return x + found[..., :height, :width]
 
     def _mixed(self, tokens: Tensor) -> Tensor:
-        """(windows, N, C) to the same."""
+        """(windows, N, C) to the same shape."""
         count, size, channels = tokens.shape
         cut = self.enter(tokens).reshape(count, size, 3, self.heads, channels // self.heads)
         query, key, value = cut.permute(2, 0, 3, 1, 4)  # (windows, heads, N, C / heads) each
@@ -66,7 +66,7 @@ class AlignedWindowAttention(nn.Module):
         return found
 
     def _bias(self) -> Tensor:
-        """(heads, N, N): of the row and column that a query is away from a key."""
+        """(heads, N, N) the bias for the distance of a query and a key in rows and columns."""
         at = torch.arange(self.window, device=self.position_bias.device)
         apart = at[:, None] - at + self.window - 1
         rows, columns = apart[:, None, :, None], apart[None, :, None, :]
@@ -75,9 +75,9 @@ class AlignedWindowAttention(nn.Module):
 
 
 class WindowAttentionBlock(ConvolutionalAttention):
-    """x + a(x) * sigmoid(b(x)): residual units on each branch, window attention before those of b.
+    """x + a(x) * sigmoid(b(x)): residual units on each branch, window attention before the units of b.
 
-    (B, C, h, w) to the same.
+    (B, C, h, w) to the same shape.
     """
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
@@ -86,5 +86,5 @@ class WindowAttentionBlock(ConvolutionalAttention):
 
     @staticmethod
     def reach(window: int, stride: int) -> int:
-        """Pixels that it looks beyond a position, at most: a position for each unit, and a window."""
+        """Pixels that the block looks beyond a position, at most: one position for each unit, and a window."""
         return (window - 1 + UNITS) * stride

@@ -12,7 +12,7 @@ STRIDES = (2, 4, 8)  # pixels a side for one position, where the windowed blocks
 
 @dataclass(frozen=True)
 class S2licConfig(HyperpriorConfig):
-    """Widths are channels, depths are counts of blocks. The defaults are those of arXiv:2403.14471."""
+    """Widths are channels, depths are counts of blocks. Defaults are from arXiv:2403.14471."""
 
     width: int = 192  # transforms and hyper-analysis
     depth2: int = 1  # windowed blocks at stride 2, on each side
@@ -26,10 +26,10 @@ class S2licConfig(HyperpriorConfig):
     growth: int = 32  # channels that each of its layers adds
     slices: int = 10  # of y
     head_width: int = 32  # channels of a head of the attention in contexts
-    local_depth: int = 0  # windowed blocks through which non-anchors see anchors; none as published
+    local_depth: int = 0  # windowed blocks by which non-anchors see anchors; 0 as published
 
     def __post_init__(self) -> None:
-        """Raises ValueError for numbers that no network of this family has."""
+        """Raises ValueError for values out of range."""
         for name, value in vars(self).items():
             if name == "float_scales":
                 continue

@@ -17,13 +17,13 @@ from nacre.models.parts.swin import SwinV2Group
 from nacre.models.s2lic.config import S2licConfig
 
 PASSES = 2  # turns of a slice
-FUSION_WIDTHS = (320, 256, 128)  # of the layers before the last that predict means and scales
-RESIDUAL_WIDTHS = (224, 128)  # of those that predict what rounding took
+FUSION_WIDTHS = (320, 256, 128)  # hidden layers that predict means and scales
+RESIDUAL_WIDTHS = (224, 128)  # hidden layers that predict residuals
 RESIDUAL_LIMIT = 0.5  # quantisation steps
 
 
 def turns(c: S2licConfig) -> Schedule:
-    """Of y: `slices` times two."""
+    """The turns of y, two for each slice."""
     return slices("y", [c.slice_width] * c.slices)
 
 
@@ -38,12 +38,12 @@ def convolutions(widths: Sequence[int], kernel: int) -> nn.Sequential:
 class S2licContext(Context):
     """The mean of y from the hyper features and the slices decoded so far.
 
-    Both turns of a slice see the same contexts of the slices before it, one of channels (ACCTX) and one of the
-    whole tile (AGCTX), but have layers of their own. What rounding took is predicted after each turn.
-    Source: arXiv:2403.14471 and its public model file; the widths of the last layers are those of MLIC++
-    (arXiv:2307.15421), which it is built on.
-    The paper draws non-anchors that also see the anchors of their slice; in the model file they do not, and so
-    it is here by default. With `local_depth` they see them by attention in shifted windows.
+    Both turns of a slice see two contexts of earlier slices, one of channels (ACCTX) and one of the whole tile
+    (AGCTX), through layers of their own. After each turn a residual corrects the rounding.
+    Source: arXiv:2403.14471 and its public model file; the last layers have the widths of MLIC++
+    (arXiv:2307.15421), on which S2LIC builds.
+    In the paper's figure non-anchors also see the anchors of their slice; in the model file, and here by
+    default, they do not. With `local_depth` they see the anchors by attention in shifted windows.
     """
 
     def __init__(self, c: S2licConfig) -> None:

@@ -1,4 +1,4 @@
-"""Hyper-analysis (h_a) and hyper-synthesis (h_s) of S2LIC; they are those of MLIC++ (arXiv:2307.15421)."""
+"""Hyper-analysis (h_a) and hyper-synthesis (h_s) of S2LIC, as in MLIC++ (arXiv:2307.15421)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nacre.models.s2lic.config import S2licConfig
 
 
 def keep_size(layers: nn.Module) -> None:
-    """Start with weights that keep the size of what passes GELU, so that not all of z rounds to zero."""
+    """Set initial weights that keep the variance through GELU: otherwise all of z would round to zero."""
     for layer in layers.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

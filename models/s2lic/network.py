@@ -12,10 +12,10 @@ from nacre.models.s2lic.transforms import S2licAnalysis, S2licSynthesis, align, 
 
 
 class S2licNetwork(GainUnitNetwork):
-    """S2LIC, with gains so that one network serves all qualities.
+    """S2LIC with gains, by which one network serves all qualities.
 
-    Source: Wang et al., arXiv:2403.14471, and its public model file. That file leaves out the layers
-    of its blocks; they are those of the works it names (see the parts).
+    Source: Wang et al., arXiv:2403.14471, and its public model file. The file does not contain the layers of
+    its blocks; they follow the works that it names (see the parts).
     """
 
     def __init__(self, config: S2licConfig) -> None:
@@ -31,9 +31,9 @@ class S2licNetwork(GainUnitNetwork):
 
 
 def reach(c: S2licConfig) -> Reach:
-    """Bytes for a pixel are estimated from the widths, not measured.
+    """Bytes per pixel are estimated from the widths, not measured.
 
-    A block holds the channels of a dense block twice, while they are joined, or a windowed block at stride 2
+    A block holds the channels of a dense block twice while they are joined, or a windowed block at stride 2
     with its MLP and its attention weights. A tile holds the contexts of the last slice. A search keeps all.
     """
     pixel, position = 4, 4 / STRIDE**2  # bytes of a float, for a pixel and a position of y

@@ -1,4 +1,4 @@
-"""Analysis (g_a) and synthesis (g_s) of S2LIC, of one rate, and how far they look."""
+"""Analysis (g_a) and synthesis (g_s) of S2LIC, of one rate, and their halos."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FullPrecision(nn.Module):
         self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.is_meta:  # shapes alone, which autocast does not know
+        if x.is_meta:  # autocast does not know the meta device
             found: Tensor = self.layer(x)
         else:
             with torch.autocast(x.device.type, enabled=False):
@@ -74,7 +74,7 @@ def align(c: S2licConfig) -> int:
 
 
 def halos(c: S2licConfig) -> tuple[int, int]:
-    """Positions of y that analysis, and that synthesis looks beyond a position."""
+    """Positions of y that the analysis looks beyond a position, and the synthesis."""
     groups: list[list[Needs]] = [
         [receptive.windows(c.window, shift) for shift in shifts(depth, c.window)]
         for _, depth, _ in c.stages

@@ -13,7 +13,7 @@ MOST_WINDOW, MOST_REGION_WINDOW = 32, 512
 
 @dataclass(frozen=True)
 class SegpicConfig(HyperpriorConfig):
-    """The defaults are those of SegPIC, arXiv:2403.00628, which builds on WACNN, arXiv:2203.08450."""
+    """Defaults are published values of SegPIC, arXiv:2403.00628, which builds on WACNN, arXiv:2203.08450."""
 
     width: int = 192  # transforms, finer than stride 16
     last_width: int = 32  # of the synthesis, at stride 1
@@ -22,13 +22,13 @@ class SegpicConfig(HyperpriorConfig):
     window16: int = 4  # at stride 16
     region_window: int = 64  # pixels a side of a region where there are no labels; a multiple of 16
     slices: int = 10
-    support: int = 5  # slices that a prediction sees
+    support: int = 5  # first slices that a prediction sees
     context_width: int = 224
-    dictionary_entries: int = 0  # DCAE, arXiv:2504.00496, has 128; none where zero
+    dictionary_entries: int = 0  # 0: no dictionary; DCAE, arXiv:2504.00496, has 128
     dictionary_heads: int = 20  # of 32 channels each
 
     def __post_init__(self) -> None:
-        """Raises ValueError for numbers that no network of this family has."""
+        """Raises ValueError for values out of range."""
         most = {
             "hyper": MOST_TABLES,
             "window4": MOST_WINDOW,

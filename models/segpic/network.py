@@ -23,17 +23,16 @@ from nacre.models.segpic.transforms import (
     RegionSynthesis,
 )
 
-CONVOLUTIONS = 2 * (
-    1 + 2 + 4 + 8
-)  # pixels that four 5x5 kernels look beyond one, at strides 1 to 8
+# Pixels that four 5x5 kernels, at strides 1 to 8, look beyond a pixel.
+CONVOLUTIONS = 2 * (1 + 2 + 4 + 8)
 
-LEAST_SHARE = 0.25  # of the published network's memory, for any: pixels and their copies remain
+LEAST_SHARE = 0.25  # of the published network's memory, at least: pixels and their copies remain
 
 
 class SegpicNetwork(GainUnitNetwork):
     """SegPIC, arXiv:2403.00628: the transforms and the context of WACNN with region-adaptive layers.
 
-    Training may know the regions of a picture; coding works with windows (see parts/regions.py).
+    Training may use the regions of a picture; coding uses windows (see parts/regions.py).
     """
 
     def __init__(self, config: SegpicConfig) -> None:
@@ -63,7 +62,7 @@ class SegpicNetwork(GainUnitNetwork):
     def forward(
         self, x: Tensor, t: Tensor, hard: bool = False, regions: Regions | None = None
     ) -> Coded:
-        """The pass of training, with the regions of x; drawn from its colours where none are given.
+        """The training pass, with the regions of x; by default they are made from its colours.
 
         In evaluation mode without regions, windows take their place, as in a file.
         """
@@ -77,15 +76,15 @@ class SegpicNetwork(GainUnitNetwork):
 
 
 def turns(c: SegpicConfig) -> Schedule:
-    """Of y."""
+    """The turns of y."""
     return slice_turns(c.latent, c.slices)
 
 
 def reach(c: SegpicConfig) -> Reach:
-    """Of analysis and synthesis, which mirror each other.
+    """The reach of analysis and synthesis, which mirror each other.
 
-    Bytes of a block were measured on a CPU at the published widths: the peak is the scale affine layer at
-    stride 2. Those of a search are what operations keep for the gradient. They follow the widths from there.
+    Bytes of a block were measured on a CPU at the published widths: the scale affine layer at stride 2 has the
+    peak. Bytes of a search are the tensors kept for the gradient. All bytes are scaled with the widths.
     """
     pixels = (
         CONVOLUTIONS

@@ -15,17 +15,17 @@ from nacre.models.segpic.config import SegpicConfig
 
 KERNEL = 5
 MIDDLE = 0.5  # of the range of x: the picture to start from
-HYPER_PARTS = 4  # the widths of the hyper transforms go from y to z in so many even steps
+HYPER_PARTS = 4  # equal steps in which the widths of the hyper transforms go from y to z
 
 
 def down(channels_in: int, channels_out: int) -> list[nn.Module]:
-    """To half the size."""
+    """Layers that halve the sides."""
     conv = convolution(channels_in, channels_out, KERNEL, stride=2)
     return [conv, GDN(channels_out), ScaleAffine(channels_out)]
 
 
 def up(channels_in: int, channels_out: int) -> list[nn.Module]:
-    """To twice the size. As in the public code, the norm is not inverse."""
+    """Layers that double the sides. As in the public code, GDN is not inverse."""
     conv = transposed(channels_in, channels_out, KERNEL)
     return [ScaleAffine(channels_in), conv, GDN(channels_out)]
 
@@ -65,7 +65,7 @@ class RegionSynthesis(nn.Sequential):
 
 
 def keep_variance(layers: nn.Sequential) -> None:
-    """Weights that neither shrink nor grow what passes: with torch's own, z would round to zero everywhere."""
+    """Set weights that keep the variance: with torch's default, z would round to zero everywhere."""
     for layer in layers:
         conv = layer[0] if isinstance(layer, SubPixel) else layer
         if isinstance(conv, nn.Conv2d):
@@ -73,7 +73,7 @@ def keep_variance(layers: nn.Sequential) -> None:
 
 
 def hyper_widths(c: SegpicConfig) -> list[int]:
-    """From y to z: 320, 288, 256, 224, 192."""
+    """Widths from y to z: by default 320, 288, 256, 224, 192."""
     return [c.latent + (c.hyper - c.latent) * k // HYPER_PARTS for k in range(HYPER_PARTS + 1)]
 
 

@@ -30,12 +30,12 @@ class WaveletConfig(HyperpriorConfig):
     hyper_width: int = 64  # hyper analysis and hyper synthesis
     context: int = 64  # hyper features and mean context
     context_blocks: int = 1
-    layers: int = 4  # groups of channels, by worth; a file may end behind each
+    layers: int = 4  # groups of channels, by worth; a file may end after each
     passes: int = 1  # turns of a layer: 1, or 2 for a checkerboard
-    drop: float = 0.25  # share of training samples that keep only the first so many channels of y
+    drop: float = 0.25  # share of training samples that keep only the first few channels of y
 
     def __post_init__(self) -> None:
-        """Raises ValueError for numbers that no network of this family has."""
+        """Raises ValueError for values out of range."""
         self._check_choices()
         for name, value in vars(self).items():
             if isinstance(value, (str, bool)) or name == "drop":

@@ -1,4 +1,4 @@
-"""Hyperprior and context of the means: channels in groups by worth, each seen by all groups behind it."""
+"""Hyperprior and context of the means: channels in groups by worth, each seen by all later groups."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from nacre.models.wavelet.config import WaveletConfig
 
 
 def turns(c: WaveletConfig) -> Schedule:
-    """Of y: groups of channels in order, each a layer of its own in one turn, or in the two of a checkerboard.
+    """The turns of y: one for each group of channels, or two by a checkerboard; a group is a layer of the file.
 
-    Without a hyperprior there is nothing that a second turn could see.
+    Without a hyperprior there is no context, and each group has one turn.
     """
     ends = [c.latent * k // c.layers for k in range(c.layers + 1)]
     sizes = [end - start for start, end in pairwise(ends)]
@@ -53,9 +53,9 @@ class WaveletHyperSynthesis(nn.Sequential):
 
 
 class WorthContext(Context):
-    """The mean of a group of channels, from the hyper features and the groups before.
+    """The mean of a group of channels, from the hyper features and earlier groups.
 
-    The network is shared by the turns but for its first and last layer.
+    The turns share the network, except its first and last layer.
     """
 
     def __init__(self, c: WaveletConfig) -> None:

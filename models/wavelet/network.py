@@ -1,4 +1,4 @@
-"""The networks of the family, put together: with a hyper-latent and a context, and with neither."""
+"""The networks of the family, put together: with a hyper-latent and a context, or without both."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from nacre.models.wavelet.transforms import (
 
 
 class _LinearEncoder(Network):
-    """What both networks have in common: one layer makes y, whatever the prior is."""
+    """The base of both networks: one layer makes y, with or without a hyperprior."""
 
     config: WaveletConfig
     analysis: WaveletAnalysis
@@ -64,7 +64,7 @@ class _LinearEncoder(Network):
         return x_hat
 
     def step_sizes(self, t: Tensor) -> Planes:
-        """Those near zero, where companding bends nothing."""
+        """The step sizes near zero, where companding has slope 1."""
         return {**super().step_sizes(t), "y": self.synthesis.ungain(t)[:, :, 0, 0]}
 
     def start(self, x: Tensor) -> None:
@@ -72,7 +72,7 @@ class _LinearEncoder(Network):
 
 
 class WaveletHyperpriorNetwork(_LinearEncoder, HyperpriorNetwork):
-    """z is coded first, then y in groups of channels by worth; means stand in for groups that are missing."""
+    """Codes z first, then y in groups of channels by worth; means stand in for missing groups."""
 
     analysis: WaveletAnalysis
     synthesis: WaveletSynthesis
@@ -92,9 +92,9 @@ class WaveletHyperpriorNetwork(_LinearEncoder, HyperpriorNetwork):
 
 
 class PlainWaveletNetwork(_LinearEncoder):
-    """y alone, with a table for each channel and quality: symbols are signed bytes, and nothing is predicted.
+    """Codes y alone, with a table for each channel and quality, without prediction; symbols are signed bytes.
 
-    Groups of channels that are missing are zero.
+    Missing groups of channels are zero.
     """
 
     def __init__(self, config: WaveletConfig) -> None:
@@ -132,7 +132,7 @@ class PlainWaveletNetwork(_LinearEncoder):
 
 
 class PlainPrior:
-    """For training and for coding: they differ in the rows (B, M, h, w) alone."""
+    """The prior for training and for coding, which differ in the rows (B, M, h, w) alone."""
 
     def __init__(self, schedule: Schedule, shapes: Shapes, rows: Tensor) -> None:
         self.schedule, self.shapes, self._rows = schedule, shapes, rows
@@ -152,7 +152,7 @@ class PlainPrior:
 
 @dataclass(frozen=True)
 class PlainIntegers:
-    """All integers of a network without a hyperprior, but its tables."""
+    """The integers of a network without a hyperprior, without its tables."""
 
     y_rows: RowTable
 
@@ -169,23 +169,23 @@ class PlainIntegers:
 
 
 def build(config: WaveletConfig) -> Network:
-    """The network of a configuration. Raises WeightsError for scales in floats, which it does not know."""
+    """The network of a configuration. Raises WeightsError for scales in floats, which the family lacks."""
     if config.float_scales:
         raise WeightsError("family wavelet: scales are integers, float_scales must be false")
     return WaveletHyperpriorNetwork(config) if config.hyperprior else PlainWaveletNetwork(config)
 
 
 def read_integers(config: WaveletConfig, arrays: Arrays) -> Integers:
-    """What `to_arrays` gave. Raises WeightsError."""
+    """Undo `to_arrays`. Raises WeightsError."""
     if config.hyperprior:
         return ScaleIntegers.from_arrays(scale_shape(config), arrays)
     return PlainIntegers.from_arrays(config, arrays)
 
 
 def reach(c: WaveletConfig) -> Reach:
-    """Bytes are counted: a block holds 8 times its width at once, and the packet 18 copies of a sample.
+    """Bytes are counted: a block of layers holds 8 times its width at once, the packet 18 copies of a sample.
 
-    Planes follow those of the default family, whose bytes are measured.
+    Bytes of planes are scaled from the default family, where they were measured.
     """
     positions = c.stride**2
     planes = (c.latent + (c.context if c.hyperprior else 0)) / positions

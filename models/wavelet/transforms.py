@@ -13,15 +13,13 @@ from nacre.models.parts.lifted_packet import lifted_packet, packet_and_project
 from nacre.models.wavelet.config import COLOURS, WaveletConfig
 
 MIDDLE = 0.5  # of the range of x
-LARGEST_DEVIATION = (
-    40.0  # of a channel in steps, to start with: companding bends little up to there
-)
+LARGEST_DEVIATION = 40.0  # of a channel at the start, in steps: companding is nearly linear there
 
 
 class WaveletAnalysis(nn.Module):
     """x (B, 3, H, W) in [0, 1], sides multiples of the stride, to y (B, M, h, w) within a signed byte.
 
-    A wavelet packet, one pointwise layer, a step for each channel and quality, companding.
+    A wavelet packet, one pointwise layer, a gain for each channel and quality, companding.
     """
 
     def __init__(self, c: WaveletConfig) -> None:
@@ -31,13 +29,13 @@ class WaveletAnalysis(nn.Module):
         self.gain = QualityTable(c.latent, c.knots, *gain_start(c))
 
     def at_any_quality(self, x: Tensor) -> Tensor:
-        """(B, M, h, w): y before steps and companding."""
+        """(B, M, h, w): y before gains and companding."""
         weight, bias = self.project.weight, self.project.bias
         assert bias is not None
         # The packet of a constant: the lowest band of each colour, and zero elsewhere.
         lowest = weight.unflatten(1, (COLOURS, -1))[:, :, 0].sum((1, 2, 3))
         bias = bias - MIDDLE * 2**self._levels * lowest
-        if x.is_meta:  # shapes alone, which autocast does not know
+        if x.is_meta:  # autocast does not know the meta device
             return packet_and_project(x, weight, bias, self._wavelet, self._levels)
         packet = packet_and_project if torch.is_grad_enabled() else lifted_packet
         with torch.autocast(x.device.type, enabled=False):
@@ -72,7 +70,7 @@ class WaveletSynthesis(nn.Module):
 
 
 def gain_start(c: WaveletConfig) -> tuple[float, float]:
-    """Slope and middle of the logarithm of gains whose steps are the best of high-rate theory.
+    """Slope and middle of the logarithm of the gains that are optimal at high rates.
 
     A step of sqrt(18 / (lambda ln 2)) on the 0..255 scale minimises rate + lambda * MSE on three colours.
     """
@@ -84,7 +82,7 @@ def gain_start(c: WaveletConfig) -> tuple[float, float]:
 
 
 def keep_first_channels(y: Tensor, share: float) -> Tensor:
-    """y (B, M, h, w) of which a share of the samples keep 1 to M channels; the others are zero.
+    """y (B, M, h, w), where a share of the samples keeps its first 1 to M channels; other channels are zero.
 
     Source: nested dropout, Rippel et al., arXiv:1402.0915, which orders channels by their worth.
     """
@@ -106,8 +104,8 @@ def start_principal(
 ) -> Tensor:
     """Start as a linear transform codec: principal components of the packet of x (B, 3, H, W), by worth.
 
-    Steps are such that no channel spreads further than a signed byte holds well. Returns (M,) the standard
-    deviation of each channel before steps.
+    Gains are limited so that no channel has a standard deviation over LARGEST_DEVIATION steps. Returns (M,) the
+    standard deviation of each channel before gains.
     """
     bands = wavelets.analysis(x - MIDDLE, c.wavelet, c.levels)
     flat = bands.transpose(0, 1).flatten(1).double()

@@ -4,9 +4,9 @@
     $ python -m nacre.tools.collection.collect SOURCES.toml OUT --repositories clones --held-out kodak
 
 SOURCES.toml is a recipe such as tools/collection/sources/photographs.toml. OUT/photos-000.tar and so on hold
-AVIF tiles of 512x512, OUT/summary.json counts them by source. A second run continues the first; after a change
-of the recipe it repeats only the work that the change affects. --sheets writes contact sheets of the
-photographs: to reject a picture, add its name to `leave_out` of its source and run again.
+AVIF tiles of 512x512; OUT/summary.json counts them by source. A second run continues the first; after a change
+of the recipe it repeats only the affected work. --sheets writes contact sheets of the photographs: to reject a
+picture, add its name to `leave_out` of its source and run again.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ SHEET_COLUMNS, SHEET_ROWS, SHEET_CELL = 8, 6, 200
 
 @dataclass
 class Looked:
-    """The result of a look at one file; kept in looked.jsonl, in the folder `work` of OUT."""
+    """The result of inspecting one file, kept in OUT/work/looked.jsonl."""
 
     blob: str
     reason: str = ""  # why it is not a photograph; empty where it may be one
@@ -88,7 +88,7 @@ class Photograph:
 
 @dataclass
 class Tally:
-    """Counts by source, and of the reasons why files were not taken."""
+    """Counts by source, and the reasons for which files were not taken."""
 
     candidates: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -222,7 +222,7 @@ def choose(
         known.add(looked[blob].signature)
         if blob.startswith(
             photograph.source.leave_out
-        ):  # only now: its copies must be recognised too
+        ):  # only now, since its copies must be recognised, too
             reasons["left out by eye"] += 1
             continue
         taken[blob] = photograph

@@ -1,4 +1,4 @@
-"""Finds the picture files in the whole history of a git clone; equal contents are one entry."""
+"""Finds the picture files in the whole history of a git clone; files of equal content are one entry."""
 
 from __future__ import annotations
 

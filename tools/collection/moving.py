@@ -2,8 +2,8 @@
 
     python -m nacre.tools.collection.moving PICTURES [PICTURES ...] -o FOLDER --count 200
 
-PICTURES are folders and .tar shards. Clips are lossless, named by number, and made by a seed: the same command
-gives the same clips.
+PICTURES are folders and .tar shards. Clips are lossless and named by number. A seed determines them: a repeated
+command gives equal clips.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nacre.datasets.pictures import Count, read_pictures
 
 
 def write_clip(path: Path, frames: Sequence[Pixels]) -> None:
-    """FFV1 of RGB in Matroska."""
+    """Write frames as FFV1 in Matroska, in RGB."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
         stream.height, stream.width = frames[0].shape[:2]

@@ -30,7 +30,7 @@ class Source:
         str, ...
     ] = ()  # git hashes (7 hexadecimal digits or more) of files rejected by eye
     revision: str | None = None  # whose history is searched; None: all branches and tags
-    every: int = 1  # take one file of so many, where files are series of overlapping views
+    every: int = 1  # take every n-th file, where files are series of overlapping views
     per_folder: int | None = None  # at most, largest first, where a folder has copies and crops
     tiles: int | None = None  # at most, of one photograph
 

@@ -26,7 +26,7 @@ MIN_BITS = {  # a pixel; files with fewer are drawings, or have coding errors
 }
 NEAR = 10  # bits by which the hashes of two copies may differ
 STRONG_SHRINK = (0.4, 0.66)
-MILD_SHRINK = (0.62, 0.8)  # of small pictures that are sharp at full size
+MILD_SHRINK = (0.62, 0.8)  # for small pictures that are sharp at full size
 MILD_BELOW = 1600  # pixels of the short side
 MILD_MIN_BITS = 1.5  # a pixel; with fewer, coding errors would be visible after a mild shrink
 MIN_SHORT_AFTER, MAX_SHORT_AFTER = 514, 2000
@@ -34,7 +34,7 @@ LOW_BAND, MIDDLE_BAND, HIGH_BAND = (0.06, 0.12), (0.15, 0.25), (0.35, 0.48)  # c
 MIN_MIDDLE, MIN_HIGH, MAX_FALL = 0.9, -0.35, 3.2  # log10 of power
 SOFT_MIN_MIDDLE = 0.2  # for the one softer tile that some photographs add
 FLAT_DEVIATION, MAX_FLAT, MAX_CLIPPED = 1.5, 0.45, 0.5
-SOFT_EVERY = 6  # one photograph in so many adds a softer tile
+SOFT_EVERY = 6  # one in SOFT_EVERY photographs adds a softer tile
 
 Pixels = NDArray[np.uint8]
 
@@ -143,7 +143,7 @@ def cut(data: bytes, blob: str, at_most: int) -> list[Pixels]:
 
 
 def shrink_factor(size: Sequence[int], bits: float, random: np.random.Generator) -> float:
-    """The factor that shrinks a photograph enough to hide its coding errors; `bits` are those of a pixel."""
+    """The factor that shrinks a photograph enough to hide its coding errors; `bits` is the bits per pixel."""
     short = min(size)
     is_mild = short < MILD_BELOW and bits >= MILD_MIN_BITS
     low, high = MILD_SHRINK if is_mild else STRONG_SHRINK
@@ -212,7 +212,7 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
         srgb = ImageCms.createProfile("sRGB")
         changed = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return image  # viewers do the same with a broken profile
+        return image  # viewers ignore a broken profile, too
     return changed if changed is not None else image
 
 

@@ -13,7 +13,7 @@ MAX_SHARD_BYTES = 64_000_000
 
 
 class ShardWriter:
-    """Writes photos-000.tar and so on; each when it is full, with its tiles shuffled."""
+    """Writes photos-000.tar and so on, each when it is full, with shuffled tiles."""
 
     def __init__(self, out: Path, shard_bytes: int) -> None:
         self.out, self.shard_bytes = out, shard_bytes

@@ -1,1 +1,1 @@
-"""What a context is worth: contexts trained on the latents of frozen transforms, for equal time."""
+"""Comparison of contexts, trained on the latents of frozen transforms for equal time."""

@@ -1,4 +1,4 @@
-"""Attention for an addition to the default's context: (B, width, h, w) to the same, of known things only."""
+"""Attention layers for additions to the default's context: (B, width, h, w) to the same shape."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Global(nn.Module):
 
 
 class Dictionary(nn.Module):
-    """Attention to entries that are learned (DCAE)."""
+    """Attention to learned entries (DCAE)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

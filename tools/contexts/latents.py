@@ -38,7 +38,7 @@ class Latents:
 
 @torch.inference_mode()
 def coded(model: Network, x: Tensor, t: Tensor) -> tuple[Planes, Tensor]:
-    """Planes of crops (n, 3, H, W), and what they cost as they are coded now."""
+    """Planes of crops (n, 3, H, W), and their cost with the model, see `Latents.cost`."""
     planes = model.complete(model.analyse(model.prepare(x), t), t)
     prior = model.prior({name: plane.shape for name, plane in planes.items()}, t)
     known, bits_of = code(prior, planes, hard=True)
@@ -47,7 +47,7 @@ def coded(model: Network, x: Tensor, t: Tensor) -> tuple[Planes, Tensor]:
 
 
 def cache(model: Network, pictures: list[str], count: int, folder: Path) -> Latents:
-    """`count` crops of the pictures at random qualities, from the folder or made now."""
+    """Latents of `count` crops at random qualities: read from the folder, or made and stored there."""
     folder.mkdir(parents=True, exist_ok=True)
     parts = folder / "y.npy", folder / "z.npy", folder / "rest.npy"
     if not parts[2].exists():

@@ -1,4 +1,4 @@
-"""The contexts that are compared: each is the default's context and something more, which starts at zero."""
+"""The compared contexts: each is the default's context plus an addition that starts at zero."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOTHING: Pattern = ("..", "..")
 
 @dataclass(frozen=True)
 class Split:
-    """Turns, each with the number of the default's turn that it is a part of."""
+    """A schedule of turns, each a part of one of the default's turns, whose numbers are `of`."""
 
     turns: Schedule
     of: tuple[int, ...]
@@ -59,7 +59,7 @@ def coarse_first_turn(latent: int) -> Split:
 
 
 def _by_position(latent: int, parts: Mapping[int, Sequence[Sequence[int]]]) -> Split:
-    """Quarters in parts: positions of a quarter in a cell of 4x4 are counted 0, 1 above 2, 3."""
+    """Quarters in parts. The four positions of a quarter in a 4x4 cell are numbered row by row."""
     turns, of = [], []
     for k, cells in parts.items():
         for cell in cells:
@@ -70,7 +70,7 @@ def _by_position(latent: int, parts: Mapping[int, Sequence[Sequence[int]]]) -> S
 
 
 def _sparse(pattern: Pattern, cell: Sequence[int]) -> Pattern:
-    """A pattern of 4x4 that keeps some of the four copies of a pattern of 2x2."""
+    """A 4x4 pattern: the 2x2 pattern at the numbers in `cell`, nothing elsewhere."""
     kept = [
         [pattern if 2 * row + column in cell else NOTHING for column in range(2)]
         for row in range(2)
@@ -79,7 +79,7 @@ def _sparse(pattern: Pattern, cell: Sequence[int]) -> Pattern:
 
 
 class Addition(nn.Module):
-    """A network beside the default's, shared by the turns but for its first and last layer."""
+    """A network beside the default's; the turns share it, except its first and last layer."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Addition(nn.Module):
         turns: int,
         width: int = 192,
         blocks: int = 1,
-        carries: bool = False,  # what it found stays for the next turn
+        carries: bool = False,  # the next turn sees the output of this one
         attention: Callable[[int], nn.Module] | None = None,
     ) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class Addition(nn.Module):
 
 
 class SplitContext(Context):
-    """The default's means, with an addition that sees the turns of a split."""
+    """The default's means plus an addition that sees the finer turns of a split."""
 
     def __init__(
         self,
@@ -124,6 +124,7 @@ class SplitContext(Context):
         channels: tuple[int, int],  # of the default's features, of y
         addition: Addition | None,
         corrects: int = 0,  # width of the latent residual prediction; 0 for none
+        gives_scales: bool = False,
     ) -> None:
         super().__init__()
         self.default, self.turns, self.of = copy.deepcopy(default), split.turns, split.of
@@ -138,16 +139,21 @@ class SplitContext(Context):
             ]
             silence(layers[-1])
             self.correction = nn.Sequential(*layers)
+        self.gives_scales, self.scale_heads = gives_scales, nn.ModuleList()
+        if gives_scales:
+            self.scale_heads.extend(Precise(channels[0], channels[1]) for _ in split.turns)
 
     def forward(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
         of = self.of[turn]
         if memory.get("of") != of:
-            before = y_hat  # complete turns of the default only
+            before = y_hat  # elements of complete turns of the default only
             hidden = self.default.hidden(of, features, before)
             memory.update(of=of, hidden=hidden, mean=self.default.leave[of](hidden))
         mean: Tensor = memory["mean"]
         if self.addition is not None:
             mean = mean + self.addition(turn, memory["hidden"], y_hat, memory)
+        if self.gives_scales:
+            return torch.cat([mean, self.scale_heads[turn](memory["hidden"])], 1)
         return mean
 
     def residual(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor | None:
@@ -158,16 +164,16 @@ class SplitContext(Context):
 
 
 def silence(layer: nn.Module) -> None:
-    """A last layer that gives zero."""
+    """Set the weights of a last layer to give zero."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
 
 
 @torch.no_grad()
 def split_scales(default: ScaleNet, split: Split, width: int) -> ScaleNet:
-    """A scale network for the turns of a split, with the weights of the default's and its outputs.
+    """A scale network for the turns of a split, initialised to give the scales of the default's network.
 
-    What is wider than the default's adds nothing at the start.
+    Channels beyond the width of the default's network have no effect at the start.
     """
     old = default.shape
     net = ScaleNet(ScaleShape.of(split.turns, old.hyper, width))
@@ -183,7 +189,7 @@ def split_scales(default: ScaleNet, split: Split, width: int) -> ScaleNet:
             value[:rows] = found
             continue
         inputs = old.hyper if name == "up1" else old.width
-        value[:rows] = 0  # of inputs that the default does not have
+        value[:rows] = 0  # for inputs that the default's network does not have
         value[:rows, :inputs] = found[:, :inputs]
         if name == "step_enter" and found.shape[1] > inputs:
             value[:rows, width:] = found[:, inputs:]
@@ -203,10 +209,11 @@ class Variant:
     attention: Callable[[int], nn.Module] | None = None
     corrects: int = 0
     scale_width: int = 0  # of the scale network; 0 for the default's
+    new_scales: bool = False  # they begin anew
+    float_scales: bool = False  # they come from the context, as published, and begin anew
 
     def put_into(self, model: NacreNetwork) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """Replace context and scale network of a model; returns the parameters that were trained before,
-        and the new ones."""
+        """Replace context and scale network of a model; returns the pretrained and the new parameters."""
         default, scales = model.means, model.scales
         assert isinstance(default, MeanContext) and scales is not None
         split = self.split(model.config.latent)
@@ -216,11 +223,20 @@ class Variant:
                 channels, len(split.turns), self.width, self.blocks, self.carries, self.attention
             )
         model.requires_grad_(False)
-        model.means = SplitContext(default, split, channels, addition, self.corrects)
-        model.scales = split_scales(scales, split, self.scale_width or scales.shape.width)
+        model.means = SplitContext(
+            default, split, channels, addition, self.corrects, self.float_scales
+        )
+        width = self.scale_width or scales.shape.width
+        model.scales = split_scales(scales, split, width)
+        if self.new_scales:
+            model.scales = ScaleNet(ScaleShape.of(split.turns, scales.shape.hyper, width))
+        if self.float_scales:
+            model.scales = None
         model.schedule = (model.schedule[0], *split.turns)
-        old = [*model.means.default.parameters(), *model.scales.parameters()]
-        new = [p for p in model.means.parameters() if not any(p is q for q in old)]
+        beside = [] if model.scales is None else list(model.scales.parameters())
+        old = [*model.means.default.parameters(), *([] if self.new_scales else beside)]
+        both = [*model.means.parameters(), *beside]
+        new = [p for p in both if not any(p is q for q in old)]
         for parameter in (*old, *new):
             parameter.requires_grad_(True)
         return old, new
@@ -235,6 +251,8 @@ VARIANTS: dict[str, Variant] = {
     "coarse": Variant("6 turns: the first from coarse to fine", coarse_first_turn, 192, 2),
     "carried": Variant("state carried from turn to turn", width=192, carries=True),
     "scales": Variant("scale network of 256 channels in place of 128", scale_width=256),
+    "new-scales": Variant("scale network begun anew", new_scales=True),
+    "float-scales": Variant("scales in floats from the context, begun anew", float_scales=True),
     "residual": Variant("latent residual prediction", corrects=128),
     "local": Variant("attention to 5x5 positions", width=192, attention=Local),
     "global": Variant("attention to all positions", width=192, attention=Global),

@@ -1,4 +1,4 @@
-"""BD-rate and BD-PSNR: the mean distance of two rate-distortion curves.
+"""BD-rate and BD-PSNR: the mean distance between two rate-distortion curves.
 
 Source: Bjontegaard, VCEG-M33 ("cubic": one polynomial of degree three, fitted to all points).
 Differs: "pchip" and "akima" join the points by piecewise cubics, which do not swing between them.
@@ -16,8 +16,8 @@ from nacre.entropy.errors import UsageError
 
 Floats = NDArray[np.float64]
 METHODS = ("pchip", "akima", "cubic")
-FEW_POINTS = 4  # a curve of fewer points is mostly interpolation
-SMALL_SHARE = 0.5  # of the range of either curve; a mean over less says little
+FEW_POINTS = 4  # curves of fewer points are mostly interpolation
+SMALL_SHARE = 0.5  # of the range of either curve; a mean over less is unreliable
 AKIMA_FLAT = 1e-9  # of the largest change of slope; a smaller change counts as none
 
 

@@ -1,4 +1,4 @@
-"""Codecs over a folder of pictures or over clips: resumable, and a failure does not stop the run."""
+"""Runs codecs over a folder of pictures or over clips; resumable, and a failure does not stop the run."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Plan:
     jobs: int = 1
     is_timed: bool = False
     with_lpips: bool = False
-    threads: int | None = None  # of each process; None is all with seconds, else 1
+    threads: int | None = None  # of each process; None: all with timing, else 1
     task: TaskChoice | None = None
     clips: ClipSet | None = None  # in place of the pictures of the folder
 
@@ -72,7 +72,7 @@ class Plan:
 
     @property
     def summary_path(self) -> Path | None:
-        """None where `json` asks for the rows alone, by their suffix."""
+        """The summary file; None if the suffix of `json` asks for the rows alone."""
         return None if self.json == self.rows_path else self.json
 
 
@@ -138,7 +138,7 @@ def _begin(plan: Plan, listener: Listener) -> Evaluation:
 def _sweeps(plan: Plan, found: Evaluation, listener: Listener) -> dict[str, tuple[float, ...]]:
     """Add the codecs of the plan to the evaluation, without rows, and return their qualities.
 
-    Makes all of them before any runs, so that a wrong name is reported at once.
+    Makes all codecs before any runs, so that a wrong name is reported at once.
     """
     sweeps = {}
     for name in plan.codecs:
@@ -229,7 +229,7 @@ class _Measuring:
         return replace(row, seen=replace(row.seen, is_right=is_right))
 
     def _tasks(self, qualities: Sequence[float]) -> list[WorkerTask]:
-        """Return a task for each picture or clip that lacks a row; of equal ones, the first alone."""
+        """Return a task for each picture or clip that lacks a row; one for several of equal content."""
         different = {facts.sha256: name for name, facts in reversed(self.found.pictures.items())}
         left = {
             name: tuple(q for q in qualities if self._stored(name, q) is None)

@@ -1,4 +1,4 @@
-"""All distances of one rate-distortion curve from another: by several methods, and picture by picture."""
+"""All distances between two rate-distortion curves: by several methods, and for each picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_COMMON_RATE = "no rate in common"
 
 @dataclass(frozen=True)
 class Comparison:
-    """The distances of `test` from `anchor`; `spread` is None where they share no pictures."""
+    """The distances of `test` from `anchor`; `spread` is None if they share no pictures."""
 
     anchor: str
     test: str
@@ -40,7 +40,7 @@ class Comparison:
 
 
 def compare(anchor: Measured, test: Measured, methods: Sequence[str]) -> Comparison:
-    """Compare two curves; the spread is by the first method. Raises UsageError where they share no quality."""
+    """Compare two curves; the spread uses the first method. Raises UsageError if they share no quality."""
     a, b = anchor.curve, test.curve
     rates = {method: bd_rate(a, b, method) for method in methods}
     qualities = {method: _bd_quality(a, b, method) for method in methods}

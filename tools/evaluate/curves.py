@@ -1,8 +1,8 @@
 """Curves by name: published ones, our own results, CompressAI's JSON and CSV.
 
 kodak:vtm-18.0      a published curve of tools/anchors
-results.json        of `nacre bench` or `nacre eval`, of CompressAI, or one like those of tools/anchors
-results.jsonl       rows of `nacre bench` or `nacre eval`, of a run that was stopped too
+results.json        of `nacre bench` or `nacre eval`, of CompressAI, or in the form of tools/anchors
+results.jsonl       rows of `nacre bench` or `nacre eval`, also of an interrupted run
 results.json:webp   one codec out of several
 results.csv         columns bpp and psnr_rgb (or psnr), and if there are any ms_ssim, codec, picture
 """
@@ -28,7 +28,7 @@ ANCHORS = Path(__file__).parents[1] / "anchors"
 FILES = (".json", SUFFIX, ".csv")
 METRICS = ("psnr_rgb", "ms_ssim", "psnr_y", "psnr_cb", "psnr_cr", "psnr_yuv")
 RATES = ("bpp", "bitrate_kbps", "rate")
-OTHER_NAMES = {  # of the metrics, in files of others
+OTHER_NAMES = {  # of the metrics, in files of other programs
     "psnr_rgb": ("psnr-rgb", "psnr", "psnr_db", "psnr-rgb_8bit"),
     "ms_ssim": ("ms-ssim-rgb", "ms-ssim", "ms_ssim_db", "msssim"),
 }
@@ -40,12 +40,12 @@ Columns = dict[str, list[float]]
 
 
 class NoMetric(UsageError):
-    """The curve exists, but not by the metric that was asked for."""
+    """The curve exists, but not for the requested metric."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One codec on one set: its mean curve, and the curves of single pictures where they are known."""
+    """One codec on one set: its mean curve, and curves of single pictures if known."""
 
     curve: Curve
     pictures: Mapping[str, Curve]
@@ -53,7 +53,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class _Table:
-    """One codec of a file, with numbers as they stand there."""
+    """One codec of a file, with unconverted numbers."""
 
     label: str
     dataset: str | None = None
@@ -102,13 +102,13 @@ def has_metric(name: str, metric: str) -> bool:
 
 
 def check_name(name: str) -> None:
-    """Raise UsageError where there is no such curve, by any metric."""
+    """Raise UsageError if there is no such curve, for any metric."""
     if not any(has_metric(name, metric) for metric in METRICS):
         raise NoMetric(f"{name}: none of {', '.join(METRICS)} in it")
 
 
 def curves_of(codec: CodecResult, metric: str = "psnr_rgb") -> Measured | None:
-    """Return mean and picture curves of rows; None while there are too few points, or without the metric."""
+    """Return the mean curve and picture curves of rows; None without the metric or with too few points."""
     table = _table_of(codec)
     if metric not in table.means or len(table.means[metric]) < LEAST_POINTS:
         return None
@@ -116,7 +116,7 @@ def curves_of(codec: CodecResult, metric: str = "psnr_rgb") -> Measured | None:
 
 
 def _path_of(name: str) -> tuple[Path, str | None]:
-    """Return the file and, where the name picks one of several, the codec."""
+    """Return the file and, if the name selects one of several, the codec."""
     if Path(name).suffix.lower() in FILES and Path(name).is_file():
         return Path(name), None
     for at in reversed([i for i, letter in enumerate(name) if letter == ":"]):
@@ -139,7 +139,7 @@ def _tables(path: Path) -> dict[str, _Table]:
     if suffix == ".csv":
         return _csv_tables(path)
     raw = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    if "codecs" in raw:  # ours
+    if "codecs" in raw:  # of nacre
         found = read_evaluation(path)
         return {codec.codec: _table_of(codec, found.dataset) for codec in found.codecs}
     columns = raw.get("results", raw)  # CompressAI's, or one of tools/anchors

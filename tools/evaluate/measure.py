@@ -27,7 +27,7 @@ from nacre.tools.evaluate.results import Failure, Row, Seen
 if TYPE_CHECKING:
     from nacre.tools.tasks.checkpoint import TaskCheckpoint
 
-DIGEST = 16  # hexadecimal digits that are kept of a file's SHA-256
+DIGEST = 16  # hexadecimal digits kept of a file's SHA-256
 T = TypeVar("T")
 
 
@@ -38,10 +38,10 @@ class Task:
     codec: str
     picture: Path
     qualities: tuple[float, ...]
-    is_timed: bool  # alone on the machine, so that seconds mean something
+    is_timed: bool  # alone on the machine, so that seconds are comparable
     with_lpips: bool = False
-    threads: int | None = None  # of the process; None leaves them as they are
-    name: str = ""  # of the picture in the results; empty for that of its file
+    threads: int | None = None  # of the process; None: no change
+    name: str = ""  # of the picture in the results; empty: the name of its file
     checkpoint: Path | None = None  # of a classifier that sees the decoded picture
 
     @property
@@ -53,7 +53,7 @@ class Task:
 
 
 def use_threads(threads: int | None) -> None:
-    """Of torch, and of programs that are started from here."""
+    """Set the number of threads of torch and of started programs."""
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
         if "torch" in sys.modules:
@@ -80,20 +80,20 @@ def run_task(task: Task) -> Iterator[Row | Failure]:
 
 
 def _warm_up(codec: Codec, image: Image.Image, quality: float) -> None:
-    """Pay what the first picture of a size costs once. A failure here comes again, and is reported then."""
+    """Run the one-time work of the first picture of a size. A failure recurs and is reported later."""
     with contextlib.suppress(Exception):
         codec.decode(codec.encode(image, quality), image.size)
 
 
 def reason_of(error: Exception) -> str:
-    """Return what the results say of it."""
+    """Return the text for an error in the results."""
     text = str(error) if isinstance(error, NacreError) else f"{type(error).__name__}: {error}"
     return in_utf8(text)
 
 
 @lru_cache(maxsize=2)
 def codec_named(name: str) -> Codec:
-    """Return the codec of a name; a process keeps two, with their networks loaded."""
+    """Return the codec of a name; a process keeps the last two, with their networks loaded."""
     return create(name)
 
 
@@ -119,7 +119,7 @@ def open_picture(path: Path) -> Image.Image:
 
 
 def in_utf8(text: str) -> str:
-    """Replace what UTF-8 cannot encode, such as bytes of POSIX file names, by escapes."""
+    """Replace characters that UTF-8 cannot encode, such as bytes of POSIX file names, by escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

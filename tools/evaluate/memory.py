@@ -1,4 +1,4 @@
-"""Peak memory of a process, measured over a stretch of its life."""
+"""Peak memory of a process over an interval."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ RESET_PEAK = "5"  # written to clear_refs, it resets VmHWM: proc(5) of Linux
 class PeakMemory:
     """Peak resident size of one process since construction.
 
-    Linux alone can reset the peak. Elsewhere the peak since the start of the process would be that of an
-    earlier picture, so `mib` returns None there.
+    Linux alone can reset the peak. Elsewhere only the peak since the start of the process is known, which may
+    come from an earlier picture, so `mib` returns None there.
     """
 
     def __init__(self, process: int | str = "self") -> None:

@@ -1,4 +1,4 @@
-"""Curves as SVG, for papers and for the page, whose script reads the data attributes of the groups."""
+"""Curves as SVG, for papers and for the report, whose script reads the data attributes of the groups."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def draw(
 ) -> str:
     """Return an <svg> element. `styles` numbers the keys, so that a codec has one colour in all drawings.
 
-    With a legend it is black and stands alone; without one it takes the colour of the text around it.
+    With a legend the drawing is black, for use alone; without one it has the colour of the surrounding text.
     """
     series = [s for s in series if len(s.x)]
     xs, ys = ([v for s in series for v in values(s)] for values in (lambda s: s.x, lambda s: s.y))
@@ -129,7 +129,7 @@ def _sample(
 
 
 def _curve(parent: ET.Element, series: Series, x_axis: _Scale, y_axis: _Scale, style: int) -> None:
-    """Add a group whose data attributes tell the page's script what is drawn."""
+    """Add a curve as a group whose data attributes describe it to the script of the page."""
     colour, shape = _style(style)
     order = np.argsort(series.x, kind="stable")
     points = [(x_axis(series.x[i]), y_axis(series.y[i]), i) for i in order]

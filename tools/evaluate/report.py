@@ -41,7 +41,7 @@ TEXT_COLUMNS = {
     "worst pictures",
     "worst clips",
 }  # the others are numbers
-ORIGINALS = "originals"  # the line of the accuracy on pictures that are not coded
+ORIGINALS = "originals"  # the line of the accuracy on uncoded pictures
 NOTICEABLE = 0.05  # per cent; a smaller BD-rate has no colour
 
 
@@ -57,7 +57,7 @@ def environment() -> Environment:
 def write_report(
     path: Path, found: Evaluation, anchors: Sequence[str], shown: Sequence[SideBySide] = ()
 ) -> None:
-    """Write the page. `shown` is shown side by side."""
+    """Write the page, with the comparisons `shown`."""
     write_output(str(path), page(found, anchors, shown).encode(), force=True)
 
 
@@ -124,7 +124,7 @@ def paper_plot(found: Evaluation, anchors: Sequence[str], is_log: bool = False) 
 
 
 def _all_lines(found: Evaluation, anchors: Sequence[str]) -> list[Line]:
-    """The lines that have any of the metrics of the plots, each once."""
+    """The lines with any metric of the plots, each once."""
     known = {line.key: line for metric in METRICS for line in lines(found, anchors, metric)}
     order = [*(codec.codec for codec in found.codecs), *anchors]
     return [known[key] for key in order if key in known]
@@ -148,7 +148,7 @@ def _plots(found: Evaluation, anchors: Sequence[str]) -> list[tuple[str, list[Se
 
 
 def _task_plots(found: Evaluation) -> list[tuple[str, list[Series], bool]]:
-    """Return accuracy over rate, with that on the originals as a dashed line."""
+    """Return accuracy over rate, with the accuracy on the originals as a dashed line."""
     if found.task is None:
         return []
     measured = _time_series(found, "accuracy")
@@ -197,7 +197,7 @@ def _cell(delta: Delta) -> dict[str, str]:
 
 
 def _spread(found: Evaluation) -> dict[str, Any] | None:
-    """Return BD-rates against the first codec, picture by picture; None where no picture has two curves."""
+    """Return BD-rates against the first codec for each picture; None if no picture has two curves."""
     rows = spreads(found)
     if not rows:
         return None

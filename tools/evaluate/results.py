@@ -25,19 +25,19 @@ Seconds = Annotated[float, Meta(ge=0)]
 
 
 class Seen(Struct, frozen=True):
-    """What a classifier makes of a decoded picture."""
+    """The answer of a classifier to a decoded picture."""
 
     task: str  # id of the task checkpoint
     prediction: str  # the class that it named
-    is_right: bool | None = None  # whether that is the label; None before labels are known
+    is_right: bool | None = None  # whether it is the label; None while the label is unknown
 
 
 class FrameFigures(Struct, frozen=True, kw_only=True):
-    """One frame of a clip, in the order in which frames are shown."""
+    """One frame of a clip, in display order."""
 
     bytes: int  # of its packets; the rest of the file belongs to no frame
     psnr_rgb: float  # dB, over R, G and B together, 8 bits
-    psnr_y: float  # dB, of planes of 4:2:0; so are the next two
+    psnr_y: float  # dB, on planes of 4:2:0, as the next two
     psnr_cb: float
     psnr_cr: float
     ms_ssim: float | None = None  # over RGB; None for small frames
@@ -51,7 +51,7 @@ class FrameFigures(Struct, frozen=True, kw_only=True):
 class Row(Struct, frozen=True, kw_only=True):
     """One picture or clip at one quality, measured on a file that was written and read again.
 
-    Figures of a clip are means over its frames; its seconds are those of the whole clip.
+    Figures of a clip are means over its frames; seconds are for the whole clip.
     """
 
     picture: str  # file name
@@ -59,7 +59,7 @@ class Row(Struct, frozen=True, kw_only=True):
     bytes: Annotated[int, Meta(gt=0)]  # of the whole file
     bpp: AboveZero  # bits per pixel
     psnr_rgb: float  # dB, over R, G and B together, 8 bits
-    psnr_y: float  # dB, BT.709, full range; of a clip, the planes of 4:2:0; so are the next two
+    psnr_y: float  # dB, BT.709, full range; for clips on planes of 4:2:0; as the next two
     psnr_cb: float
     psnr_cr: float
     ms_ssim: float | None = None  # over RGB, at most 1; None for small pictures
@@ -68,14 +68,14 @@ class Row(Struct, frozen=True, kw_only=True):
     decode_seconds: Seconds | None = None
     encode_entropy_seconds: Seconds | None = None  # None where the codec does not measure it
     decode_entropy_seconds: Seconds | None = None
-    peak_memory_mib: AboveZero | None = None  # largest resident size of a process that took part
+    peak_memory_mib: AboveZero | None = None  # largest resident size of any process involved
     sha256: str = ""  # of the file, the first 16 hexadecimal digits
     seen: Seen | UnsetType = UNSET  # not there without --task
     frames: tuple[FrameFigures, ...] | UnsetType = UNSET  # of a clip
 
     @property
     def psnr_yuv(self) -> float | None:
-        """(6 Y + U + V) / 8 of a clip, dB; None for a picture, whose planes are no 4:2:0."""
+        """(6 Y + U + V) / 8 of a clip, dB; None for a picture, whose planes are not 4:2:0."""
         if isinstance(self.frames, UnsetType):
             return None
         return (6 * self.psnr_y + self.psnr_cb + self.psnr_cr) / 8
@@ -98,13 +98,13 @@ class Row(Struct, frozen=True, kw_only=True):
 
     @property
     def accuracy(self) -> float | None:
-        """1 where the classifier named the label of the picture, else 0; None without --task."""
+        """1 if the prediction is the label of the picture, else 0; None without --task."""
         is_right = self.seen.is_right if isinstance(self.seen, Seen) else None
         return None if is_right is None else float(is_right)
 
 
 class Failure(Struct, frozen=True):
-    """A quality at which a codec gave no usable file of a picture."""
+    """A quality at which a codec gave no usable file for a picture."""
 
     picture: str
     quality: float | None
@@ -112,9 +112,9 @@ class Failure(Struct, frozen=True):
 
 
 class CodecResult(Struct):
-    """Rows of one codec. `settings` and `version` say exactly what was run."""
+    """Rows of one codec. `settings` and `version` identify it exactly."""
 
-    codec: str  # as it was asked for: "avif@speed=4"
+    codec: str  # as requested: "avif@speed=4"
     name: str  # for tables and plots: "AVIF 4:4:4"
     settings: str
     version: str
@@ -122,7 +122,7 @@ class CodecResult(Struct):
     failures: list[Failure] = []
 
     def complete(self) -> list[str]:
-        """Return the pictures that have a row at every quality: the mean curve is over these."""
+        """Return the pictures that have a row at every quality, over which the mean curve is taken."""
         qualities = {row.quality for row in self.rows}
         own: dict[str, set[float]] = {}
         for row in self.rows:
@@ -130,7 +130,7 @@ class CodecResult(Struct):
         return sorted(picture for picture, found in own.items() if found == qualities)
 
     def means(self) -> dict[str, list[float]]:
-        """Return the column "quality" and those of MEANS, one value a quality, in order of rate.
+        """Return the column "quality" and the columns of MEANS, one value per quality, in order of rate.
 
         A column is missing where any row lacks its value.
         """
@@ -149,10 +149,10 @@ class CodecResult(Struct):
 
 
 class ClipFacts(Struct, frozen=True):
-    """What a clip has beside a picture."""
+    """The additional facts of a clip."""
 
-    frames: int  # that were measured
-    rate: float  # frames a second, as encoders are told
+    frames: int  # measured frames
+    rate: float  # frames a second, as given to encoders
 
 
 class PictureFacts(Struct, frozen=True):
@@ -166,7 +166,7 @@ class PictureFacts(Struct, frozen=True):
 
 
 class TaskFacts(Struct, frozen=True):
-    """A classifier, and what it makes of the pictures before they are coded."""
+    """A classifier, and its accuracy on the uncoded pictures."""
 
     name: str  # of its file
     id: str  # start of the SHA-256 of its file
@@ -196,12 +196,12 @@ class Evaluation(Struct):
     codecs: list[CodecResult] = []
     skipped: dict[str, str] = {}  # codec: why it did not run, and how to get it
     unreadable: dict[str, str] = {}  # picture: why
-    task: TaskFacts | None = None  # without --task none
+    task: TaskFacts | None = None  # None without --task
     format: Literal["nacre evaluation 1"] = FORMAT
 
     @property
     def noun(self) -> str:
-        """What the set is of: "picture" or "clip"."""
+        """The word for an element of the set: "picture" or "clip"."""
         is_clip = any(isinstance(facts.clip, ClipFacts) for facts in self.pictures.values())
         return "clip" if is_clip else "picture"
 
@@ -239,7 +239,7 @@ COLUMNS = {  # of the table: title and form of each column of the means
     "encode_fps": ("encode, frames/s", ".2f"),
     "decode_fps": ("decode, frames/s", ".2f"),
 }
-ALWAYS = ("bpp", "psnr_rgb", "ms_ssim")  # columns that stand there when no codec has them
+ALWAYS = ("bpp", "psnr_rgb", "ms_ssim")  # columns that are shown even if no codec has them
 
 
 def table(codecs: Sequence[CodecResult]) -> str:

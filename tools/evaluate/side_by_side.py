@@ -1,4 +1,4 @@
-"""One picture coded by several codecs to about the same size, for the eye."""
+"""One picture coded by several codecs to about one size, for visual comparison."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Side:
     """The crop as one codec shows it."""
 
     label: str
-    said: str  # bytes, bits per pixel, PSNR of the whole picture or clip
+    said: str  # text: bytes, bits per pixel, PSNR of the whole picture or clip
     urls: tuple[str, ...]  # data URLs, WebP: one, or one for each frame
-    frames: tuple[str, ...] = ()  # what is said of each frame of a clip
+    frames: tuple[str, ...] = ()  # text for each frame of a clip
 
 
 @dataclass(frozen=True)
 class SideBySide:
-    """The middle of a picture or clip: the original first, then each codec."""
+    """The middle of a picture or clip: the original, then each codec."""
 
     picture: str
     width: int
@@ -48,11 +48,11 @@ class SideBySide:
 
 
 def compare(found: Evaluation, path: Path, name: str = "") -> SideBySide:
-    """Encode a picture with each codec, near 0.3 bits per pixel or the least that all have reached.
+    """Encode a picture with each codec, near 0.3 bits per pixel or the lowest rate that all codecs reached.
 
-    The first codec sets the size in bytes that the others come near to. `name` is that of the picture in
-    the evaluation, that of the file by default. Codecs without rows of the picture
-    and codecs that fail are left out; `sides` is empty when none is left.
+    The first codec sets the size in bytes that the others approach. `name` is the name of the picture in the
+    evaluation, by default the name of the file. Codecs without rows of the picture and codecs that fail are
+    left out; `sides` is empty when none is left.
     """
     name, image = name or path.name, open_picture(path)
     sides = [Side("original", f"{image.width}x{image.height}", _urls(image))]
@@ -116,7 +116,7 @@ def _bisect(
 
 
 def shown_pictures(found: Evaluation, folder: Path, names: Sequence[str] = ()) -> list[SideBySide]:
-    """The pictures of the names, or some that lie evenly in the set; those without sides are left out."""
+    """The named pictures, or some spread evenly over the set; pictures without sides are left out."""
     shown = [compare(found, folder / name, name) for name in names or _middle_names(found)]
     return [comparison for comparison in shown if comparison.sides]
 
@@ -127,7 +127,7 @@ def _middle_names(found: Evaluation) -> list[str]:
 
 
 def crop(image: Image.Image, largest: tuple[int, int]) -> Image.Image:
-    """The middle, at most so wide and high."""
+    """The middle of a picture, at most `largest` (width, height)."""
     sides = zip(image.size, largest, strict=True)
     left, top = (max(0, (side - most) // 2) for side, most in sides)
     right, bottom = min(image.width, left + largest[0]), min(image.height, top + largest[1])
@@ -135,7 +135,7 @@ def crop(image: Image.Image, largest: tuple[int, int]) -> Image.Image:
 
 
 def data_url(image: Image.Image, **options: Any) -> str:
-    """As WebP, with options of Pillow's save."""
+    """A data URL of the picture as WebP, with options of Pillow's save."""
     file = io.BytesIO()
     image.save(file, "WEBP", **options)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()

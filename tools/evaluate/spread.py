@@ -10,7 +10,7 @@ from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.bdrate import bd_rate
 from nacre.tools.evaluate.curves import Measured
 
-WORST = 3  # pictures that are named
+WORST = 3  # number of named pictures
 
 
 @dataclass(frozen=True)

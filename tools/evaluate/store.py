@@ -1,4 +1,4 @@
-"""Measurements in a JSON Lines file: appended one by one, never rewritten, found by what decides them.
+"""Measurements in a JSON Lines file: appended one by one, never rewritten, found by codec setup and content.
 
 The first line names the format. A line "setup" describes a codec and its conditions; a line "row" names its
 setup by id. An id is a hash of the setup, so that files can be joined with `cat`.
@@ -32,16 +32,16 @@ class StoreStart(Struct, frozen=True, tag="head", tag_field="kind"):
 
 
 class Setup(Struct, frozen=True, tag="setup", tag_field="kind"):
-    """Everything that decides a row beside the picture and the quality."""
+    """Everything beside picture and quality that determines a row."""
 
-    id: str  # hash of all other fields but the name
+    id: str  # hash of all other fields except the name
     codec: str
     name: str  # in tables
     settings: str
     version: str
     timed: bool
     threads: int
-    machine: str  # decides seconds; empty for rows without them
+    machine: str  # determines seconds; empty for rows without seconds
 
     @classmethod
     def of(cls, codec: CodecResult, machine: Machine) -> Setup:
@@ -84,10 +84,10 @@ FIRST_LINE = msgspec.json.encode(StoreStart()) + b"\n"
 
 
 class Store:
-    """Measurements of a file and of this run; of this run alone without a file.
+    """Measurements of a file and of this run; without a file, of this run alone.
 
-    Drops a last line that a kill cut short. Raises UsageError that names file, line and field when the file
-    holds anything else.
+    Drops a last line that was cut by a kill. Raises UsageError, naming file, line and field, for any other
+    content.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -157,9 +157,9 @@ class Store:
 
 
 def read_codecs(path: Path) -> dict[str, tuple[str, CodecResult]]:
-    """Return data set and rows of each codec in a file, by the codec as it was asked for.
+    """Return data set and rows of each codec in a file, by the codec as requested.
 
-    Of several setups or data sets of a codec, those of its last row count. Raises UsageError.
+    If a codec has several setups or data sets, its last row selects one. Raises UsageError.
     """
     lines, _ = _parse(path)
     setups = {line.id: line for line in lines if isinstance(line, Setup)}
@@ -184,7 +184,7 @@ def read_codecs(path: Path) -> dict[str, tuple[str, CodecResult]]:
 
 
 def _parse(path: Path) -> tuple[Sequence[Line], bytes]:
-    """Return the lines of a file, and their bytes, without a last line that was cut short."""
+    """Return the lines of a file and their bytes, without a last line that was cut."""
     try:
         data = path.read_bytes()
     except OSError as error:

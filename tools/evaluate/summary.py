@@ -25,7 +25,7 @@ class Line:
 def lines(found: Evaluation, anchors: Sequence[str] = (), metric: str = "psnr_rgb") -> list[Line]:
     """Return the measured codecs in the order of the call, then the published curves `anchors`.
 
-    Those without the metric are left out.
+    Lines without the metric are left out.
     """
     ours = [(codec, curves_of(codec, metric)) for codec in found.codecs]
     measured = [Line(c.codec, c.name, curves, False) for c, curves in ours if curves is not None]
@@ -46,7 +46,7 @@ def matrix(rows: list[Line]) -> list[list[Delta | None]]:
 
 
 def metrics_of(found: Evaluation) -> dict[str, str]:
-    """Return the metrics that codecs are compared by, the usual one first, and their names in tables."""
+    """Return the metrics of comparisons, the default first, with their names in tables."""
     names = {"psnr_rgb": "PSNR (RGB)"}
     return {"psnr_yuv": "PSNR (YUV 6:1:1)", **names} if found.noun == "clip" else names
 

@@ -1,6 +1,6 @@
 """Accuracy of a classifier on decoded pictures: its checkpoint, and the labels of the pictures.
 
-Source: machine perceptual quality, a study of codecs by the accuracy of networks on what they decode.
+Source: machine perceptual quality, a study of codecs by the accuracy of networks on decoded pictures.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class TaskChoice:
 
 
 def label_of(name: str, folder: Path, choice: TaskChoice, known: dict[str, set[str]]) -> str:
-    """Return the class of a picture: the sub-folder of the labels in which it, or its namesake, lies.
+    """Return the class of a picture: the sub-folder of the labels with the picture or a file of its name.
 
-    Raises UsageError where there is none, or several.
+    Raises UsageError if there is none, or several.
     """
     path = (folder / name).resolve()
     labels = choice.labels.resolve()

@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 from nacre.entropy.errors import NacreError
 from nacre.tools.evaluate.results import Failure, Row
 
-ATTEMPTS = 2  # at a quality whose process dies
+ATTEMPTS = 2  # for a quality whose process dies
 PATIENCE_SECONDS = 10  # for a process that was asked to end
 SPAWN = multiprocessing.get_context("spawn")  # thread pools do not survive a fork
 READY = "ready"  # the first message of a worker
@@ -35,7 +35,7 @@ class WorkerTask(Protocol):
     def qualities(self) -> tuple[float, ...]: ...
 
     def rows(self) -> Iterator[Row | Failure]:
-        """One for each quality, in order."""
+        """Yield a row or a failure for each quality, in order."""
 
 
 class _Job:
@@ -44,7 +44,7 @@ class _Job:
     def __init__(self, task: WorkerTask) -> None:
         self.task = task
         self.left = deque(task.qualities)
-        self.deaths = 0  # of processes, at the first quality that is left
+        self.deaths = 0  # of processes, at the first remaining quality
 
     def died(self) -> Failure | None:
         """Count a death. Return a Failure when its quality has had all attempts."""
@@ -56,7 +56,7 @@ class _Job:
 
 
 class _Worker:
-    """A process and our end of the pipe to it."""
+    """A process and this end of its pipe."""
 
     def __init__(self) -> None:
         self.pipe, theirs = SPAWN.Pipe()
@@ -99,8 +99,8 @@ class _Worker:
 def run_all(tasks: Sequence[WorkerTask], jobs: int) -> Iterator[tuple[WorkerTask, Row | Failure]]:
     """Run tasks in `jobs` processes and yield each result as it is measured.
 
-    When a process dies, another one takes its place and tries the quality once more; a second death makes it
-    a Failure. The other processes go on. Raises NacreError when no process can be started at all.
+    When a process dies, a new one tries the quality once more; a second death makes it a Failure. Other
+    processes continue. Raises NacreError if no process can be started.
     """
     waiting = deque(_Job(task) for task in tasks)
     workers = {_Worker() for _ in range(min(jobs, len(waiting)))}
@@ -150,5 +150,5 @@ def _serve(pipe: Connection) -> None:
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
-    """End by an exception, so that a program which a codec started is ended too."""
+    """End by an exception, so that a program started by a codec is ended, too."""
     sys.exit(1)

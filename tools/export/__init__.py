@@ -1,1 +1,1 @@
-"""Export: a trained network to the weights that code."""
+"""Export: a trained network to a weights file for coding."""

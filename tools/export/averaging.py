@@ -1,4 +1,4 @@
-"""Averages the weights of a run with those of other files."""
+"""Averages the weights of a run with weights of other files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Shares = Sequence[tuple[Path, float]]  # weights files or checkpoints, and the s
 
 
 def averaged(state: State, others: Shares) -> State:
-    """The weighted mean; `state` counts for what the shares of the others leave of 1.
+    """The weighted mean; the share of `state` is 1 minus the sum of the other shares.
 
-    Raises UsageError for shares that are not a mean, WeightsError for weights of another configuration.
+    Raises UsageError for invalid shares, WeightsError for weights of another configuration.
     """
     shares = [share for _, share in others]
     own = 1 - sum(shares)

@@ -1,4 +1,4 @@
-"""Makes the integer part of a model: quantised for the activations that pictures cause."""
+"""Makes the integer part of a model, quantised for the activations of pictures."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ QUALITIES_SAMPLED = (1, 16, 31, 46, 60, 75, 90, 100)
 
 
 def qualities_of(network: Network) -> tuple[int, ...]:
-    """The qualities that a network is sampled at: one of them where all are alike."""
+    """The qualities at which a network is sampled; one quality for a network of one rate."""
     return QUALITIES_SAMPLED[-1:] if network.is_one_rate else QUALITIES_SAMPLED
 
 
 def quantise_on(network: Network, pictures: Sequence[Tensor]) -> Integers:
-    """The integers of a network after pictures (1, 3, H, W) at all its `qualities_of`."""
+    """The integers of a network, calibrated on pictures (1, 3, H, W) at all its `qualities_of`."""
 
     def run() -> None:
         for x in pictures:

@@ -1,4 +1,4 @@
-"""What an export needs of a model of inter frames: integers, samples and tables, made from pairs of frames."""
+"""The export of a model of inter frames: integers, samples and tables from pairs of frames."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Parts = dict[str, list[tuple[np.ndarray, np.ndarray]]]
 
 
 def spread_pairs(pairs: Pairs, count: int) -> list[PairBatch]:
-    """Up to `count` pairs at equal distances, one by one."""
+    """Up to `count` pairs at equal distances, each as a batch of one."""
     return [pairs.batch(np.array([i])) for i in range(0, len(pairs), max(1, len(pairs) // count))]
 
 
 def quantise_on_pairs(network: InterNetwork, pairs: Sequence[PairBatch]) -> Integers:
-    """The integers of a network after these pairs."""
+    """The integers of a network, calibrated on pairs."""
 
     def run() -> None:
         for pair in pairs:
@@ -45,7 +45,7 @@ def sample_pairs(
 
 
 def sample_motion(folder: Path) -> Sample:
-    """What was coded of the motion of all pairs in the folder of a run."""
+    """A sample of the coded motion of all pairs in the folder of a run."""
     parts: Parts = {}
     for name, rows, symbols in motion_symbols(folder):
         parts.setdefault(name, []).append((rows, symbols))

@@ -32,15 +32,15 @@ from nacre.tools.train.checkpoint import FILE, Checkpoint, State
 from nacre.tools.train.clip_pairs import pairs_of
 from nacre.tools.train.recipe import Recipe
 
-CALIBRATION_SHARE = 3  # one of so many training pictures calibrates the integers
-MEASURED_PICTURES = 10  # held out
-PAIRS = 8  # of frames, in place of one picture at all qualities
+CALIBRATION_SHARE = 3  # one in three training pictures calibrates the integers
+MEASURED_PICTURES = 10  # held-out pictures
+PAIRS = 8  # of frames, which stand for one picture at all qualities
 
 
 def export_run(folder: Path, output: Path, name: str, count: int, others: Shares = ()) -> str:
-    """Export the running average of a run's weights; write the card beside it; return what to print.
+    """Export the running average of a run's weights; write the card beside it; return the text to print.
 
-    Tables are fitted to `count` training pictures. `others` are weights to average the run's with.
+    Tables are fitted to `count` training pictures. `others` are weights to average with those of the run.
     """
     found = Checkpoint.load(folder / FILE)
     recipe = Recipe.from_json(found.recipe)
@@ -71,11 +71,11 @@ def export_run(folder: Path, output: Path, name: str, count: int, others: Shares
     return f"{output}: {rates}"
 
 
-Exported = tuple[Integers, dict[str, Tables], list[Sample]]  # the last of what is held out
+Exported = tuple[Integers, dict[str, Tables], list[Sample]]  # the samples are held out
 
 
 def known(row: Mapping[str, float]) -> dict[str, float]:
-    """What was measured: a band of qualities without pairs has no mean, and JSON has no NaN."""
+    """The finite figures of a row: a band of qualities without pairs has no mean, and JSON has no NaN."""
     return {name: value for name, value in row.items() if math.isfinite(value)}
 
 
@@ -105,7 +105,7 @@ def _of_clips(recipe: Recipe, network: Network, folder: Path, count: int) -> Exp
 
 
 def _network(recipe: Recipe, state: State) -> Network:
-    """The network with its weights rounded to half precision, as the file holds them."""
+    """The network with its weights rounded to half precision, as in the file."""
     network = recipe.model.build()
     network.load_state_dict({key: value.half().float() for key, value in state.items()})
     network.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Fits the frequency tables to the symbols that each table row gets."""
+"""Fits the frequency table of each row to the symbols of the row."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from nacre.models.parts.rows import ROWS, Rows, row_radius, row_scale
 from nacre.tools.export.samples import Sample
 
 SKIP_BELOW = 1e-3  # rows whose symbols have a smaller mean square are not coded
-SKIP_FROM_SYMBOLS = 1000  # rows that were seen less often say nothing about that share
-PRIOR_SYMBOLS = 256.0  # weight of the prior shape beside the symbols seen in a row by scale
-PRIOR_SYMBOLS_CHANNEL = PRIOR_SYMBOLS / 8  # in a row by channel
+SKIP_FROM_SYMBOLS = 1000  # rows with fewer symbols have no reliable mean square
+PRIOR_SYMBOLS = 256.0  # weight of the prior shape, in symbols, for a row by scale
+PRIOR_SYMBOLS_CHANNEL = PRIOR_SYMBOLS / 8  # for a row by channel
 TAIL = 0.01  # share of a Laplacian in the prior shape: real tails are heavier than a Gaussian's
 
 Floats = NDArray[np.float64]
@@ -42,7 +42,7 @@ def shape(scale: float, radius: int) -> Floats:
 
 
 def histogram(symbols: SymbolArray, radius: int) -> Floats:
-    """(2 * radius + 2,) counts of the symbols -radius..radius, then of all beyond."""
+    """(2 * radius + 2,) counts of the symbols -radius..radius, then of all symbols beyond."""
     inside = symbols[np.abs(symbols) <= radius]
     counts = np.bincount(inside + radius, minlength=2 * radius + 1).astype(np.float64)
     return np.append(counts, len(symbols) - len(inside))
@@ -59,10 +59,10 @@ def fit(network: Network, samples: Sequence[Sample]) -> dict[str, Tables]:
 
 
 def fit_by_scale(rows: Rows, symbols: SymbolArray, numbers: TableRows) -> Tables:
-    """A symbol and its negative get the same frequency; rows of hardly anything but zeros are not coded.
+    """Tables with equal frequencies for a symbol and its negative; rows with almost only zeros are not coded.
 
-    What counts is the error of leaving them out: a large symbol where the scale network expected none is
-    rare, and can be seen.
+    The criterion is the error of skipping a row, its mean square: a large symbol where the scale network
+    expected none is rare, but visible.
     """
     counts, shapes, coded = [], [], []
     seen_in = _by_row(symbols, numbers, len(rows.scales))
@@ -78,7 +78,7 @@ def fit_by_scale(rows: Rows, symbols: SymbolArray, numbers: TableRows) -> Tables
 
 
 def fit_by_channel(rows: Rows, symbols: SymbolArray, numbers: TableRows) -> Tables:
-    """Tables as wide as the symbols that were seen."""
+    """Tables as wide as the range of the symbols."""
     counts, shapes = [], []
     seen_in = _by_row(symbols, numbers, len(rows.scales))
     for expected, seen in zip(rows.scales, seen_in, strict=True):

@@ -1,4 +1,4 @@
-"""Chooses the pictures of a store that an export calibrates, fits and measures on."""
+"""Chooses the pictures of a store for the calibration, fitting and measurement of an export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures the rate that exact rows lose against the float prior, and the rate that fitted tables save."""
+"""Measures the rate lost by exact rows against the float prior, and the rate saved by fitted tables."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from nacre.tools.export.samples import Sample
 
 @dataclass(frozen=True)
 class PlaneRate:
-    """Bits of the same symbols under three models."""
+    """Bits of one set of symbols under three models."""
 
     float_scales: float  # Gaussians of the float prior
-    exact_rows: float  # Gaussians of the exact rows; of rows by channel the same as before
+    exact_rows: float  # Gaussians of the exact rows; for rows by channel, equal to float_scales
     tables: float  # the fitted tables
 
 
@@ -51,7 +51,7 @@ def measure(
 
 
 def report(rates: Mapping[str, PlaneRate]) -> str:
-    """The figures in a line."""
+    """The figures as one line."""
     exact, floats, tables = (
         sum(getattr(rate, part) for rate in rates.values())
         for part in ("exact_rows", "float_scales", "tables")

@@ -1,4 +1,4 @@
-"""Takes the symbols and table rows of pictures, as the encoder at effort 0 would code them."""
+"""Collects the symbols and table rows of pictures, as the encoder codes them at effort 0."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _BothPriors:
 
 @torch.inference_mode()
 def sample(network: Network, integers: Integers, x: Tensor, quality: int) -> Sample:
-    """x (1, 3, H, W) in [0, 1], sides multiples of every plane's stride."""
+    """The sample of x (1, 3, H, W) in [0, 1], whose sides are multiples of every plane's stride."""
     t = level(quality)
     planes = network.complete(network.analyse(network.prepare(x), t), t)
     shapes = {name: plane.shape for name, plane in planes.items()}

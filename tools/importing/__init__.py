@@ -1,1 +1,1 @@
-"""Models of other projects to weights files of nacre."""
+"""Converts models of other projects to weights files of nacre."""

@@ -1,7 +1,7 @@
-"""Frequency tables of an entropy bottleneck of CompressAI: from the CDFs it codes with, or from its density.
+"""Frequency tables of an entropy bottleneck of CompressAI, from its integer CDFs or its density network.
 
-A bottleneck has a distribution for each channel, around its median. Where `update()` was called the
-checkpoint has the CDFs as integers; elsewhere they follow from the density network of arXiv:1802.01436, 6.1.
+A bottleneck has a distribution for each channel, around its median. After `update()` the checkpoint has the
+CDFs as integers; otherwise they are computed from the density network of arXiv:1802.01436, 6.1.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_SYMBOLS = 1 << 16  # of a channel
 
 @dataclass(frozen=True)
 class Distribution:
-    """Of the symbols of one channel: values minus the median, rounded."""
+    """The distribution of the symbols of one channel: values minus the median, rounded."""
 
     first: int  # the symbol of the first probability
     probabilities: Floats  # of `first`, `first` + 1, ..., then of all others together
@@ -38,7 +38,7 @@ class Distribution:
         return float(np.sqrt((inside * symbols**2).sum() / max(inside.sum(), 1e-12)))
 
     def row(self) -> Floats:
-        """(2 * radius + 2,) probabilities of -radius to radius, then of all beyond."""
+        """(2 * radius + 2,) probabilities of -radius..radius, then of all symbols beyond."""
         inside = self.probabilities[:-1]
         last = self.first + len(inside) - 1
         radius = min(max(abs(self.first), abs(last), 1), MAX_RADIUS)
@@ -53,7 +53,7 @@ class Distribution:
 
 
 def distributions(bottleneck: Mapping[str, Tensor]) -> list[Distribution]:
-    """Of every channel; `bottleneck` has its tensors by name. Raises UsageError."""
+    """The distribution of every channel; `bottleneck` has the tensors by name. Raises UsageError."""
     try:
         cdf = bottleneck.get("_quantized_cdf")
         return _stored(bottleneck) if cdf is not None and cdf.numel() else _computed(bottleneck)
@@ -109,14 +109,14 @@ def _logits(bottleneck: Mapping[str, Tensor], channel: int, x: Tensor) -> Tensor
 
 
 def channel_tables(found: list[Distribution]) -> Tables:
-    """One row for each channel."""
+    """Tables with one row for each channel."""
     rows = [distribution.row() for distribution in found]
     radius = np.array([(len(row) - 2) // 2 for row in rows], np.int64)
     return Tables(radius, np.concatenate([integer_frequencies(row) for row in rows]))
 
 
 def gaussian_tables(scales: tuple[float, ...], radii: list[int]) -> Tables:
-    """Rows of Gaussians, no symbol under FLOOR, as CompressAI has them."""
+    """Tables of Gaussians with probabilities of at least FLOOR, as in CompressAI."""
     frequencies = []
     for scale, radius in zip(scales, radii, strict=True):
         edges = torch.arange(-radius - 0.5, radius + 1, dtype=torch.float64) / scale

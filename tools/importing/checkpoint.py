@@ -12,10 +12,10 @@ from torch import Tensor
 
 from nacre.entropy.errors import UsageError
 
-NESTED = "state_dict"  # the key of the tensors where a checkpoint has more than them
+NESTED = "state_dict"  # the key of the tensors in a checkpoint with other content
 PARALLEL = "module."  # before keys of networks trained on several devices
 BOTTLENECK = "entropy_bottleneck."
-# Of the density network of a bottleneck: matrices.0, _matrices.0, _matrix0 are one.
+# Keys of the density network of a bottleneck: matrices.0, _matrices.0 and _matrix0 name one tensor.
 DENSITY = re.compile(r"_?(matri|bias|factor)[a-z]*\.?(\d)")
 PLURALS = {"matri": "matrices", "bias": "biases", "factor": "factors"}
 RASTER_SCAN = "context_prediction."
@@ -35,24 +35,24 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class ForeignCheckpoint:
-    """Tensors of an architecture of CompressAI, under the keys that its newest release gives them."""
+    """Tensors of an architecture of CompressAI, under the keys of its newest release."""
 
     architecture: str
     tensors: dict[str, Tensor]
 
     def __getitem__(self, key: str) -> Tensor:
-        """Raises UsageError where there is none of that name."""
+        """The tensor of a key. Raises UsageError if there is none."""
         if key not in self.tensors:
             raise UsageError(f"no checkpoint of {self.architecture}: {key} is missing")
         return self.tensors[key]
 
     def under(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors whose keys begin so, by the rest of their keys."""
+        """The tensors whose keys begin with `prefix`, by the rest of their keys."""
         return {k.removeprefix(prefix): v for k, v in self.tensors.items() if k.startswith(prefix)}
 
 
 def check_architecture(architecture: str) -> None:
-    """Raises UsageError for one that is not imported."""
+    """Raises UsageError for an architecture that cannot be imported."""
     if architecture in RASTER_SCANS:
         raise UsageError(f"{architecture} {ONE_BY_ONE}")
     if architecture in FLOAT_SCALES:
@@ -62,7 +62,7 @@ def check_architecture(architecture: str) -> None:
 
 
 def read_checkpoint(path: Path, architecture: str) -> ForeignCheckpoint:
-    """Raises UsageError for a file that is no checkpoint of the architecture."""
+    """Read a checkpoint. Raises UsageError for a file that is no checkpoint of the architecture."""
     check_architecture(architecture)
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)

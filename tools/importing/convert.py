@@ -1,8 +1,8 @@
 """Converts a checkpoint of CompressAI into a weights file and its card.
 
-The networks keep their weights in float32. The hyper-synthesis gets its form in integers, calibrated on
-pictures; tables are those that CompressAI codes with. The weight of errors that the model was trained for,
-which the encoder's decisions need, is not in a checkpoint: it is given, or estimated.
+The networks keep their weights in float32. The hyper-synthesis is quantised to integers, calibrated on
+pictures; the frequency tables are those of CompressAI. The training lambda, which the encoder needs for its
+decisions, is not in a checkpoint: it is given, or estimated.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ from nacre.tools.importing.checkpoint import (
 PHOTOGRAPH = Path(__file__).parents[1] / "demo" / "beacon-street.png"
 RENDERED = 3  # pages, drawings and screens beside the photograph
 SIDE = 512  # pixels; calibration pictures are cropped to it
-UNIT = 64  # pixels that sides are multiples of
+UNIT = 64  # pixels; sides are multiples of it
 MOST_PICTURES = 16
-QUALITY = 50  # any: all are alike
-NUDGE = 0.05  # of the logarithm of the gain, to estimate the weight of errors
-LAMBDAS = 1e-4, 4.0  # the estimate stays between
+QUALITY = 50  # arbitrary: the network has one rate
+NUDGE = 0.05  # change of the logarithm of the gain, to estimate lambda
+LAMBDAS = 1e-4, 4.0  # bounds of the estimate
 PARTS = {
     "analysis": "g_a.",
     "synthesis": "g_s.",
@@ -69,7 +69,7 @@ def import_model(
     lmbda: float | None = None,
     pictures: Sequence[Path] = (),
 ) -> str:
-    """Write the weights file and the card beside it; return what to print. Raises UsageError."""
+    """Write the weights file and the card beside it; return the text to print. Raises UsageError."""
     found = read_checkpoint(path, architecture)
     crops = calibration_pictures(pictures)
     network = converted(found, lmbda or 1.0)
@@ -115,7 +115,7 @@ def converted(found: ForeignCheckpoint, lmbda: float) -> Network:
 
 
 def _config(found: ForeignCheckpoint, lmbda: float) -> dict[str, Any]:
-    """The fields of the family's configuration: widths are read from the shapes of the published layers."""
+    """The fields of the family's configuration; widths follow from the shapes of the published layers."""
     values: dict[str, Any] = {
         "width": len(found["g_a.0.weight"]),
         "latent": len(found["g_a.6.weight"]),
@@ -129,7 +129,7 @@ def _config(found: ForeignCheckpoint, lmbda: float) -> dict[str, Any]:
 
 
 def _channel_scales(network: Network) -> ChannelScales:
-    """Of the plane that has a table for each channel."""
+    """The scales of the plane that has a table for each channel."""
     (scales,) = (m for m in network.modules() if isinstance(m, ChannelScales))
     return scales
 
@@ -149,7 +149,7 @@ def _put(parameter: Tensor, found: ForeignCheckpoint, key: str) -> None:
 
 
 def tables_of(found: ForeignCheckpoint, network: Network) -> dict[str, Tables]:
-    """Of every plane."""
+    """The tables of every plane."""
     of_channels = channel_tables(_of_channels(found, network))
     tables = {}
     for plane, rows in network.rows().items():
@@ -163,7 +163,7 @@ def tables_of(found: ForeignCheckpoint, network: Network) -> dict[str, Tables]:
 def calibration_pictures(sources: Sequence[Path]) -> list[Tensor]:
     """(1, 3, h, w) in [0, 1], sides multiples of UNIT: from the sources, or a photograph and rendered pages.
 
-    Raises UsageError where the sources have no picture of UNIT x UNIT pixels.
+    Raises UsageError if the sources have no picture of at least UNIT x UNIT pixels.
     """
     if sources:
         read = read_pictures([str(source) for source in sources], UNIT, Count())
@@ -189,10 +189,10 @@ def _run(network: Network, pictures: Sequence[Tensor]) -> None:
 
 @torch.inference_mode()
 def estimated_lambda(network: Network, x: Tensor) -> float:
-    """Bits per pixel for a squared level of error, at which the network would not gain from another step.
+    """An estimate of the training lambda: bits per pixel for a unit of MSE on the 0..255 scale.
 
-    Training ends where a step size a little larger saves as much rate as it costs errors, so the ratio of both
-    changes is the weight of errors. Steps change by the gain of y and its inverse.
+    At the end of training, a slightly larger step size saves as much rate as its additional error costs, so
+    lambda is the ratio of both changes. The gain of y and its inverse change the step size.
     """
     t, found = level(QUALITY), []
     gains = [m for name, m in network.named_modules() if name in ("gain", "ungain")]
@@ -201,7 +201,7 @@ def estimated_lambda(network: Network, x: Tensor) -> float:
             assert isinstance(table, QualityTable)
             table.log.fill_(sign * nudge)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # equal noise
+            torch.manual_seed(0)  # equal noise in both passes
             coded = network(x, t)
         found.append(
             (float(coded.bits) / x[0, 0].numel(), 255**2 * float((coded.x_hat - x).square().mean()))

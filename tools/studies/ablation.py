@@ -2,9 +2,9 @@
 
     python -m nacre.tools.studies.ablation RUN --json FILE [--minutes 5]
 
-RUN is a folder that `nacre train` wrote. The scale network is trained on from the weights of the run, once
-with magnitudes and once with zeros in their place. All other weights are fixed, so that the reconstructions are
-equal and the rates can be compared.
+RUN is a folder that `nacre train` wrote. Starting from the weights of the run, the scale network is trained
+further, once with magnitudes and once with zeros in their place. All other weights are fixed, so the
+reconstructions are equal and the rates comparable.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def scales_of(model: NacreNetwork) -> ScaleNet:
 
 
 def load(found: Checkpoint, recipe: Recipe, is_blind: bool) -> NacreNetwork:
-    """The averaged weights of a run, of which the scale network alone can be trained."""
+    """The network with the averaged weights of a run; only its scale network is trainable."""
     model = NacreNetwork(recipe.model.config)
     if is_blind:
         model.scales = BlindScaleNet(scales_of(model).shape)
@@ -97,7 +97,7 @@ def measure(run: Path, minutes: float) -> Figures:
 
 
 def changes(figures: Figures) -> list[float]:
-    """The share of bits that is added without magnitudes, at each t."""
+    """The relative increase of bits without magnitudes, at each t."""
     pairs = zip(figures["with"]["bits"], figures["without"]["bits"], strict=True)
     return [without / with_ - 1 for with_, without in pairs]
 

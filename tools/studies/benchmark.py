@@ -1,8 +1,8 @@
-"""Measure seconds and memory of coding one picture, by stages: the speed table of the README.
+"""Measure seconds and memory of coding one picture, by stage: the speed table of the README.
 
     python -m nacre.tools.studies.benchmark PICTURE --json FILE [--side 768 512] [--precision bfloat16]
 
-Seconds are medians of a warm process. `nacre decode` is a process of its own, its start included.
+Seconds are medians of a warm process, except for `nacre decode`: whole processes, with their start.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from nacre.tools.studies.study import Figures
 
 REPEATS = 5
 PROCESSES = 4  # the first is not counted: it reads the files from disk
-WARMING = 20  # decodes after which a process has all that it keeps
+WARMING = 20  # decodes after which a process has filled its caches
 
 
 def medians(work: Callable[[], object], repeats: int) -> tuple[float, float]:
@@ -44,7 +44,7 @@ def medians(work: Callable[[], object], repeats: int) -> tuple[float, float]:
 
 
 def growth_mib(data: bytes, decodes: int) -> float:
-    """Resident size after many decodes minus that after a few. Raises UsageError without Linux's /proc."""
+    """Growth of the resident size over `decodes` decodes, in MiB. Raises UsageError without Linux's /proc."""
 
     def resident_mib() -> float:
         try:
@@ -65,7 +65,7 @@ def growth_mib(data: bytes, decodes: int) -> float:
 
 
 def cold_decode_seconds(data: bytes) -> float:
-    """Median of whole `nacre decode` processes."""
+    """Median seconds of whole `nacre decode` processes."""
     times = []
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "a.ncr", Path(folder) / "a.png"

@@ -1,9 +1,9 @@
-"""Decode a clip under many settings of the machine: equal symbols, and how far its frames drift apart.
+"""Decode a clip under many settings of the machine: checks equal symbols, measures the drift of frames.
 
     python -m nacre.tools.studies.clip_drift CLIP --model FILE --json FILE [--frames 96]
 
-All frames are one group, so that differences have the longest time to build up. Decoding compares the checksum
-of the symbols of each frame and fails where they differ.
+All frames are one group, so that differences accumulate over the whole clip. Decoding checks the checksum of
+the symbols of each frame and fails on a difference.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ with codec.VideoReader(sys.argv[1], model=sys.argv[2], precision=precision) as c
 
 
 def decoded(setting: str, file: Path, model: str, target: Path) -> NDArray[np.int16]:
-    """(n, H, W, 3), by a process of its own."""
+    """The frames (n, H, W, 3), decoded by a new process."""
     run_script(SCRIPT, setting, file, model, target)
     found: NDArray[np.int16] = np.load(target).astype(np.int16)
     return found
 
 
 def measure(path: Path, model: str, quality: int, count: int, settings: Sequence[str]) -> Figures:
-    """For each setting the differences to the first one, by frame."""
+    """The differences of each setting from the first one, by frame."""
     with tempfile.TemporaryDirectory() as folder:
         source, file = open_source(path), Path(folder) / "clip.ncv"
         with codec.VideoWriter(file, source.facts, quality=quality, gop=count, model=model) as clip:

@@ -20,7 +20,7 @@ METRICS = {"psnr_rgb": "RGB", "psnr_yuv": "YUV"}
 
 
 def clips(found: Evaluation) -> list[str]:
-    """Clips that a codec has results of, in the order of their names."""
+    """The clips with results of any codec, by name."""
     return sorted({row.picture for codec in found.codecs for row in codec.rows})
 
 

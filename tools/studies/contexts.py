@@ -2,8 +2,8 @@
 
     python -m nacre.tools.studies.contexts RECIPE --folder FOLDER --json FILE [--minutes 20] [--only NAME ...]
 
-RECIPE names the pictures to train on and those held out. Latents are made once and kept in FOLDER, as are
-trained contexts. The control trains today's context on for the same time. Time is of the processor, on one
+RECIPE names the training pictures and the held-out pictures. FOLDER keeps latents and trained contexts for
+later runs. The control trains the default's context further for an equal time. Times are processor times of one
 thread, so that several runs can share a machine.
 """
 
@@ -29,15 +29,15 @@ from nacre.tools.train.loss import LEVELS
 from nacre.tools.train.recipe import read_recipe
 
 BATCH, CROPS = 4, 3000
-OLD_RATE, NEW_RATE = 1e-4, 1e-3  # learning rates: of weights that were trained before, of new ones
+OLD_RATE, NEW_RATE = 1e-4, 1e-3  # learning rates of pretrained and of new weights
 EVALUATED_T = (0.15, 0.4, 0.65, 0.9)
-PROBE = 6  # positions a side, to measure what an error of a channel costs
+PROBE = 6  # positions a side of the latents that measure the effect of an error
 TIMED = 32, 48  # positions of 512x768 pixels
 Curve = list[list[float]]  # for each t: bits and squared error, summed over all pictures
 
 
 def error_weights(model: NacreNetwork) -> Tensor:
-    """(M,) the squared error of pixels, summed, for a unit error of each channel of y before the gain."""
+    """(M,) the summed squared pixel error that a unit error of each channel of y before the gain causes."""
     t, latent = torch.tensor([0.5]), model.config.latent
     features = torch.zeros(1, model.config.context, PROBE, PROBE)
     at = torch.zeros(latent, latent, PROBE, PROBE)
@@ -56,8 +56,7 @@ def error_weights(model: NacreNetwork) -> Tensor:
 def train(
     model: NacreNetwork, variant: Variant, latents: Latents, seconds: float
 ) -> tuple[int, float]:
-    """Minimise the relative cost, the learning rate falling to zero; returns steps and seconds of the
-    processor."""
+    """Minimise the relative cost, the learning rate falling to zero; returns steps and processor seconds."""
     weights = error_weights(model) if variant.corrects else None
     old, new = variant.put_into(model)
     groups = [{"params": old, "top": OLD_RATE}, {"params": new, "top": NEW_RATE}]
@@ -101,7 +100,7 @@ def measured(model: NacreNetwork, pictures: Tensor) -> Curve:
 
 @torch.inference_mode()
 def context_seconds(model: NacreNetwork) -> float:
-    """The least of five: means and scales of all turns of a picture of 512x768, in floats."""
+    """Seconds for means and scales of all turns of a 512x768 picture, in floats: the least of five."""
     shapes = model.shapes(*TIMED)
     planes = {name: 3 * torch.randn(shape) for name, shape in shapes.items()}
     taken = []
@@ -144,8 +143,8 @@ def measure(recipe_path: Path, folder: Path, names: Sequence[str], minutes: floa
 
 
 def changes(figures: Figures, name: str, against: str = "control") -> list[float]:
-    """The share of bits that a variant adds at each t, at equal pixels: a change of the squared error counts
-    as the bits that it is worth by lambda."""
+    """The relative change of bits by a variant at each t, at equal distortion: lambda converts the change of
+    the squared error to bits."""
     own = figures["variants"][name]["curve"]
     base = figures["before"] if against == "before" else figures["variants"][against]["curve"]
     return [

@@ -1,4 +1,4 @@
-"""The counts of all families, beside those that are published.
+"""The counts of all families beside the published counts.
 
 python -m nacre.tools.studies.counts --json docs/results/families.json
 python -m nacre.tools.studies.counts --table docs/results/families.json
@@ -35,7 +35,7 @@ def table(figures: Figures) -> str:
 
 
 def notes(figures: Figures) -> str:
-    """Markdown: why counts differ, for each configuration that says so."""
+    """Markdown: the notes on differences between counts, one line for each configuration with a note."""
     said = [(row["system"] or row["family"], row["note"]) for row in figures["families"]]
     return "\n".join(f"- {name}: {note}" for name, note in said if note)
 

@@ -3,8 +3,8 @@
     python -m nacre.tools.studies.efforts PICTURES --efforts 1 2 3 --json FILE [--qualities 30 60] [--crop 256]
 
 PICTURES are files or folders. The BD-rate of each picture is against effort 0, over the qualities; the table
-has the mean. A later run adds its rows to those of the JSON file, so that slow efforts can be measured on
-fewer pictures; --svg plots all of them.
+has the mean. A later run adds its rows to the JSON file, so that slow efforts can be measured on fewer
+pictures; --svg plots all rows.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MEGAPIXEL = 1e6
 
 @dataclass(frozen=True)
 class EffortResult:
-    """One picture at one effort; seconds are those of all qualities together."""
+    """One picture at one effort; seconds are summed over all qualities."""
 
     curve: Curve
     encode_seconds: float

@@ -16,7 +16,7 @@ from nacre.tools.studies import study
 
 METRIC = "psnr_rgb"
 OURS, VTM = "nacre", "kodak:vtm-18.0"
-LOW_QUALITIES = 66  # and lower: the rates at which VTM and most published codecs were measured
+LOW_QUALITIES = 66  # the highest quality within the rates of VTM and most published curves
 CODECS = {
     "jpeg": "JPEG 4:4:4",
     "jpeg2000": "JPEG 2000",
@@ -33,7 +33,7 @@ PUBLISHED = {
 
 
 def curve(found: Evaluation, codec: str) -> Curve:
-    """The mean curve of a codec. Raises UsageError where there are no results of it."""
+    """The mean curve of a codec. Raises UsageError if it has no results."""
     result = found.codec(codec)
     measured = result and curves_of(result, METRIC)
     if not measured:

@@ -1,10 +1,10 @@
-"""Measure what reading latents costs beside reading JPEG files of the same pictures: docs/latents.md.
+"""Measure the cost of reading latents against reading JPEG files of the same pictures: docs/latents.md.
 
     python -m nacre.tools.studies.latents [PHOTOS] --json docs/results/latents.json
 
 PHOTOS are files or folders (default: the demonstration photograph). Pieces of them are stored as JPEG files and
-packed as latents. Samples a second are of the processor time of one thread. --memory N reads N samples
-from a data set of small pictures and notes how memory grows.
+packed as latents. Speeds are samples per second of processor time of one thread. --memory N reads N samples
+from a data set of small pictures and records the growth of memory.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from nacre.datasets.latents.index import read_index, write_index
 from nacre.tools.studies import study
 from nacre.tools.studies.study import PHOTO, Figures
 
-SOURCE, SIDE = 500, 256  # pixels a side: of the source pictures, and of what is trained on
+SOURCE, SIDE = 500, 256  # pixels a side: of source pictures, of training pictures
 PIECES = 32
 JPEG_QUALITY, SOURCE_QUALITY = 75, 90
-SECONDS = 3.0  # of the processor, for each way of reading
+SECONDS = 3.0  # of processor time, for each way of reading
 SMALL_SIDE, SMALL_PICTURES = 16, 64  # of the data set for memory
-NOTED = 10  # times that memory is noted
+NOTED = 10  # number of memory readings
 
 
 def pieces(photos: Sequence[Path]) -> list[Image.Image]:
@@ -68,7 +68,7 @@ Ways = dict[str, tuple[float, Callable[[int], object]]]  # bytes of a sample, an
 def compare(
     images: Sequence[Image.Image], models: Sequence[str], quality: int, folder: Path
 ) -> Figures:
-    """Bytes and samples a second of each way to store and read the same pictures."""
+    """Bytes and samples a second of each way to store and read the pictures."""
 
     def pixels(data: bytes, side: int | None = None) -> torch.Tensor:
         image = Image.open(io.BytesIO(data)).convert("RGB")
@@ -118,7 +118,7 @@ def of_model(images: Sequence[Image.Image], model: str, quality: int, folder: Pa
 
 
 def memory(images: Sequence[Image.Image], samples: int, folder: Path) -> Figures:
-    """Resident MiB as a stream reads so many samples: an index that names a few pictures again and again."""
+    """Resident MiB while a stream reads `samples` samples; the index repeats a few pictures."""
     tiny = [image.resize((SMALL_SIDE, SMALL_SIDE)) for image in images]
     small = [tiny[k % len(tiny)].rotate(90 * (k // len(tiny))) for k in range(SMALL_PICTURES)]
     index = pack(((str(k), image, None) for k, image in enumerate(small)), folder / "small")
@@ -141,7 +141,7 @@ def memory(images: Sequence[Image.Image], samples: int, folder: Path) -> Figures
 
 
 def resident_mib() -> float:
-    """Of this process, on Linux; 0 elsewhere."""
+    """Resident MiB of this process on Linux; 0 elsewhere."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:

@@ -53,7 +53,7 @@ def pictures(photos: Sequence[Path]) -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 def measure(pixels: NDArray[Any]) -> Figures:
-    """Compare the decoded samples; measure the bytes of every format that has the mode."""
+    """Compare the decoded samples; measure the bytes of every format that supports the mode."""
     data = codec.encode(pixels, lossless=True)
     shown = codec.Opened(data).picture()
     planes = [shown.pixels] + ([] if shown.alpha is None else [shown.alpha[..., None]])

@@ -92,7 +92,7 @@ def faults(found: Figures) -> list[str]:
 
 
 def table(figures: Figures) -> str:
-    """Markdown: for each kind and quality, mean bytes over those of lossless WebP, and mean PSNR."""
+    """Markdown: for each kind and quality, mean bytes relative to lossless WebP, and mean PSNR."""
     kinds: dict[str, list[Figures]] = defaultdict(list)
     for found in figures["pictures"]:
         kinds[found["kind"]].append(found)

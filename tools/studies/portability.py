@@ -1,9 +1,9 @@
-"""Write and read files under many settings of the machine: equal symbols, pixels within one level.
+"""Write and read files under many settings of the machine: checks equal symbols, compares pixels.
 
     python -m nacre.tools.studies.portability PICTURE --json FILE
 
-Every setting encodes, and every setting decodes the files of all of them. Decoding compares the checksum of the
-symbols and fails where they differ.
+Every setting encodes, and every setting decodes the files of all settings. Decoding checks the checksum of the
+symbols and fails on a difference.
 """
 
 from __future__ import annotations
@@ -63,19 +63,19 @@ for quality in sys.argv[4:]:
 
 
 def run(setting: str, mode: str, source: Path, target: Path, qualities: Sequence[int]) -> None:
-    """Encode or decode in a process of its own."""
+    """Encode or decode in a new process."""
     run_script(SCRIPT, setting, mode, source, target, *qualities)
 
 
 def run_script(script: str, setting: str, *arguments: object) -> None:
-    """Run Python in a process of its own, `{setting}` of the script replaced by what sets the machine."""
+    """Run a script in a new Python process, with `{setting}` replaced by the code of the setting."""
     environment, code = SETTINGS[setting]
     command = [sys.executable, "-c", script.format(setting=code), *map(str, arguments)]
     subprocess.run(command, env={**os.environ, **environment}, check=True)
 
 
 def measure(picture: Path, settings: Sequence[str], qualities: Sequence[int]) -> list[Figures]:
-    """Return for each setting its files with the symbols of the first one's, and the pixels it decodes."""
+    """For each setting, count files with the symbols of the first setting, and compare decoded pixels."""
     with tempfile.TemporaryDirectory() as folder:
         place = {setting: Path(folder) / str(i) for i, setting in enumerate(settings)}
         for setting in settings:

@@ -1,10 +1,11 @@
-"""Measure what exact scales cost: bits with scales of the context, as published, and with scales from integers.
+"""Measure the cost of exact scales: bits with scales from the context, as published, and from integers.
 
     python -m nacre.tools.studies.scales RECIPE --folder FOLDER --json FILE [--minutes 3] [--only FAMILY ...]
 
-A small configuration of each family is trained once, with both: its context gives means and scales, and a
-scale network learns beside it, from the same symbols. Bits of held-out pictures are estimated with either, and
-with the scale network in exact integers. RECIPE names the pictures. Minutes are of the processor.
+A small configuration of each family is trained once with both kinds of scales: its context gives means and
+scales, and a scale network learns beside it from the symbols. Bits of held-out pictures are estimated with the
+scales of the context, of the scale network, and of the scale network in exact integers. RECIPE names the
+pictures. Minutes are processor time.
 """
 
 from __future__ import annotations
@@ -70,14 +71,14 @@ SMALL: dict[str, Mapping[str, Any]] = {
 
 @dataclass
 class _Seen:
-    """One walk: what was coded in each turn of y, and the log2 of the scale by each way."""
+    """One walk: for each turn of y, the coded differences and log2 of the scale by each way."""
 
     difference: list[Tensor]
     where: list[Tensor]
     log2_scale: dict[str, list[Tensor]]
 
     def bits(self, way: str, hard: bool) -> Tensor:
-        """(B,) of y."""
+        """(B,) bits of y."""
         each = zip(self.difference, self.where, self.log2_scale[way], strict=True)
         return sum(
             (estimated_bits(d, scale_of(s), hard) * where).sum((1, 2, 3)) for d, where, s in each
@@ -91,7 +92,7 @@ def coded(
     t: Tensor,
     exact: IntegerScales | None = None,
 ) -> tuple[Tensor, Tensor, _Seen]:
-    """Pictures, bits of z and what was seen of y."""
+    """The decoded pictures, the bits of z, and the record of y."""
     planes = model.complete(model.analyse(model.prepare(x), t), t)
     prior = TrainingPrior(model, {name: plane.shape for name, plane in planes.items()}, t)
     seen, symbols = _Seen([], [], {way: [] for way in WAYS}), torch.zeros_like(planes["y"])
@@ -128,7 +129,7 @@ def coded(
 
 
 def trained(name: str, crops: Crops, seconds: float) -> tuple[HyperpriorNetwork, ScaleNet, int]:
-    """A small network of a family, and the scale network that learned beside it; the steps they took."""
+    """A small network of a family, the scale network trained beside it, and the number of steps."""
     torch.manual_seed(0)
     family = families.find(name)
     model = family.build(family.configure({**SMALL[name], "float_scales": True}))
@@ -144,7 +145,7 @@ def trained(name: str, crops: Crops, seconds: float) -> tuple[HyperpriorNetwork,
         x = crops.cut(crops.draw(BATCH, CROP), CROP)
         t = (torch.arange(BATCH) + torch.rand(BATCH, generator=crops.rng)) / BATCH
         x_hat, bits_z, seen = coded(model, net, x, t)
-        # Means and transforms learn from the average of both ways; each way's scales from its own bits.
+        # Means and transforms learn from the mean of both rates; each kind of scales from its own rate.
         bits = bits_z + (seen.bits("context", False) + seen.bits("network", False)) / 2
         mse = (x_hat - x).square().mean((1, 2, 3)) * LEVELS**2
         loss = relative_loss(weighted_loss(bits / CROP**2, mse, model.lmbda(t))).mean()

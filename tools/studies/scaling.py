@@ -2,8 +2,8 @@
 
     python -m nacre.tools.studies.scaling --json FILE [--megapixels 1 4 16 64 100] [--effort 0]
 
-The picture is the demonstration photograph, mirrored again and again with a little noise, as an array on disk.
-Encoding and decoding are whole `nacre` processes, array to file to array, so their memory counts the pages of
+The picture is the demonstration photograph, tiled by mirroring with a little noise, as an array on disk.
+Encoding and decoding are whole `nacre` processes, array to file to array; their memory includes the pages of
 the mapped array. The region of 800x600 pixels begins in the middle.
 """
 
@@ -25,7 +25,7 @@ from nacre.tools.evaluate.codecs.programs import run_program
 from nacre.tools.studies import study
 from nacre.tools.studies.study import PHOTO, Figures
 
-NOISE = 2  # levels either way, so that no two copies are equal
+NOISE = 2  # levels up or down, so that no two copies are equal
 REGION = (800, 600)  # pixels
 ROWS = 256  # written at once
 TIME_LIMIT_SECONDS = 3600
@@ -58,7 +58,7 @@ def run_nacre(*arguments: str) -> tuple[float, float | None, str]:
 
 
 def measure(megapixels: float, quality: int, effort: int) -> Figures:
-    """Encode, decode, and decode a region of a square picture of that size."""
+    """Encode, decode, and decode a region of a square picture of `megapixels`."""
     side = round((megapixels * 1e6) ** 0.5)
     with tempfile.TemporaryDirectory() as folder:
         source, coded, back = (str(Path(folder) / n) for n in ("in.npy", "a.ncr", "out.npy"))

@@ -4,7 +4,7 @@
     python -m nacre.tools.studies.screens FOLDER --photos PHOTOS --json FILE
 
 Pages with text, code, tables, charts, maps and photographs are drawn from a seed and rendered into FOLDER by
-Chromium. A FOLDER with pictures is measured as it is.
+Chromium. A FOLDER that already has pictures is measured without rendering.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from nacre.tools.studies.study import PHOTO, Figures
 
 SIZE = (1000, 760)  # pixels
 SEED = 5
-PIECES = 8  # of the demonstration photograph, which is cut where no other is given
+PIECES = 8  # into which the demonstration photograph is cut if no other is given
 QUALITIES: dict[str, Sequence[int]] = {
     "nacre": (1, 5, 15, 30, 50, 70, 90), "AVIF": (20, 40, 55, 70, 80, 88, 94, 98),
     "WEBP": (10, 30, 50, 70, 85, 95), "JXL": (30, 50, 70, 85, 93, 97),
@@ -153,7 +153,7 @@ def coders(effort: int) -> dict[str, Callable[[Pixels, int], bytes]]:
 
 
 def measure(pixels: Pixels, effort: int) -> Figures:
-    """Bytes and PSNR of every codec at its qualities, and bytes without loss."""
+    """Bytes and PSNR of every codec at its qualities, and bytes of lossless files."""
     found: Figures = {}
     for name, code in coders(effort).items():
         found[name] = []
@@ -171,7 +171,7 @@ def measure(pixels: Pixels, effort: int) -> Figures:
 
 
 def gaps(found: Figures) -> dict[str, float]:
-    """BD-rate of nacre against each of the others, in per cent, over the PSNR that both reach.
+    """BD-rate of nacre against each other codec, in per cent, over the shared range of PSNR.
 
     Not a number where the two curves share no PSNR.
     """
@@ -191,7 +191,7 @@ def gaps(found: Figures) -> dict[str, float]:
 
 
 def table(figures: Figures) -> str:
-    """Markdown: BD-rate of nacre against the others, and bytes without loss."""
+    """Markdown: BD-rate of nacre against the others, and bytes of lossless files."""
     pages = figures["pages"]
     others = [name for name in next(iter(pages.values())) if name not in ("nacre", "lossless")]
     head = ["page", *(f"against {name}" for name in others), "lossless nacre", "WebP", "PNG"]

@@ -1,7 +1,7 @@
 """The parts that all studies share: options, pictures, the file of figures, Markdown tables.
 
-A study measures, writes its figures as JSON (--json FILE) and prints the table that its `table` makes of them.
---table FILE prints the table of figures that were written before.
+A study measures, writes its figures as JSON (--json FILE) and prints them as a table by its function `table`.
+--table FILE prints the table of an earlier JSON file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def parser(doc: str | None, table: Table) -> argparse.ArgumentParser:
 
 
 class _PrintTable(argparse.Action):
-    """Prints a table and ends the program, as --help does, whatever other arguments are missing."""
+    """Prints a table and ends the program, as --help does, even if other arguments are missing."""
 
     def __call__(self, parser: argparse.ArgumentParser, _: Any, path: Any, __: Any = None) -> None:
         print(self.const(read(path)))
@@ -60,7 +60,7 @@ def run(main: Callable[[], int]) -> None:
 def print_tables(
     doc: str | None, argv: Sequence[str] | None, *tables: Callable[[Evaluation], str]
 ) -> int:
-    """The program of a study that prints tables of what `nacre bench` wrote. Raises UsageError."""
+    """The program of a study that prints tables of results of `nacre bench`. Raises UsageError."""
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -71,7 +71,7 @@ def print_tables(
 
 
 def conditions() -> Figures:
-    """The machine, the versions and the weights that figures were measured with."""
+    """The machine, versions and weights of a measurement."""
     import torch
 
     from nacre.models import zoo
@@ -91,7 +91,7 @@ def conditions() -> Figures:
 
 
 def read(path: Path) -> Figures:
-    """Read figures. Raises UsageError for a file that has none."""
+    """Read figures. Raises UsageError for a file without figures."""
     try:
         figures = json.loads(path.read_text())
     except OSError as error:
@@ -104,7 +104,7 @@ def read(path: Path) -> Figures:
 
 
 def write(path: Path | None, figures: Figures) -> None:
-    """Write figures; without a path nothing is written."""
+    """Write figures; does nothing without a path."""
     if path is not None:
         path.write_text(json.dumps(figures, indent=1) + "\n")
 
@@ -116,9 +116,9 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def picture_files(paths: Sequence[Path]) -> list[Path]:
-    """The files that are named, and the pictures of the folders that are named, sorted.
+    """The files in `paths`, and the pictures in its folders, sorted.
 
-    Raises UsageError where there are none.
+    Raises UsageError if there are none.
     """
     from nacre.datasets.pictures import picture_suffixes
 

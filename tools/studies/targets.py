@@ -1,4 +1,4 @@
-"""Measure how near files come to a requested size: the table of sizes in docs/effort.md.
+"""Measure how closely files meet a requested size: the table of sizes in docs/effort.md.
 
     python -m nacre.tools.studies.targets PICTURES --json FILE [--bpp 0.25 0.5 1 1.5 2] [--effort 1]
 

@@ -1,9 +1,9 @@
-"""Measure megapixels a second of codecs, a picture on every core: the speed table of docs/latents.md.
+"""Measure megapixels a second of codecs, one picture per core: the speed table of docs/latents.md.
 
     python -m nacre.tools.studies.throughput PICTURES --codec webp 60 --codec nacre:FILE 50 --json FILE
 
-Codecs are those of `nacre bench`. Models of nacre have two more rows: the analysis alone (pixels in
-memory to y), and files as `nacre pack` writes them (without cells that are coded in another way).
+Codecs are those of `nacre bench`. Models of nacre have two more rows: the analysis alone (pixels in memory to
+y), and files as `nacre pack` writes them (without cells that are coded without the latent).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from nacre.tools.studies import study
 from nacre.tools.studies.study import Figures
 
 DEFAULT_CODECS = [("nacre@effort=0", "50"), ("jpeg", "75"), ("webp", "60"), ("avif", "60")]
-ROUNDS = 5  # of which the fastest counts
+ROUNDS = 5  # the fastest one counts
 WAYS = ("analysis", "pack", "encode", "decode")
 ALL_ROWS = 1 << 30
 
@@ -56,7 +56,7 @@ def _run(model: str) -> Run:
 
 
 def _do(way: str, name: str, quality: float, k: int) -> int:
-    """Do one thing to picture k in this process; returns the bytes of a file."""
+    """Run one operation on picture k in this process; returns the bytes of its file."""
     image, codec = _images[k], _codec(name)
     if way == "decode":
         file = _files.get((name, quality, k)) or codec.encode(image, quality)
@@ -96,7 +96,7 @@ def measure(paths: Sequence[Path], codecs: Sequence[tuple[str, float]], jobs: in
             row: Figures = {"codec": name, "label": codec.label, "quality": quality}
             for way in WAYS if isinstance(codec, Nacre) else WAYS[2:]:
                 taken = []
-                for _ in range(ROUNDS + 1):  # the first makes everything ready
+                for _ in range(ROUNDS + 1):  # the first round warms up
                     start = time.perf_counter()
                     waiting = [
                         pool.apply_async(_share, (way, name, quality, share))

@@ -1,8 +1,8 @@
-"""Compare the PSNR of a cut file with that of a file encoded at the size that is left: docs/large.md.
+"""Compare the PSNR of a cut file with the PSNR of a file encoded at the remaining size: docs/large.md.
 
     python -m nacre.tools.studies.truncation PICTURES --json FILE [--qualities 30 60 90]
 
-PICTURES are files or folders. The study also measures the bytes that layers in chunks of their own cost.
+PICTURES are files or folders. The study also measures the cost in bytes of separate chunks for the layers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nacre.tools.evaluate.metrics import psnr_db
 from nacre.tools.studies import study
 from nacre.tools.studies.study import Figures
 
-SHARES = (0.25, 0.5, 0.75, 0.9)  # of the bytes that are kept
+SHARES = (0.25, 0.5, 0.75, 0.9)  # of the bytes, which are kept
 CURVE = (1, 10, 20, 30, 40, 50, 60, 75, 90)  # qualities of the curve that cut files are compared to
 
 
@@ -39,9 +39,9 @@ def cut(data: bytes, share: float, original: NDArray[np.uint8]) -> tuple[int, fl
 
 
 def cuts(image: Image.Image, qualities: Sequence[int]) -> Iterator[tuple[int, float, float, float]]:
-    """Yield quality, share, PSNR of the cut file, and PSNR of one encoded at its size.
+    """Yield quality, share, PSNR of the cut file, and PSNR of a file encoded at the size of the cut file.
 
-    Sizes below that of quality 1 are left out.
+    Sizes below the size of quality 1 are left out.
     """
     original = np.asarray(image)
     curve = [codec.encode(image, quality=q, strip=True) for q in CURVE]
@@ -57,7 +57,7 @@ def cuts(image: Image.Image, qualities: Sequence[int]) -> Iterator[tuple[int, fl
 
 
 def layer_cost(image: Image.Image, quality: int) -> float:
-    """The share of bytes by which layers in chunks of their own make a file larger."""
+    """The relative growth of a file when each layer has chunks of its own."""
     apart = len(codec.encode(image, quality=quality, strip=True))
     smallest = tiles.SMALLEST_PART_BYTES
     try:

@@ -20,7 +20,7 @@ JPEG_2000, DEFAULT = "kodak:tfc-j2k-opj5", "nacre@effort=0"
 
 
 def reduction(model: str) -> str:
-    """Samples of a picture for one number of the latent; "" for models that are no wavelets."""
+    """Samples of a picture per number of the latent, as text; "" for models of other families."""
     config = zoo.load_model(model).network.config
     if not isinstance(config, WaveletConfig):
         return ""

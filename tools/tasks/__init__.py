@@ -1,4 +1,4 @@
-"""Tasks on pictures and on latents: small classifiers, their files, and how they are trained."""
+"""Tasks on pictures and on latents: small classifiers, their files, and their training."""
 
 from nacre.tools.tasks.checkpoint import TaskCheckpoint
 from nacre.tools.tasks.classifier import ClassifierConfig, TaskClassifier

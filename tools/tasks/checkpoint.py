@@ -31,7 +31,7 @@ ID_DIGITS = 16  # hexadecimal digits that an id keeps of the SHA-256 of a file
 
 @dataclass(frozen=True)
 class TaskCheckpoint:
-    """A classifier and what is needed to use it."""
+    """A classifier with the facts that its use needs."""
 
     network: TaskClassifier
     classes: tuple[str, ...]  # names, in the order of the logits
@@ -39,7 +39,7 @@ class TaskCheckpoint:
     reads: str = (
         PIXELS  # (B, 3, side, side) in [0, 1], or LATENTS: (B, C, h, w) times their step sizes
     )
-    model: str = ""  # of the latents: the id of its weights in hexadecimal, where it is known
+    model: str = ""  # of the latents: id of its weights in hexadecimal, if known
     plane: str = ""  # of the latents
     id: str = field(default="", compare=False)  # start of the SHA-256 of the file; "" before saving
 
@@ -72,13 +72,13 @@ class TaskCheckpoint:
 
     @classmethod
     def load(cls, path: str | Path) -> TaskCheckpoint:
-        """In evaluation mode, without gradients. Raises UsageError or WeightsError."""
+        """Read a checkpoint, in evaluation mode without gradients. Raises UsageError or WeightsError."""
         path = Path(path)
         try:
             id = hashlib.sha256(path.read_bytes()).hexdigest()[:ID_DIGITS]
             with safe_open(path, "pt") as file:
                 facts = json.loads((file.metadata() or {})[KEY])
-                # Cloned: kernels round by the alignment of their memory, and files give any.
+                # Cloned, since rounding depends on memory alignment, which varies in files.
                 state = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
             if facts["version"] != VERSION:
                 raise WeightsError(f"{path}: version {facts['version']!r} is not {VERSION}")
@@ -103,7 +103,7 @@ class TaskCheckpoint:
 
     @torch.inference_mode()
     def recognise(self, image: Image.Image) -> str:
-        """The class of a picture, scaled and cut as in training. Raises UsageError where latents are read."""
+        """The class of a picture, scaled and cut as in training. Raises UsageError if it reads latents."""
         if self.reads != PIXELS:
             raise UsageError(f"the classifier reads {self.reads}, not {PIXELS}")
         return self.classes[int(self.network(self.pixels(image)[None]).argmax())]

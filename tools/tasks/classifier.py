@@ -1,7 +1,7 @@
 """A small residual classifier whose input is a tensor of any number of channels: pixels or latents.
 
 Residual blocks with activations before the convolutions, He et al., arXiv:1603.05027. Differs: group
-normalisation (arXiv:1803.08494) and GELU, so that a network computes the same in training and in use.
+normalisation (arXiv:1803.08494) and GELU, which compute alike in training and evaluation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 MOST_CHANNELS, MOST_BLOCKS, MOST_STAGES, MOST_PATCH = 4096, 64, 8, 64
 STEMS = ("patch", "steps")
 GROUP = 8  # channels of a group of the normalisation
-SMALLEST_DEVIATION = 1e-3  # of the input; an input that is nearly constant is not blown up
+SMALLEST_DEVIATION = 1e-3  # of the input; limits the scaling of a nearly constant input
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,15 @@ class ClassifierConfig:
 
     classes: int
     inputs: int = 3  # channels
-    patch: int = 16  # positions of the input a side that become one of the first stage
-    grow: int = 1  # positions of the first stage a side that come from one of the input
+    patch: int = 16  # input positions a side for one position of the first stage
+    grow: int = 1  # positions of the first stage a side for one input position
     stem: str = "patch"  # one strided layer, or "steps": 3x3 convolutions of stride 2
     width: int = 48
     stages: int = 2
     blocks: int = 2  # of each stage
 
     def __post_init__(self) -> None:
-        """Raises ValueError for numbers that no classifier has."""
+        """Raises ValueError for values out of range."""
         for name, most in (
             ("classes", MOST_CHANNELS), ("inputs", MOST_CHANNELS), ("patch", MOST_PATCH),
             ("grow", MOST_PATCH), ("width", MOST_CHANNELS), ("stages", MOST_STAGES),
@@ -51,7 +51,7 @@ class ClassifierConfig:
 
     @property
     def multiple(self) -> int:
-        """Sides of the input are multiples of it."""
+        """The sides of the input must be multiples of this number."""
         return int(self.patch * 2 ** (self.stages - 1)) if self.grow == 1 else 2**self.stages
 
 
@@ -64,7 +64,7 @@ class ResidualStage(nn.Sequential):
 
 
 class PreactivatedBlock(nn.Module):
-    """(B, C, h, w) -> the same shape; the identity at the start."""
+    """(B, C, h, w) to the same shape; the identity at the start."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class TaskClassifier(nn.Module):
     def standardise(self, x: Tensor) -> None:
         """Take the mean of each channel, and one deviation, from x (N, inputs, h, w).
 
-        Channels keep their worth beside each other: those of a latent that say little stay small.
+        One deviation keeps the proportions of the channels: weak channels of a latent stay small.
         """
         x = x.float()
         self.mean.copy_(x.mean((0, 2, 3), keepdim=True))
@@ -116,7 +116,7 @@ class TaskClassifier(nn.Module):
         self.deviation.copy_(deviation.clamp_min(SMALLEST_DEVIATION).expand_as(self.deviation))
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """What each stage gives, the first one first."""
+        """The outputs of all stages, in order."""
         found = []
         h = self.enter((x - self.mean) / self.deviation)
         for stage in self.stages:
@@ -125,7 +125,7 @@ class TaskClassifier(nn.Module):
         return found
 
     def classify(self, features: list[Tensor]) -> Tensor:
-        """Logits of what `features` gave."""
+        """Logits from the outputs of `features`."""
         logits: Tensor = self.leave(features[-1])
         return logits
 

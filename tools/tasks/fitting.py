@@ -1,4 +1,4 @@
-"""Trains a classifier on tensors in memory, and counts how often it is right."""
+"""Trains a classifier on tensors in memory, and measures its accuracy."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from nacre.tools.tasks.classifier import TaskClassifier
 
 WARM_SHARE = 0.05  # of the steps, in which the learning rate rises
 CLIP_NORM = 1.0
-AT_ONCE = 64  # samples, where nothing is learned
+AT_ONCE = 64  # samples of a batch without training
 
 
 @dataclass(frozen=True)
 class Fitting:
-    """How a network is trained: AdamW, the learning rate falls along a half cosine."""
+    """Settings of training by AdamW, with a learning rate that falls along a half cosine."""
 
     epochs: int = 12
     batch: int = 32
@@ -27,16 +27,16 @@ class Fitting:
     weight_decay: float = 0.05
     seed: int = 0
     flips: bool = True  # left to right, of half the samples; on latents this is an approximation
-    shift: int = 0  # positions that a sample is moved by, at most, with its edge repeated
+    shift: int = 0  # largest shift of a sample in positions; the edge is repeated
 
 
 def as_input(x: Tensor) -> Tensor:
-    """Floats: pixels of uint8 become [0, 1]."""
+    """x as floats: uint8 pixels become [0, 1]."""
     return x.float() / 255 if x.dtype == torch.uint8 else x.float()
 
 
 def augmented(x: Tensor, how: Fitting, rng: torch.Generator) -> Tensor:
-    """Flips and shifts of a batch (B, C, h, w)."""
+    """A batch (B, C, h, w) with random flips and shifts."""
     if how.flips:
         flipped = torch.rand(len(x), generator=rng) < 0.5
         x = torch.where(flipped[:, None, None, None], x.flip(3), x)
@@ -82,7 +82,7 @@ def fit(network: TaskClassifier, x: Tensor, labels: Tensor, how: Fitting) -> flo
 
 
 def schedule(step: int, total: int) -> float:
-    """Of the learning rate: a linear rise, then a half cosine to zero."""
+    """The factor of the learning rate: a linear rise, then a half cosine to zero."""
     rise = max(1.0, WARM_SHARE * total)
     return min(1.0, (step + 1) / rise) * (0.5 + 0.5 * math.cos(math.pi * step / total))
 
@@ -94,5 +94,5 @@ def answers(network: TaskClassifier, x: Tensor) -> Tensor:
 
 
 def accuracy(network: TaskClassifier, x: Tensor, labels: Tensor) -> float:
-    """The share of the samples that are recognised."""
+    """The share of samples with the right class."""
     return float((answers(network, x) == labels).double().mean())

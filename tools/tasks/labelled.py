@@ -20,7 +20,7 @@ TEST_SHARE = 0.2  # of each class, where a folder is split
 
 @dataclass(frozen=True)
 class LabelledFiles:
-    """Paths and the number of the class of each."""
+    """Paths with the class numbers of the files."""
 
     classes: tuple[str, ...]
     paths: tuple[Path, ...]
@@ -30,7 +30,7 @@ class LabelledFiles:
         return len(self.paths)
 
     def limited(self, count: int | None) -> LabelledFiles:
-        """The first `count` of each class, all without a number."""
+        """The first `count` files of each class; all files for None."""
         seen = [0] * len(self.classes)
         chosen = []
         for k, label in enumerate(self.labels):
@@ -76,7 +76,7 @@ def read_folder(folder: Path) -> LabelledFiles:
 
 
 def train_and_test(folder: Path, seed: int = 0) -> tuple[LabelledFiles, LabelledFiles]:
-    """Of FOLDER/train and FOLDER/test, or FOLDER split: a share of each class that the seed draws is for tests.
+    """The files of FOLDER/train and FOLDER/test; else FOLDER split, a random share of each class for tests.
 
     Raises UsageError.
     """

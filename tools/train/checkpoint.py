@@ -31,7 +31,7 @@ class Fall:
 class Checkpoint:
     recipe: str  # JSON
     step: int
-    seconds: float  # of training so far
+    seconds: float  # training time so far
     model: State
     ema: State
     optimiser: dict[str, Any]
@@ -39,7 +39,7 @@ class Checkpoint:
     start: str = "linear"  # origin of the first weights
     warm_from: int = 0  # step at which the warm-up began
     fall: dict[str, int] | None = None
-    objective: State = field(default_factory=dict)  # what is trained beside the model
+    objective: State = field(default_factory=dict)  # weights trained beside the model
     objective_ema: State = field(default_factory=dict)
     history: list[dict[str, float]] = field(
         default_factory=list
@@ -60,12 +60,12 @@ class Checkpoint:
             raise WeightsError(
                 f"{path} is no checkpoint of nacre: {str(error).splitlines()[0]}"
             ) from error
-        except Exception as error:  # torch raises UnpicklingError of several modules
+        except Exception as error:  # torch raises various types of UnpicklingError
             raise WeightsError(f"{path} is no checkpoint of nacre") from error
 
 
 def objective_state(path: Path) -> State:
-    """The averaged weights of what was trained beside the model; none in a weights file."""
+    """The averaged weights that were trained beside the model; empty for a weights file."""
     return {} if path.suffix == ".safetensors" else Checkpoint.load(path).objective_ema
 
 

@@ -1,4 +1,4 @@
-"""Makes pairs of frames from clips: codes the frames before with the models at hand, and finds the motion."""
+"""Makes pairs of frames from clips: codes the reference frames and estimates the motion."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from nacre.tools.train.recipe import Recipe
 
 SUFFIXES = {".mkv", ".mp4", ".mov", ".webm", ".y4m"}
 MOTION = "motion.npz"
-AROUND = 128  # pixels of the part of a clip that is coded, beyond the side of a pair
+AROUND = 128  # pixels by which the coded part of a clip exceeds the side of a pair
 Frames = Sequence[NDArray[np.uint8]]
 Known = tuple[int, int, Reference, MotionField]  # number of a frame, quality, reference, motion
 References = Callable[[FrameCoder, Frames, np.random.Generator], Iterator[Known]]
@@ -37,7 +37,7 @@ Symbols = dict[str, tuple[NDArray[np.uint8], NDArray[np.int32]]]  # by tables: r
 
 @torch.no_grad()
 def given(network: InterNetwork, pairs: PairBatch) -> InterNetwork:
-    """The network for some pairs: the image model analyses the compensated frames."""
+    """The network, bound to the condition of `pairs`; the image model analyses the compensated frames."""
     images = network.image_model().network
     features = images.prepare(pairs.compensated)
     latent = images.analyse(features, pairs.t)["y"]
@@ -45,13 +45,16 @@ def given(network: InterNetwork, pairs: PairBatch) -> InterNetwork:
 
 
 def untrained(network: InterNetwork) -> CodingModel:
-    """A network without integers or tables: it codes first frames alone."""
+    """A model of an untrained network, with the integers of the image model and no tables of its own.
+
+    It can code first frames only.
+    """
     images = network.image_model()
     return CodingModel("untrained", images.id, "clip", network, images.integers, {})
 
 
 def clip_files(sources: Sequence[str]) -> list[Path]:
-    """The clips that are named, and those in the folders that are named. Raises UsageError."""
+    """The files of clips in `sources`, which are files or folders. Raises UsageError if there are none."""
     found: list[Path] = []
     for source in map(Path, sources):
         inside = sorted(source.iterdir()) if source.is_dir() else [source]
@@ -62,7 +65,7 @@ def clip_files(sources: Sequence[str]) -> list[Path]:
 
 
 def frames_of(path: Path) -> list[NDArray[np.uint8]]:
-    """(H, W, 3) each, as the encoder reads them. Raises UsageError."""
+    """The frames of a clip, (H, W, 3) of 8 bits each, as the encoder reads them. Raises UsageError."""
     try:
         source = open_source(path, SourceOptions(with_audio=False, with_subtitles=False))
         try:
@@ -74,7 +77,9 @@ def frames_of(path: Path) -> list[NDArray[np.uint8]]:
 
 
 def pairs_of(recipe: Recipe, network: InterNetwork, folder: Path) -> tuple[Pairs, Pairs | None]:
-    """The pairs of a recipe, and those held out if it names any. Raises UsageError or WeightsError."""
+    """The training pairs of a recipe, and held-out pairs if it names clips for them. Raises UsageError or
+    WeightsError.
+    """
     data, side, seed = recipe.data, recipe.steps.crop, recipe.steps.seed
     chained = bool(data.chained_by)
     model = zoo.load_model(data.chained_by) if chained else untrained(network)
@@ -98,10 +103,10 @@ def open_pairs(
     is_chained: bool = False,
     overlap: int = 0,
 ) -> Pairs:
-    """Pairs of crops of `side` pixels, from the folder of a run or made now.
+    """Pairs of crops of `side` pixels: read from the folder of a run, or made and stored there.
 
-    Each frame is drawn `draws` times at random qualities. The frame before is coded by itself; with
-    `is_chained`, which needs a trained model, all frames of a clip are coded one after the other.
+    Each frame is drawn `draws` times at random qualities. The reference frame is coded as a first frame; with
+    `is_chained`, which needs a trained model, all frames of a clip are coded as one group.
     """
     files = clip_files(sources)
     made_by = [side, draws, seed, model.id.hex(), *(["chained"] if is_chained else []), overlap]
@@ -114,7 +119,7 @@ def open_pairs(
 
 
 def _by_themselves(coder: FrameCoder, frames: Frames, rng: np.random.Generator) -> Iterator[Known]:
-    """Every frame but the first, after the frame before as a first frame of a group."""
+    """Yield every frame but the first, with the previous frame coded as a first frame for reference."""
     for last in range(1, len(frames)):
         quality = int(rng.integers(1, 101))
         reference = coder.encode_intra(frames[last - 1], quality).reference
@@ -122,7 +127,10 @@ def _by_themselves(coder: FrameCoder, frames: Frames, rng: np.random.Generator) 
 
 
 def _chained(coder: FrameCoder, frames: Frames, rng: np.random.Generator) -> Iterator[Known]:
-    """The same where the frame before is an inter frame of its group, but for the second frame."""
+    """Yield every frame but the first, with the previous frame of one group of all frames for reference.
+
+    The reference is an inter frame, except for the second frame of the clip.
+    """
     quality = int(rng.integers(1, 101))
     reference = coder.encode_intra(frames[0], quality).reference
     for last in range(1, len(frames)):
@@ -162,7 +170,7 @@ def _make(
 
 
 def _window(frames: Frames, most: int, rng: np.random.Generator) -> Frames:
-    """The same part of all frames, at most so many pixels a side."""
+    """One random part of all frames, at most `most` pixels a side, in multiples of POSITION_PIXELS."""
     height, width = (min(n // POSITION_PIXELS * POSITION_PIXELS, most) for n in frames[0].shape[:2])
     top, left = (
         int(rng.integers(0, n - own + 1))
@@ -203,7 +211,7 @@ def _add(
 
 
 def symbols_of(field: MotionField) -> Symbols:
-    """All that is coded of a field."""
+    """The rows and symbols by which a motion field is coded."""
     parts: dict[str, list[tuple[NDArray[np.uint8], NDArray[np.int32]]]] = {MODES: [], VECTORS: []}
 
     def note(
@@ -221,7 +229,7 @@ def symbols_of(field: MotionField) -> Symbols:
 
 
 def motion_symbols(folder: Path) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[np.int32]]]:
-    """What was coded of the motion of all pairs in the folder of a run."""
+    """Yield name, rows and symbols of the coded motion of all pairs in the folder of a run."""
     for path in sorted(folder.glob(f"pairs-*/{MOTION}")):
         with np.load(path) as found:
             for name in (MODES, VECTORS):

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
-from nacre.datasets.pairs import PairBatch, Pairs
+from nacre.codec.motion.blend import blended_in_floats
+from nacre.datasets.pairs import POSITION_PIXELS, PairBatch, Pairs
 from nacre.entropy.errors import UsageError
+from nacre.models.family import QUALITIES
 from nacre.models.parts.condition import InterNetwork
+from nacre.models.parts.rate import Coded
 from nacre.tools.train.clip_pairs import given, pairs_of
 from nacre.tools.train.loss import LEVELS, rate_and_error, weighted_loss
 from nacre.tools.train.trainer import Trainer
 
 EVALUATED_PAIRS, EVALUATED_AT_ONCE = 64, 8
 BANDS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of quality; pairs count to the nearest
+
+
+class Showing(nn.Module):
+    """A network for some pairs, whose pictures are those that a decoder shows: blended if it blends."""
+
+    def __init__(self, network: InterNetwork, pairs: PairBatch) -> None:
+        super().__init__()
+        self.network, self.pairs = given(network, pairs), pairs
+
+    def forward(self, x: Tensor, t: Tensor, hard: bool = False) -> Coded:
+        coded: Coded = self.network(x, t, hard=hard)
+        if not self.network.blends:
+            return coded
+        pairs, fine = self.pairs, (POSITION_PIXELS, POSITION_PIXELS)
+        masks = torch.kron(pairs.is_predicted, pairs.is_predicted.new_ones(fine)).int()
+        of_each = zip(coded.x_hat.float(), pairs.compensated, masks[:, 0], t.tolist(), strict=True)
+        shown = [
+            blended_in_floats(x_hat, compensated, mask, 1 + round(at * (QUALITIES - 1)))
+            for x_hat, compensated, mask, at in of_each
+        ]
+        return replace(coded, x_hat=torch.stack(shown))
 
 
 class ClipTrainer(Trainer):
@@ -49,11 +75,11 @@ class ClipTrainer(Trainer):
         batch = self.pairs.draw(self.recipe.steps.batch)
         return batch.frame, batch.t, self._given(self.model, batch)
 
-    def _given(self, network: nn.Module, batch: PairBatch) -> InterNetwork:
+    def _given(self, network: nn.Module, batch: PairBatch) -> Showing:
         """A network for the frames of a batch."""
         assert isinstance(network, InterNetwork)
         with self.place.autocast():
-            return given(network, batch)
+            return Showing(network, batch)
 
     @torch.inference_mode()
     def _measured(self) -> dict[str, float]:

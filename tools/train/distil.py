@@ -1,4 +1,4 @@
-"""Distillation: encoder and prior of a student stay, its tail learns from labels and the teacher."""
+"""Distillation: encoder and prior are fixed, the tail of the student learns from labels and the teacher."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LabelledCrops:
 
 
 class DistilTrainer(Trainer):
-    """A run that changes the student's tail alone."""
+    """A run that trains only the tail of the student."""
 
     objective: StudentObjective
 

@@ -27,7 +27,7 @@ def placed(device: str, precision: str) -> Iterator[Place]:
     if where.type == "cuda":
         torch.cuda.set_device(where)
         has_bfloat16 = torch.cuda.is_bf16_supported()
-    else:  # without the instructions bfloat16 runs twenty times slower
+    else:  # without CPU instructions for it, bfloat16 is twenty times slower
         has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
     use_bfloat16 = precision == "bfloat16" or (precision == "auto" and has_bfloat16)
     if processes > 1:

@@ -30,7 +30,7 @@ def middles(store: PixelStore) -> Tensor:
 def evaluated(model: Network, pictures: Tensor) -> dict[str, float]:
     """Means over pictures (n, 3, side, side), with rounded symbols.
 
-    "bpp_T" and "psnr_db_T" at each T of EVALUATED_T, and "loss", the mean over all of them.
+    Keys are "bpp_T" and "psnr_db_T" for each T of EVALUATED_T, and "loss", the mean over all T.
     """
     row: dict[str, float] = {}
     losses = []
@@ -49,6 +49,6 @@ def evaluated(model: Network, pictures: Tensor) -> dict[str, float]:
 
 
 def summary(row: dict[str, float]) -> str:
-    """One line of what `evaluated` returns."""
+    """The result of `evaluated` as one line."""
     points = " ".join(f"{row[f'bpp_{t}']:.3f}/{row[f'psnr_db_{t}']:.2f}" for t in EVALUATED_T)
     return f"loss {row['loss']:.4f}, bpp/dB {points}"

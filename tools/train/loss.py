@@ -1,4 +1,4 @@
-"""The training loss: rate and distortion, weighted so that qualities and pictures count alike."""
+"""The training loss: rate and distortion, weighted to give qualities and pictures similar influence."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ SMALL_COST = 0.1  # added before the logarithm; limits the weight of crops that 
 
 
 def weighted_loss(bpp: Tensor, mse: Tensor, lmbda: Tensor) -> Tensor:
-    """(n,) rate-distortion cost, normalised so that all qualities have about the same cost.
+    """(n,) rate-distortion cost, normalised to similar values at all qualities.
 
-    The cost of the highest quality is a hundred times that of the lowest and would dominate the gradient.
+    Without it, the highest quality would cost a hundred times as much as the lowest and dominate the gradient.
     """
     return (lmbda * mse + bpp) / (lmbda * TYPICAL_MSE).sqrt().clamp(min=0.3)
 
 
 def relative_loss(loss: Tensor) -> Tensor:
-    """(n,) the logarithm of weighted losses, which is minimised: equal relative gains count equally.
+    """(n,) the logarithm of weighted losses, which training minimises: equal relative gains count equally.
 
-    Means of PSNR and BD-rate over pictures weigh pictures in the same way. The cost of a busy crop is ten
-    times that of a smooth one and would dominate the mean.
+    The mean PSNR and the mean BD-rate over pictures weigh pictures similarly. Without the logarithm, busy crops
+    would dominate the mean: they cost ten times as much as smooth ones.
     """
     return (loss + SMALL_COST).log()
 

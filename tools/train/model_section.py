@@ -21,16 +21,16 @@ class ModelChoice:
     config: Any  # of the family
 
     def build(self) -> Network:
-        """With new weights. Raises WeightsError for an impossible shape."""
+        """The network with new weights. Raises WeightsError for an impossible shape."""
         return families.find(self.family).build(self.config)
 
     def to_dict(self) -> dict[str, Any]:
-        """As it stands in a recipe."""
+        """The section as in a recipe."""
         return {"family": self.family, **families.config_values(self.config)}
 
 
 def read_model(raw: Any, file: str) -> ModelChoice:
-    """`raw` is what a parser made of the section. Raises UsageError."""
+    """The choice in a parsed section `raw`. Raises UsageError."""
     if not isinstance(raw, dict):
         raise UsageError(f"{file}: {NAME} is {raw!r}: expected section, got {type(raw).__name__}")
     values = dict(raw)

@@ -1,4 +1,4 @@
-"""Derives the seed of a step's noise from the step: a resumed run needs no state of any generator."""
+"""Derives the seed of a step's noise from the step, so that a resumed run needs no generator state."""
 
 from __future__ import annotations
 

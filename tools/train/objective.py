@@ -1,10 +1,10 @@
-"""Distortions beside the error of pixels: features of a frozen network, and features that a student predicts.
+"""Distortions beside pixel error: distances of features of a frozen network, or of a student's predictions.
 
-Sources: identity-preserving loss (distance of the embeddings of a frozen recogniser in the distortion,
-CVPR workshops 2022, hyperprior backbone); Entropic Student, Matsubara et al., arXiv:2108.11898 (features of a
-teacher are matched from the coded bottleneck, with a rate term; then distillation). Differs: features are
-averaged over their positions before the cosine, or compared as they are with the squared error over their
-variance; the bottleneck is any family, and one network serves all qualities.
+Sources: identity-preserving loss (the distortion has the distance of embeddings of a frozen recogniser, CVPR
+workshops 2022, hyperprior backbone); Entropic Student, Matsubara et al., arXiv:2108.11898 (the coded bottleneck
+is trained to predict features of a teacher, with a rate term; then distillation). Differs: features are
+averaged over positions before the cosine, or compared directly by the squared error over their variance; the
+bottleneck can be any family, and one network serves all qualities.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SMALLEST_VARIANCE = 1e-6
 
 
 class PixelObjective(nn.Module):
-    """The error of pixels alone."""
+    """The pixel error alone."""
 
     def forward(self, model: Network, coded: Coded, x: Tensor, t: Tensor, mse: Tensor) -> Tensor:
         """(n,) the distortion, in units of `mse` (n,), the MSE on the 0..255 scale."""
@@ -39,15 +39,15 @@ class PixelObjective(nn.Module):
 
     @property
     def trained(self) -> nn.Module | None:
-        """What is trained beside the codec."""
+        """The module that is trained beside the codec, if any."""
         return None
 
     def start(self, model: Network, x: Tensor) -> None:
-        """Take what new weights need from crops x, before the first step."""
+        """Initialise new weights from crops x, before the first step."""
         return None
 
     def save_student(self, folder: Path) -> None:
-        """Write what is trained beside the codec, for use without it."""
+        """Write the module that is trained beside the codec, for use without the codec."""
         return None
 
 
@@ -72,15 +72,15 @@ def cosine_distance(a: Tensor, b: Tensor) -> Tensor:
 
 
 def relative_error(found: Tensor, wanted: Tensor) -> Tensor:
-    """(n,) squared error over the variance of what is wanted, both (n, C, h, w)."""
+    """(n,) squared error over the variance of `wanted`; both are (n, C, h, w)."""
     return (found - wanted).square().mean((1, 2, 3)) / wanted.var().clamp_min(SMALLEST_VARIANCE)
 
 
 class StudentObjective(PixelObjective):
     """The features of a teacher, predicted from the latent, in place of pixels.
 
-    The student's tail is a classifier whose input is the latent times its step sizes. Its first stage is the
-    decoder of the bottleneck and stands in for the teacher's; the stages behind it start as the teacher's.
+    The student's tail is a classifier whose input is the latent times its step sizes. Its first stage decodes
+    the bottleneck in place of the teacher's first stage; later stages start with the weights of the teacher.
     """
 
     def __init__(self, teacher: TaskCheckpoint, choice: ObjectiveChoice, model: Network) -> None:
@@ -92,7 +92,7 @@ class StudentObjective(PixelObjective):
             part.requires_grad_(choice.distil)
 
     def latent(self, model: Network, coded: Coded, t: Tensor) -> Tensor:
-        """(n, C, h, w) what the tail reads."""
+        """(n, C, h, w) the input of the tail."""
         return coded.known[BOTTLENECK].float() * model.step_sizes(t)[BOTTLENECK][:, :, None, None]
 
     def forward(self, model: Network, coded: Coded, x: Tensor, t: Tensor, mse: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ class StudentObjective(PixelObjective):
         return distance + self.choice.pixel_weight * mse
 
     def distillation(self, latent: Tensor, x: Tensor, labels: Tensor) -> Tensor:
-        """Cross entropy with the labels (n,), and with the teacher's answers at temperature 1."""
+        """Cross entropy with the labels (n,), and divergence from the teacher at temperature 1."""
         logits = self.tail(latent)
         with torch.no_grad():
             soft = self.teacher(x).softmax(1)
@@ -118,7 +118,7 @@ class StudentObjective(PixelObjective):
 
     @torch.no_grad()
     def start(self, model: Network, x: Tensor) -> None:
-        """The tail is standardised by latents of all qualities."""
+        """Standardise the tail by latents of all qualities."""
         t = torch.linspace(0, 1, len(x), device=x.device)
         self.tail.standardise(self.latent(model, model(x, t), t))
 
@@ -153,7 +153,7 @@ def tail_of(teacher: TaskClassifier, model: Network) -> TaskClassifier:
 
 
 def objective_of(choice: ObjectiveChoice, model: Network) -> PixelObjective:
-    """Raises UsageError or WeightsError for a checkpoint that cannot be used."""
+    """The objective of a recipe. Raises UsageError or WeightsError for an unusable checkpoint."""
     file = choice.features or choice.teacher
     if not file:
         return PixelObjective()
@@ -168,12 +168,12 @@ def objective_of(choice: ObjectiveChoice, model: Network) -> PixelObjective:
 
 
 def trained_state(objective: PixelObjective) -> State:
-    """The weights of what is trained beside the model."""
+    """The weights that are trained beside the model."""
     return {} if objective.trained is None else objective.trained.state_dict()
 
 
 def load_trained(objective: PixelObjective, state: State, path: Path) -> None:
-    """Undo `trained_state`; raises WeightsError where the state, of a file, is of another objective."""
+    """Undo `trained_state`. Raises WeightsError, naming `path`, for a state of another objective."""
     if objective.trained is None:
         return
     try:

@@ -32,12 +32,12 @@ class Data(Section, frozen=True):
     pictures: tuple[Source, ...] = ()  # folders and .tar shards
     clips: tuple[Source, ...] = ()  # files and folders, for models of inter frames
     held_out: tuple[Source, ...] = ()
-    draws: Positive = 3  # pairs that are made of each frame of a clip
-    chained_by: str = ""  # the model of clips that codes the frames before; "": each by itself
-    synthetic_share: Share = 0.05  # of the crops that are rendered, of the two kinds below together
+    draws: Positive = 3  # pairs made from each frame of a clip
+    chained_by: str = ""  # model of clips that codes the references; "": as first frames
+    synthetic_share: Share = 0.05  # of the crops, from the rendered pictures of both kinds below
     synthetic_pictures: Count = 96  # text, drawings and screens
     odd_pictures: Count = 24  # dithers, patterns, noise and the like
-    shrink_share: Share = 0.25  # of the batches that are cut larger and shrunk
+    shrink_share: Share = 0.25  # of the batches, whose crops are cut larger and shrunk
 
     def __post_init__(self) -> None:
         if bool(self.pictures) == bool(self.clips):
@@ -59,16 +59,15 @@ class Steps(Section, frozen=True):
 
 
 class ObjectiveChoice(Section, frozen=True):
-    """What is added to the distortion, or stands in its place; without `features` and `teacher` nothing."""
+    """An addition to the pixel error, or a replacement; neither without `features` and `teacher`."""
 
-    features: str = ""  # task checkpoint of pixels, whose features the decoded picture is to keep
+    features: str = ""  # task checkpoint of pixels whose features the decoder should keep
     teacher: str = ""  # task checkpoint of pixels: features are predicted from the latent
-    feature_weight: Annotated[float, Meta(ge=0)] = (
-        200.0  # MSE on 0..255 that a distance of 1 counts as
-    )
+    # The MSE on 0..255 that counts as much as a distance of 1.
+    feature_weight: Annotated[float, Meta(ge=0)] = 200.0
     distance: Literal["cosine", "mse"] = "cosine"  # of `features`
     pixel_weight: Share = 0.1  # of the MSE beside `teacher`; 0 leaves the synthesis untrained
-    distil: bool = False  # encoder and prior stay as they are, and the student learns from answers
+    distil: bool = False  # encoder and prior are fixed; the tail learns from labels and teacher
     labels: str = ""  # for `distil`: a folder with a sub-folder of pictures for each class
 
     def __post_init__(self) -> None:
@@ -114,7 +113,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def _recipe(raw: dict[str, Any], file: str) -> Recipe:
-    """The section of the model is read apart: it is checked by the model's own configuration."""
+    """Read the sections; the configuration of the family checks the section of the model."""
     others = {key: value for key, value in raw.items() if key != model_section.NAME}
     recipe = read_section(Recipe, others, file)
     model = model_section.read_model(raw.get(model_section.NAME, {}), file)

@@ -19,7 +19,7 @@ S = TypeVar("S", bound=Section)
 
 
 def read_section(kind: type[S], raw: object, file: str, section: str = "") -> S:
-    """Convert what a parser of TOML or JSON made of `section`, or of the whole file.
+    """Convert `raw`, the parsed content of `section` or of the whole TOML or JSON file.
 
     Raises UsageError, for example "my.toml: steps.batch is '4': expected int, got str".
     """
@@ -30,7 +30,7 @@ def read_section(kind: type[S], raw: object, file: str, section: str = "") -> S:
 
 
 def _explained(said: str, kind: Any, raw: Any, section: str) -> str:
-    """msgspec says for example "Expected `int`, got `str` - at `$.steps.batch`"."""
+    """Rewrite a message of msgspec, such as "Expected `int`, got `str` - at `$.steps.batch`"."""
     fault, _, path = said.partition(" - at `$")
     keys = [int(i) if i else name for name, i in re.findall(r"\.([^.\[`]+)|\[(\d+)\]", path)]
     where = section + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in keys)

@@ -133,7 +133,7 @@ class Trainer:
         self.held_out = held_out.to(self.place.device)
 
     def _resume(self) -> Checkpoint | None:
-        """Load the checkpoint of the folder, or the weights to start from, or set the linear start."""
+        """Load the checkpoint in the folder, else the weights of --init, else set the linear start."""
         path = self.options.folder / FILE
         if path.exists():
             found = Checkpoint.load(path)
@@ -167,13 +167,13 @@ class Trainer:
 
     @property
     def learned(self) -> list[nn.Parameter]:
-        """What the optimiser changes."""
+        """The parameters that the optimiser changes."""
         beside = self.objective.trained
         return [*self.model.parameters(), *(beside.parameters() if beside is not None else ())]
 
     @property
     def _source(self) -> Crops | Pairs:
-        """What is drawn from; its generator is part of a checkpoint."""
+        """The source of batches; a checkpoint stores the state of its generator."""
         return self.crops
 
     def _check_crop(self) -> None:
@@ -217,18 +217,20 @@ class Trainer:
         return x, t, self._parallel
 
     def _qualities(self, rng: torch.Generator) -> Tensor:
-        """(batch,) stratified: every batch spans all qualities, so that every gradient is for all of them."""
+        """(batch,) quality inputs, stratified: every batch, and so every gradient, covers all qualities."""
         steps = self.recipe.steps
         even = torch.arange(steps.batch) + torch.rand(steps.batch, generator=rng)
         return (even / steps.batch) ** steps.quality_power
 
     def train_step(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Do one step; return loss, bpp, MSE and gradient norm, detached. Skip it if the norm is not finite."""
+        """Do one step; return loss, bpp, MSE and gradient norm, detached.
+
+        The update is skipped if the norm is not finite.
+        """
         steps, place = self.recipe.steps, self.place
         x, t, network = self._batch()
-        torch.manual_seed(
-            noise_seed(steps.seed, place.rank, self.step)
-        )  # the GPU's generators, too
+        # This seeds the generators of the GPU, too.
+        torch.manual_seed(noise_seed(steps.seed, place.rank, self.step))
         with place.autocast():
             coded = network(x, t)
             bpp, mse = rate_and_error(coded, x)
@@ -261,7 +263,7 @@ class Trainer:
         """Train until a limit, the end of a fall, or a signal; save a checkpoint."""
         with _Stop() as stop:
             self._run(stop)
-        self.save()  # before the evaluation, which a scheduler may not wait for
+        self.save()  # before the evaluation: a scheduler may kill the process during it
         self.evaluate()
         self.save()
         self._say(f"stopped at step {self.step}")
@@ -365,9 +367,8 @@ class _Stop:
         self._before: list[Any] = []
 
     def __enter__(self) -> _Stop:
-        if (
-            threading.current_thread() is threading.main_thread()
-        ):  # signal handlers are not allowed elsewhere
+        # Signal handlers are not allowed in other threads.
+        if threading.current_thread() is threading.main_thread():
             self._before = [signal.signal(kind, self._hear) for kind in self.KINDS]
         return self
 

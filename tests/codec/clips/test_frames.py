@@ -56,6 +56,23 @@ def test_a_frame_like_the_one_before_costs_little(coder, frames):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("quality", [20, 60, 90])
+def test_a_search_sees_the_blended_frame(coder, frames, quality, monkeypatch):
+    first = coder.encode_intra(frames[0], quality)
+    field = coder.motion(frames[1], first.reference, quality)
+    prediction = coder.predict(first.reference, field)
+
+    def cost(effort):
+        coded = coder.encode_moved(frames[1], prediction, quality, effort)
+        return coder.cost(coded, frames[1], quality)
+
+    plain, searched = cost(0), cost(1)
+    monkeypatch.setattr(coder, "_blending", lambda *_: None)
+    blind = cost(1)
+    assert searched < min(plain, blind)
+
+
+@torch.no_grad()
 def test_the_parse_does_not_depend_on_settings(coder, frames):
     """A decoder with other floats: symbols are equal, pixels within some levels."""
     written, reference = coded(coder, frames), None

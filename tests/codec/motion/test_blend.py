@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from nacre.codec.motion.blend import HALVES, QUALITIES, SAMPLES, UNIT, WEIGHTS, blended, weights
+from nacre.codec.motion.blend import (
+    HALVES,
+    QUALITIES,
+    SAMPLES,
+    UNIT,
+    WEIGHTS,
+    blended,
+    blended_in_floats,
+    weights,
+)
 
 
 def pictures(away: int, height: int = 9, width: int = 14) -> tuple[torch.Tensor, torch.Tensor]:
@@ -59,3 +68,16 @@ def test_what_differs_more_is_blended_less():
         found = weights(quality)
         assert len(found) == 255 * SAMPLES + 1
         assert bool((found.diff() <= 0).all()) and found[0] > 0 and found[-1] == 0
+
+
+@pytest.mark.parametrize("quality", [1, 40, 100])
+def test_training_blends_alike_and_has_a_gradient(quality):
+    picture, other = pictures(12)
+    mask = torch.rand(picture.shape[1:], generator=torch.Generator().manual_seed(1)) < 0.8
+    x_hat = (picture / 255).requires_grad_()
+    found = blended_in_floats(x_hat, other / 255, mask, quality)
+    shown = blended(picture, other, mask, quality)
+    assert float((255 * found - shown).detach().abs().max()) < 0.501  # it is not rounded
+    found.sum().backward()
+    weight = (1 - x_hat.grad[0]) * UNIT  # what the picture gave up to the prediction
+    assert bool((weight[~mask] == 0).all()) and bool((weight[mask] > 0).any())

@@ -153,6 +153,10 @@ def test_other_options_and_other_pictures_are_refused(packed, samples, tiny, tmp
         pack(samples[:-1], packed, shard_size=SHARD, model=tiny)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").touch()
+    key, image, label = samples[3]
+    others = [*samples[:3], (key, image, label + 1), *samples[4:]]
+    with pytest.raises(UsageError, match=f"other labels: '{key}'"):
+        pack(others, packed, shard_size=SHARD, model=tiny)
     with pytest.raises(UsageError, match=r"not empty: mine\.txt"):
         pack(samples, tmp_path / "full", model=tiny)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+from nacre.codec.motion.blend import blended
 from nacre.datasets.pairs import FIELDS
 from nacre.tools.cli import main
-from nacre.tools.train.clip_pairs import open_pairs
+from nacre.tools.train.clip_pairs import given, open_pairs
+from nacre.tools.train.clip_trainer import Showing
 
 
 @pytest.fixture
@@ -42,3 +45,20 @@ def test_a_recipe_names_the_model_of_the_chain(clip_folder, tmp_path, monkeypatc
     start = ["--init", "run/checkpoint.pt", "--steps", "1", "--precision", "float32"]
     assert main([*wanted, *start]) == 0
     assert "3 pairs" in capsys.readouterr().out
+
+
+@torch.no_grad()
+def test_training_sees_the_pictures_that_a_decoder_shows(made, clip_model):
+    pairs, network = made(True), clip_model.network
+    assert network.blends
+    plain = given(network, pairs)(pairs.frame, pairs.t, hard=True).x_hat
+    shown = Showing(network, pairs)(pairs.frame, pairs.t, hard=True).x_hat
+    for k, t in enumerate(pairs.t.tolist()):
+        picture, compensated = (
+            (255 * x[k]).round().clamp(0, 255).byte() for x in (plain, pairs.compensated)
+        )
+        mask = pairs.is_predicted[k, 0].bool().repeat_interleave(16, 0).repeat_interleave(16, 1)
+        want = blended(picture, compensated, mask, 1 + round(99 * t))
+        is_inside = (plain[k] >= 0) & (plain[k] <= 1)  # training does not clamp
+        assert ((255 * shown[k] - want).abs() * is_inside).max() < 1.01  # it does not round either
+    assert (shown - plain).abs().max() > 1 / 255

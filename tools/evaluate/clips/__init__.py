@@ -1,1 +1,1 @@
-"""Measurement of codecs on clips: frames, codecs, figures of each frame, and how the report shows them."""
+"""Measurement of codecs on clips: frames, codecs, figures of each frame, and their part of the report."""

@@ -1,7 +1,7 @@
 """Video encoders through PyAV at constant quality: a file is the bare stream of the encoder, IVF for VP9.
 
-Random access is the encoder's own structure with frames of both directions. Low delay has no frame that waits
-for a later one.
+Random access is the encoder's own structure, with bidirectional prediction. In low delay no frame depends on a
+later frame.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class AvClipCodec(ClipCodec):
     muxer: ClassVar[str]
     standard: ClassVar[str]  # for tables
     presets: ClassVar[Sequence[str]]
-    preset: str  # the usual one, until the name says another
+    preset: str  # default, which the name can change
     filters: ClassVar[str | None] = None  # bitstream filter of FFmpeg
     is_low_delay = False
 
@@ -120,7 +120,7 @@ class AvClipCodec(ClipCodec):
 
     @staticmethod
     def _frame(planes: Planes, clip: ClipInput, number: int) -> Any:
-        """Luma of odd sides is repeated at the edge, as 4:2:0 needs even ones."""
+        """A frame of FFmpeg. 4:2:0 needs even sides: luma repeats its edge where a side is odd."""
         height, width = planes[0].shape
         even = np.pad(planes[0], ((0, height % 2), (0, width % 2)), mode="edge")
         frame = frame_of_planes((even, *planes[1:]), PLANAR)
@@ -166,7 +166,7 @@ class X265Clip(AvClipCodec):
         threads = self.conditions.threads
         inside = f"crf={quality}:keyint={self.conditions.gop}:info=0:log-level=none"
         inside += ":pools=none:frame-threads=1" if threads == 1 else f":pools={threads}"
-        if self.is_low_delay:  # what its tune "zerolatency" sets, which excludes another tune
+        if self.is_low_delay:  # as tune "zerolatency", which excludes another tune
             inside += ":bframes=0:b-adapt=0:rc-lookahead=0:scenecut=0:cutree=0"
         tune = {} if self.chosen["tune"] == "none" else {"tune": self.chosen["tune"]}
         return {"preset": self.preset, **tune, "x265-params": inside}
@@ -208,7 +208,7 @@ class _AomFamily(AvClipCodec):
 
     @abstractmethod
     def _usage(self) -> dict[str, str]:
-        """Options that differ."""
+        """The options in which the encoders differ."""
 
 
 class AomClip(_AomFamily):
@@ -222,7 +222,7 @@ class AomClip(_AomFamily):
 
 
 class Vp9Clip(_AomFamily):
-    """VP9 by libvpx in one pass, in which it uses no later frame even where it may: it is low delay always."""
+    """VP9 by libvpx in one pass, which never uses a later frame: it is always low delay."""
 
     is_low_delay = True
 

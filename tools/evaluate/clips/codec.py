@@ -17,7 +17,7 @@ from nacre.tools.evaluate.codecs.base import Described
 
 @dataclass(frozen=True)
 class Conditions:
-    """What all codecs of a run share."""
+    """The settings that all codecs of a run share."""
 
     gop: int = GOP  # frames from one intra frame up to the next, at most
     threads: int = 1
@@ -25,7 +25,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class CodedClip:
-    """What encoding a clip gave beside its file."""
+    """The results of encoding a clip, beside its file."""
 
     frame_bytes: Sequence[
         int
@@ -55,11 +55,11 @@ class ClipCodec(Described):
     @property
     @abstractmethod
     def parts_known(self) -> str:
-        """The words that a name may have, for messages."""
+        """The allowed words of a name, for messages."""
 
     @abstractmethod
     def _take_parts(self, parts: Sequence[str]) -> str | None:
-        """Take what the name says. Returns the first part that does not exist."""
+        """Set options from the words of the name. Returns the first unknown word."""
 
     @abstractmethod
     def encode(self, clip: ClipInput, quality: float, path: Path) -> CodedClip:
@@ -67,11 +67,11 @@ class ClipCodec(Described):
 
     @abstractmethod
     def decode(self, path: Path, clip: ClipInput) -> Iterator[Planes | Samples]:
-        """The frames of a file of `encode`: planes as they are, or RGB. Raises CodecFailed."""
+        """The decoded frames of a file of `encode`: planes without conversion, or RGB. Raises CodecFailed."""
 
 
 class Stopwatch:
-    """Adds up seconds of a piece of work that is done in turns with another."""
+    """Adds up the seconds of work that alternates with other work."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

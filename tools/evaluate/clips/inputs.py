@@ -1,4 +1,4 @@
-"""The clips of a run: which inputs of a command they are, and what a run needs of them."""
+"""The clips of a run: finds them among the inputs of a command, and reads their facts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nacre.tools.evaluate.results import PictureFacts
 
 @dataclass(frozen=True)
 class ClipSet:
-    """Clips of one run. Raises UsageError where two have one name."""
+    """Clips of one run. Raises UsageError if two share a name."""
 
     clips: tuple[ClipInput, ...]
     gop: int = GOP  # frames from one intra frame up to the next, at most
@@ -30,7 +30,7 @@ class ClipSet:
 
     @property
     def folder(self) -> Path:
-        """The one that the first clip lies in; its name is that of the data set."""
+        """The folder of the first clip; its name is the name of the data set."""
         path = Path(self.clips[0].path).parent
         return path.resolve().parent if is_pattern(self.clips[0].path) else path
 
@@ -38,7 +38,9 @@ class ClipSet:
         return next(clip for clip in self.clips if clip.name == name)
 
     def facts(self, say: Callable[[str], None]) -> tuple[dict[str, PictureFacts], dict[str, str]]:
-        """Read all clips: facts by name, and why others cannot be read. Raises UsageError where none can."""
+        """Read all clips: facts by name, and reasons by name of unreadable clips. Raises UsageError if none is
+        readable.
+        """
         readable, unreadable = {}, {}
         for clip in self.clips:
             try:
@@ -52,9 +54,9 @@ class ClipSet:
 
 
 def clip_paths(inputs: Sequence[str]) -> list[str]:
-    """The clips among the inputs of a command; none where it is one of pictures.
+    """The clips among the inputs of a command; empty for inputs of pictures.
 
-    A folder is one of clips where it holds clips and no pictures. Raises UsageError for a mixture.
+    A folder counts as clips if it holds clips and no pictures. Raises UsageError for a mixture.
     """
     found = {name: _clips_of(name) for name in inputs}
     if any(found.values()) and not all(found.values()):

@@ -30,7 +30,7 @@ class ClipTask:
     clip: ClipInput
     qualities: tuple[float, ...]
     conditions: Conditions
-    is_timed: bool = False  # alone on the machine, so that seconds mean something
+    is_timed: bool = False  # alone on the machine, so that seconds are comparable
 
     @property
     def label(self) -> str:
@@ -56,7 +56,7 @@ class ClipTask:
                 yield Failure(self.label, quality, reason_of(error))
 
     def _warm_up(self, codec: ClipCodec) -> None:
-        """Pay what the first frames of a size cost once. A failure comes again, and is reported then."""
+        """Run the one-time work of the first frames of a size. A failure recurs and is reported later."""
         short = replace(self.clip, frames=2)
         with contextlib.suppress(Exception), coded(codec, short, self.qualities[0]) as (path, _):
             for _ in codec.decode(path, short):
@@ -65,13 +65,13 @@ class ClipTask:
 
 @lru_cache(maxsize=2)
 def codec_of(name: str, conditions: Conditions) -> ClipCodec:
-    """Return the codec of a name; a process keeps two, with their networks loaded."""
+    """Return the codec of a name; a process keeps the last two, with their networks loaded."""
     return create(name, conditions)
 
 
 @contextlib.contextmanager
 def coded(codec: ClipCodec, clip: ClipInput, quality: float) -> Iterator[tuple[Path, CodedClip]]:
-    """The file of a clip while it is needed."""
+    """Yield the temporary file of a coded clip, and the results of encoding."""
     with tempfile.TemporaryDirectory(prefix="nacre-") as folder:
         path = Path(folder) / f"clip{codec.suffix}"
         yield path, codec.encode(clip, quality, path)
@@ -113,7 +113,7 @@ def measure(codec: ClipCodec, clip: ClipInput, quality: float, is_timed: bool = 
 
 
 def figures(source: ClipPicture, decoded: ClipPicture, size: int) -> FrameFigures:
-    """Compare two frames; `size` is that of the packets, in bytes."""
+    """Compare two frames; `size` is the bytes of the packets."""
     y, cb, cr = (metrics.psnr_db(a, b) for a, b in zip(source.planes, decoded.planes, strict=True))
     return FrameFigures(
         bytes=size,
@@ -128,7 +128,7 @@ def figures(source: ClipPicture, decoded: ClipPicture, size: int) -> FrameFigure
 def _pairs(
     codec: ClipCodec, clip: ClipInput, path: Path, found: CodedClip, watch: Stopwatch
 ) -> Iterator[tuple[ClipPicture, ClipPicture, int]]:
-    """Each frame, what it decodes to and the bytes of its packets; the watch times decoding alone."""
+    """Each frame, its decoded frame and the bytes of its packets; the watch times decoding alone."""
     decoded = codec.decode(path, clip)
     source = clip.read()
     for number, size in enumerate(found.frame_bytes):

@@ -1,6 +1,6 @@
-"""Our own codec of clips, with inter frames or with intra frames alone.
+"""The codec nacre for clips, with inter frames or with intra frames alone.
 
-Networks are imported when the codec is made: a process that measures others starts without torch.
+Networks are imported when the codec is made, so that processes of other codecs start without torch.
 """
 
 from __future__ import annotations

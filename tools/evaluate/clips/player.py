@@ -18,14 +18,14 @@ from nacre.tools.evaluate.side_by_side import Side, SideBySide, crop, data_url
 
 LARGEST = (480, 320)  # pixels; width and height of the crop that is shown
 MOST = 30  # frames that are shown
-WEBP = {"quality": 85, "method": 4}  # its error is small beside that of the codecs
+WEBP = {"quality": 85, "method": 4}  # its error is small beside the error of the codecs
 FRAME = "frame"
 
 
 def matched(found: Evaluation, clip: str) -> dict[str, Row]:
-    """Return a row of each codec, by codec: the sizes that lie nearest to each other.
+    """Return a row of each codec, by codec, of nearly equal sizes.
 
-    The first codec sets the size: the one to which the others come nearest, the larger of equals.
+    The first codec sets the size: its row to which the other codecs come nearest, the larger one in a tie.
     """
     rows = {
         codec.codec: sorted((r for r in codec.rows if r.picture == clip), key=lambda r: -r.bytes)
@@ -46,14 +46,14 @@ def matched(found: Evaluation, clip: str) -> dict[str, Row]:
 
 
 def shown_clips(found: Evaluation, clips: ClipSet, names: Sequence[str] = ()) -> list[SideBySide]:
-    """The clips of the names, or the first one, for the player; those that no codec can show are left out."""
+    """The named clips, or the first one, for the player; clips that no codec can show are left out."""
     readable = [name for name in names or list(found.pictures)[:1] if name in found.pictures]
     shown = [play(found, clips, name) for name in readable]
     return [comparison for comparison in shown if comparison.sides]
 
 
 def play(found: Evaluation, clips: ClipSet, name: str) -> SideBySide:
-    """The middle of the first frames of a clip: the original first, then each codec at about one size.
+    """The middle of the first frames of a clip: the original, then each codec at about one size.
 
     Codecs that fail are left out; `sides` is empty when none is left.
     """
@@ -99,7 +99,7 @@ def _value(frame: FrameFigures, name: str) -> float:
 def _decoded(
     codec: str, conditions: Conditions, clip: ClipInput, quality: float
 ) -> tuple[str, ...]:
-    """Encode and decode again; files are not kept while codecs are measured."""
+    """Encode and decode again, since measuring does not keep files."""
     made = codec_of(codec, conditions)
     with coded(made, clip, quality) as (path, _):
         return tuple(_url(_pixels(clip, x)) for x in islice(made.decode(path, clip), MOST))

@@ -1,4 +1,4 @@
-"""Clips as 8-bit planes of 4:2:0 and as 8-bit RGB: what codecs are given and compared with."""
+"""Clips as 8-bit planes of 4:2:0 and as 8-bit RGB: the inputs of codecs, and references for comparison."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nacre.entropy.errors import ImageError
 from nacre.tools.evaluate.results import ClipFacts, PictureFacts
 
 PLANAR = PlaneFormat("yuv420p")
-RATES = (1, 240)  # frames a second that encoders are told; others are told USUAL_RATE
+RATES = (1, 240)  # frames a second allowed for encoders; other rates become USUAL_RATE
 USUAL_RATE = Fraction(25)
 BT709 = 1  # number of the matrix in ITU-T H.273
 
@@ -35,8 +35,8 @@ Planes = tuple[Samples, ...]  # Y (H, W), Cb and Cr (ceil(H / 2), ceil(W / 2))
 class ClipInput:
     """The first frames of a clip: a file, or a pattern such as frames/%05d.png.
 
-    Frames of yuv420p are taken as they are. Others are converted to 8-bit RGB first, and from there to planes
-    of BT.709 in limited range.
+    Frames of yuv420p are used without conversion. Other frames are converted to 8-bit RGB, and from there to
+    planes of BT.709 in limited range.
     """
 
     path: str
@@ -44,13 +44,13 @@ class ClipInput:
 
     @property
     def name(self) -> str:
-        """In results: the name of the file, or of the folder of the pictures."""
+        """The name in results: of the file, or of the folder of the pictures."""
         path = Path(self.path)
         return (path.parent.resolve() if is_pattern(self.path) else path).name
 
     @cached_property
     def facts(self) -> VideoFacts:
-        """Those of the clip that codecs are given, without metadata. Raises ImageError or OSError."""
+        """The facts of the clip as codecs get it, without metadata. Raises ImageError or OSError."""
         source = open_source(self.path, SourceOptions(with_audio=False, with_subtitles=False))
         source.close()
         facts = replace(source.facts, metadata={})
@@ -60,21 +60,21 @@ class ClipInput:
 
     @property
     def layout(self) -> Layout:
-        """Of the planes."""
+        """The layout of the planes."""
         return PLANAR.layout(self.facts)
 
     @property
     def rate(self) -> Fraction:
-        """Frames a second, as encoders are told."""
+        """Frames a second, as given to encoders."""
         rate = self.facts.rate
         return rate if rate and RATES[0] <= rate <= RATES[1] else USUAL_RATE
 
     def read(self) -> Iterator[ClipPicture]:
-        """The frames in the order in which they are shown. Raises ImageError."""
+        """The frames in display order. Raises ImageError."""
         return islice(self._all(), self.frames)
 
     def facts_for_results(self) -> PictureFacts:
-        """Read the whole clip. The SHA-256 is that of what codecs are given: samples, size, rate, colours."""
+        """Read the whole clip. The SHA-256 covers the input of codecs: samples, size, rate, colours."""
         facts, layout, count = self.facts, self.layout, 0
         told = f"{facts.width} {facts.height} {self.rate} {layout.range} {layout.matrix}"
         digest = hashlib.sha256(told.encode())
@@ -86,7 +86,7 @@ class ClipInput:
         return PictureFacts(facts.width, facts.height, digest.hexdigest(), clip=clip)
 
     def with_both(self, decoded: Planes | Samples) -> ClipPicture:
-        """Complete planes by RGB, and RGB (H, W, 3) by planes."""
+        """Both forms of a frame: converts planes to RGB, or RGB (H, W, 3) to planes."""
         if isinstance(decoded, tuple):
             return ClipPicture(decoded, to_8_bits(to_rgb(decoded, self.layout)))
         return ClipPicture(from_rgb(decoded, self.layout), decoded)
@@ -117,7 +117,7 @@ class ClipPicture:
 
 
 def stored_planes(path: str | Path, threads: int = 1) -> Iterator[Planes]:
-    """Decode the planes of a file of yuv420p. Raises ImageError for what is damaged or of another kind."""
+    """Decode the planes of a yuv420p file. Raises ImageError for damaged frames and other formats."""
     try:
         with av.open(str(path), "r", metadata_errors="replace") as container:
             covers = av.stream.Disposition.attached_pic

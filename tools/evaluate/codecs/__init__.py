@@ -1,1 +1,1 @@
-"""Codecs behind one interface, so that all are measured in the same way."""
+"""Codecs behind one interface, by which all are measured alike."""

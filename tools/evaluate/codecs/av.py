@@ -22,7 +22,7 @@ H264_INFORMATION = 6  # nal_unit_type of supplemental enhancement information: H
 
 
 def require(encoder: str, decoder: str) -> None:
-    """Raise CodecMissing where PyAV or one of FFmpeg's codecs is not there."""
+    """Raise CodecMissing if PyAV or one of FFmpeg's codecs is missing."""
     try:
         import av
     except ImportError as error:

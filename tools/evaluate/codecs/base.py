@@ -23,7 +23,7 @@ class CodecFailed(NacreError):
 def pixels_alone(image: Image.Image) -> Image.Image:
     """Return the picture without ICC profile, EXIF, XMP, comment, resolution and transparency colour.
 
-    Savers of Pillow write some of these unasked. A codec that strips them would win by their bytes.
+    Pillow writes some of these without being asked. A codec that strips them would gain their bytes.
     """
     if not image.info and not image.getexif():
         return image
@@ -32,7 +32,7 @@ def pixels_alone(image: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True)
 class Stages:
-    """Seconds and memory of a call as the codec itself measured them; None where it did not."""
+    """Seconds and memory of a call, measured by the codec itself; None where it measures nothing."""
 
     whole: float | None = None  # seconds without files, for a codec in another process
     entropy: float | None = None  # seconds of entropy coding, a part of the call
@@ -48,11 +48,11 @@ class Described(ABC):
 
     key: ClassVar[str]
     options: ClassVar[Mapping[str, str]] = {}  # allowed after the @, with defaults
-    warms_up: ClassVar[bool] = False  # whether the first picture of a size takes longer
+    warms_up: ClassVar[bool] = False  # True: the first picture of a size takes longer
     qualities: tuple[float, ...]  # the default sweep, the worst first
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
-        self.name = name  # as it was asked for
+        self.name = name  # as requested
         unknown = set(options) - set(self.options)
         if unknown:
             known = ", ".join(self.options) or "none"
@@ -72,7 +72,7 @@ class Described(ABC):
     @property
     @abstractmethod
     def version(self) -> str:
-        """The version of the program or library that codes; with `settings` it decides every file."""
+        """The version of the program or library that codes; with `settings` it determines every file."""
 
     def chosen_int(self, option: str) -> int:
         """Return an option as a whole number. Raises UsageError when it is none."""
@@ -107,11 +107,11 @@ class Codec(Described):
     def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:
         """Decode a file of `encode` to an RGB picture.
 
-        `size` is (width, height), which players read in a container: bare video streams are padded.
+        `size` is (width, height). Bare video streams are padded; players read the size from the container.
         """
 
     def stages(self) -> Stages:
-        """Return what the codec measured in the last call of `encode` or `decode`."""
+        """Return the measurements of the codec for the last call of `encode` or `decode`."""
         return Stages()
 
 

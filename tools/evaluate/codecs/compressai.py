@@ -1,8 +1,8 @@
-"""Models of CompressAI, run in this process where it has CompressAI, else by another Python.
+"""Models of CompressAI, run in this process if it can import CompressAI, else by another Python.
 
-compressai:MODEL@python=PATH or NACRE_COMPRESSAI_PYTHON names another Python, which is then taken in any case:
-CompressAI needs torchvision and numpy below 2. CompressAI downloads the weights, or checkpoints=FOLDER or
-NACRE_COMPRESSAI_CHECKPOINTS names a folder that holds them.
+compressai:MODEL@python=PATH or NACRE_COMPRESSAI_PYTHON names another Python, which is then always used:
+CompressAI needs torchvision and numpy below 2. CompressAI downloads the weights, unless checkpoints=FOLDER or
+NACRE_COMPRESSAI_CHECKPOINTS names a folder with them.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def is_here() -> bool:
     """Whether this Python can import CompressAI."""
     try:
         import compressai  # noqa: F401
-    except Exception:  # whatever its compiled parts raise with packages that do not fit
+    except Exception:  # its compiled parts may raise anything if packages do not fit
         return False
     return True
 
@@ -158,7 +158,7 @@ class _OtherPython:
 
 
 def _checkpoints(folder: str, model: str) -> str:
-    """Return names, sizes and times of local weights as a digest, which is a part of the version."""
+    """Return a digest of names, sizes and times of local weights, which is a part of the version."""
     if not folder:
         return ""
     files = [(path.name, path.stat()) for path in sorted(Path(folder).glob(f"{model}-*"))]

@@ -98,13 +98,13 @@ class Worker:
 
 
 class Session:
-    """Answers requests; the first one, hello, says which architecture they are for."""
+    """Answers requests; the first one, hello, names the architecture."""
 
     def __init__(self) -> None:
         self._worker: Worker | None = None
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """What was found, or `error`."""
+        """The answer to a request, or `error`."""
         try:
             if self._worker is None:
                 self._worker = Worker(request)
@@ -127,7 +127,7 @@ def main() -> None:
 
 
 def qualities(hello: dict[str, Any]) -> int:
-    """Return the number of qualities that the zoo has of a model."""
+    """Return the number of qualities of a model in the zoo."""
     from compressai.zoo.image import cfgs
 
     return len(cfgs[hello["model"]])

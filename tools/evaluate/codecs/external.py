@@ -26,10 +26,10 @@ DEPTH = 10  # bits of the internal samples and the output of VVC
 
 
 class ExternalCodec(Codec):
-    """A codec that is one program for encoding and, where `programs` has it, one for decoding."""
+    """A codec of one program for encoding and, if `programs` names it, one for decoding."""
 
     programs: Mapping[str, tuple[str, str]]  # option: (environment variable, usual file name)
-    how: str  # to get the programs, for messages
+    how: str  # the way to get the programs, for messages
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         super().__init__(name, options)
@@ -78,7 +78,7 @@ def _digest(path: str) -> str:
 
 
 class Vtm(ExternalCodec):
-    """The reference software of VVC, all intra. `depth` is that of the input; papers use 8 bits."""
+    """The reference software of VVC, all intra. `depth` is the bit depth of the input; papers use 8."""
 
     key = "vtm"
     options = {"encoder": "", "decoder": "", "config": "", "depth": "8", "truncate": "0",

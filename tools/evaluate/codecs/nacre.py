@@ -1,4 +1,4 @@
-"""Our own codec, with the seconds of entropy coding apart."""
+"""The codec nacre, with separate seconds of entropy coding."""
 
 from __future__ import annotations
 

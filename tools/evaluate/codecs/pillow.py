@@ -81,7 +81,7 @@ class Jpeg(PillowCodec):
 
 
 class Webp(PillowCodec):
-    """Lossy WebP, whose chroma is 4:2:0 always."""
+    """Lossy WebP, whose chroma is always 4:2:0."""
 
     key, format, feature = "webp", "WEBP", "webp"
     options = {"method": "6"}

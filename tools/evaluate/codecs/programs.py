@@ -20,7 +20,7 @@ from nacre.tools.evaluate.codecs.base import CodecFailed
 class Ended:
     """A program that ended by itself."""
 
-    code: int  # exit code; minus the signal that ended it
+    code: int  # exit code, or minus the number of the signal that ended it
     last_line: str  # of stdout and stderr
     peak_memory_mib: float | None  # resident size of it and its children; None where unknown
 
@@ -53,7 +53,7 @@ def run_program(command: Sequence[str], folder: Path, time_limit_seconds: float)
 class _Waiter(threading.Thread):
     """Waits for one process and keeps its resource usage, which Popen would discard.
 
-    RUSAGE_CHILDREN has the largest peak of all children that ever ended, not that of one.
+    RUSAGE_CHILDREN has the largest peak of all ended children, not the peak of one.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:

@@ -34,7 +34,7 @@ def create(name: str) -> Codec:
 
 
 def parse(name: str) -> tuple[str, dict[str, str]]:
-    """Return what stands before colon and @, and the options. Raises UsageError."""
+    """Return the key before colon and @, and the options. Raises UsageError."""
     head, _, tail = name.partition("@")
     key, colon, model = head.partition(":")
     options = {"model": model} if colon else {}
@@ -47,7 +47,7 @@ def parse(name: str) -> tuple[str, dict[str, str]]:
 
 
 def split_names(text: str, known: Container[str] = CODECS) -> tuple[str, ...]:
-    """Split names at commas. A part that starts no codec and has a = is an option of the codec before it."""
+    """Split names at commas. A part with a = that names no codec is an option of the previous codec."""
     found: list[str] = []
     for part in filter(None, text.split(",")):
         is_codec = re.split("[@:-]", part)[0] in known

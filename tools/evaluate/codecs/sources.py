@@ -1,4 +1,4 @@
-"""The version of nacre that decides its files: release, sources, weights, torch."""
+"""The version of nacre that determines its files: release, sources, weights, torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DIGITS = 8  # hexadecimal
 
 @lru_cache(maxsize=1)
 def code_digest() -> str:
-    """Return a digest of the source files; a checkout changes between two releases."""
+    """Return a digest of the source files, since a checkout changes between releases."""
     digest = hashlib.sha256()
     for folder in FOLDERS:
         root = Path(import_module(f"nacre.{folder}").__path__[0])
@@ -23,7 +23,7 @@ def code_digest() -> str:
 
 
 def nacre_version(weights_id: str) -> str:
-    """Describe what decides the files of a model."""
+    """Describe the versions that determine the files of a model."""
     import torch
 
     release = f"nacre {metadata.version('nacre')}, code {code_digest()}"

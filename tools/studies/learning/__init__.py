@@ -1,1 +1,1 @@
-"""Learning from latents beside learning from pixels, on the same labelled pictures: docs/learning.md."""
+"""Learning from latents against learning from pixels, on equal labelled pictures: docs/learning.md."""

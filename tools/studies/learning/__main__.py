@@ -3,10 +3,10 @@
     python -m nacre.tools.studies.learning FOLDER --json docs/results/learning.json
     python -m nacre.tools.studies.learning FOLDER --models nacre my.safetensors --qualities 20 50 --seeds 3
 
-FOLDER has train/ and test/ with a sub-folder for each class, or the classes alone, which are then split.
-Parts: a classifier on each way to store the pictures; the classifier of pixels on pictures of other codecs
-with as many bytes; pictures of twice the sides, from latents and from pixels with as many bytes. --save keeps
-the classifier of pixels as a task checkpoint.
+FOLDER has train/ and test/ with a sub-folder for each class, or only the classes, which are then split.
+Parts: (1) a classifier for each way to store the pictures; (2) the classifier of pixels on pictures of other
+codecs at equal bytes; (3) upscaling by 2 from latents and from pixels of equal bytes. --save writes the
+classifier of pixels as a task checkpoint.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from nacre.tools.tasks.classifier import ClassifierConfig, TaskClassifier
 from nacre.tools.tasks.fitting import Fitting, accuracy, as_input, fit
 from nacre.tools.tasks.labelled import LabelledFiles, train_and_test
 
-STRIDE = 16  # pixels of the full size a side for one position of a classifier
+STRIDE = 16  # pixels a side, at full size, for one position of a classifier
 JPEG_QUALITY = 75  # of the pixels of full size
 OTHERS = ("jpeg", "webp", "avif")
 FULL = f"pixels, JPEG of quality {JPEG_QUALITY}"
@@ -49,7 +49,7 @@ FULL = f"pixels, JPEG of quality {JPEG_QUALITY}"
 
 @dataclass(frozen=True)
 class LabelledPixels:
-    """Pictures of one side, uint8, with their labels."""
+    """Square pictures of one size, uint8, with their labels."""
 
     train: Tensor  # (N, 3, side, side)
     test: Tensor
@@ -59,12 +59,12 @@ class LabelledPixels:
 
     @property
     def positions(self) -> int:
-        """Of a classifier's first stage, a side."""
+        """Positions a side of the first stage of a classifier."""
         return self.train.shape[-1] // STRIDE
 
 
 def files_of(args: Namespace) -> tuple[LabelledFiles, LabelledFiles]:
-    """For training and for tests."""
+    """The files for training and for tests."""
     train, test = train_and_test(args.folder)
     return train.limited(args.limit), test.limited(args.limit)
 
@@ -84,7 +84,7 @@ def read_pixels(args: Namespace) -> LabelledPixels:
 
 @dataclass(frozen=True)
 class LearningRun:
-    """Trains the same classifier on each way to store the pictures."""
+    """Trains one kind of classifier on each way to store the pictures."""
 
     data: LabelledPixels
     how: Fitting
@@ -94,7 +94,7 @@ class LearningRun:
     def learn(
         self, stored: StoredSet, stem: str = "patch", flips: bool = True
     ) -> tuple[Figures, list[TaskClassifier]]:
-        """The figures of a row, and the networks of all seeds."""
+        """The figures of a table row, and the networks of all seeds."""
         networks, right, seconds = [], [], []
         inputs, side = stored.train.shape[1:3]
         config = ClassifierConfig(
@@ -174,7 +174,7 @@ def classify(
 
 
 def restore(args: Namespace, data: LabelledPixels, stored: StoredSet) -> Figures:
-    """Pictures of twice the sides, from the latents of the first model and quality."""
+    """Figures of upscaling by 2 from the latents of the first model and quality."""
     side = 2 * args.side
     train, test = (part.pixels(side) for part in files_of(args))
     how = Fitting(args.restoring_epochs, args.batch, args.rate)

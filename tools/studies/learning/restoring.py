@@ -1,4 +1,4 @@
-"""Pictures of twice the sides, from stored latents and from stored pixels of the same bytes."""
+"""Upscaling by 2 from stored latents and from stored pixels at equal bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WIDTH, BLOCKS = 128, 3
 class PictureRestorer(nn.Module):
     """x (B, C, h, w) to pixels (B, 3, H, W): an entrance, residual blocks, one layer to pixels.
 
-    Pixels have a second way: bicubic interpolation, to which the network adds. Latents have none.
+    For pixels the network adds a correction to the bicubic interpolation; for latents it predicts the pixels.
     """
 
     def __init__(self, inputs: int, patch: int, factor: int, is_added: bool) -> None:
@@ -45,7 +45,9 @@ def bicubic(x: Tensor, side: int) -> Tensor:
 def restored(
     train: Tensor, target: Tensor, test: Tensor, how: Fitting, positions: int
 ) -> tuple[Tensor, int]:
-    """Train on stored pictures and targets (N, 3, H, W) uint8; give those of the test, and the parameters."""
+    """Train on stored pictures and targets (N, 3, H, W) uint8; returns the restored test pictures and the
+    number of parameters.
+    """
     torch.manual_seed(how.seed)
     rng = torch.Generator().manual_seed(how.seed)
     known = as_input(train[:256])

@@ -1,4 +1,4 @@
-"""The same pictures stored in several ways, read back as tensors: bytes and samples a second of each way."""
+"""Pictures stored in several ways and read back as tensors: bytes and samples a second of each way."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nacre.tools.evaluate.codecs.base import Codec
 from nacre.tools.tasks.fitting import as_input
 
 TIMED = 64  # samples that are read to measure the speed
-SEARCHED = 12  # pictures whose bytes a quality is searched for
+SEARCHED = 12  # pictures in the search for a quality
 SHRUNK_AT_ONCE = 64
 
 
@@ -33,7 +33,7 @@ class StoredSet:
     speed: float  # samples a second, one thread
     train: Tensor
     test: Tensor
-    cached_speed: float | None = None  # samples a second of decoded latents that were kept
+    cached_speed: float | None = None  # samples a second from a cache of decoded latents
 
 
 def shrunk(pixels: Tensor, side: int) -> Tensor:
@@ -58,7 +58,7 @@ def pixels_of(image: Image.Image) -> Tensor:
 
 
 def speed_of(read: Callable[[int], object], count: int) -> float:
-    """Samples a second."""
+    """Samples a second of `read`."""
     start = time.perf_counter()
     for k in range(min(TIMED, count)):
         read(k)
@@ -66,7 +66,7 @@ def speed_of(read: Callable[[int], object], count: int) -> float:
 
 
 def as_pixels(name: str, train: Tensor, test: Tensor, form: str, **options: object) -> StoredSet:
-    """Stored in a format of Pillow, and learned from as they are read back."""
+    """The pictures stored in a format of Pillow and read back as pixels."""
 
     def files(pixels: Tensor) -> list[bytes]:
         found = []
@@ -92,9 +92,9 @@ def as_pixels(name: str, train: Tensor, test: Tensor, form: str, **options: obje
 def as_latents(
     model: str, quality: int, train: Tensor, test: Tensor, folder: Path, jobs: int
 ) -> StoredSet:
-    """Packed, and read through LatentDataset: means plus symbols, on a scale that all qualities share.
+    """The pictures packed and read by LatentDataset: means plus symbols, on a scale that all qualities share.
 
-    A folder that was packed before is read as it is.
+    A folder that is already packed is only read.
     """
     sets = []
     for part, pixels in (("train", train), ("test", test)):
@@ -125,19 +125,19 @@ def as_latents(
 
 
 def _file(model: str) -> str | None:
-    """A weights file, which data sets do not name; None for an installed model."""
+    """The path of a weights file, which data sets do not store; None for an installed model."""
     return model if Path(model).suffix else None
 
 
 def decoded_latents(model: str, quality: int, folder: Path) -> Tensor:
-    """(N, 3, h, w) uint8: the test pictures that were packed, as pictures."""
+    """(N, 3, h, w) uint8: the packed test pictures, decoded to pixels."""
     path = folder / f"{Path(model).stem}-{quality}-test"
     dataset = LatentDataset(path, model=_file(model), decode=True)
     return torch.stack([s.latent for k in range(len(dataset)) if (s := dataset[k]) is not None])  # type: ignore[misc]
 
 
 def quality_for(codec: Codec, pixels: Tensor, wanted: float) -> int:
-    """The quality whose files of some pictures are nearest to so many bytes, by bisection."""
+    """The quality at which the files of SEARCHED pictures have nearest to `wanted` bytes, by bisection."""
     some = list(images(pixels[:SEARCHED]))
 
     def size(quality: int) -> float:
@@ -152,7 +152,7 @@ def quality_for(codec: Codec, pixels: Tensor, wanted: float) -> int:
 
 
 def through(codec: Codec, quality: int, pixels: Tensor) -> tuple[float, Tensor]:
-    """Mean bytes of a picture, and all of them decoded, (N, 3, h, w) uint8."""
+    """Mean bytes of a picture, and all pictures decoded, (N, 3, h, w) uint8."""
     sizes, found = [], []
     for image in images(pixels):
         data = codec.encode(image, quality)
