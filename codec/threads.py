@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, TypeVar
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 # Up to this size a second thread gains next to nothing, in encoding at efforts 0 and 1 and in decoding.
@@ -77,6 +79,29 @@ def side_by_side(work: Callable[..., T], arguments: Sequence[tuple[Any, ...]]) -
             waiting = [pool.submit(copy_context().run, alone, own) for own in arguments]
             return [one.result() for one in waiting]
     finally:
+        torch.set_num_threads(before)
+
+
+def ahead(work: Callable[[A], T], arguments: Iterable[A], count: int) -> Generator[T]:
+    """Yield the results of `work` in order, and meanwhile compute the next `count` results side by side.
+
+    `count` calls run at a time, each with one thread; the number of threads of the process is one until the
+    iterator ends or is closed. An error of `work` is raised in the place of its result.
+    """
+    import torch
+
+    before, pool = torch.get_num_threads(), ThreadPoolExecutor(count)
+    waiting: deque[Future[T]] = deque()
+    torch.set_num_threads(1)
+    try:
+        for own in arguments:
+            waiting.append(pool.submit(copy_context().run, work, own))
+            if len(waiting) > count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(before)
 
 

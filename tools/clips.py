@@ -210,7 +210,8 @@ def decode(args: Namespace) -> int:
             sink = open_sink(target, clip.facts, kept.streams, how, suffix=own)
             first = -math.inf if start is None else start
             with _closing(sink):
-                events = clip.events(first, length if start is None else start + length)
+                end = length if start is None else start + length
+                events = clip.events(first, end, clip.suited_at_once())
                 count = _pour(kept.of(events), sink)
         seconds = time.perf_counter() - began
         return f"{job.source} -> {job.target}: {count} frames, {count / seconds:.1f} frames/s"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import bisect
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +17,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Self, Unpack
 
+from nacre.codec import threads
 from nacre.codec.chunks import Bytes, FileBytes
 from nacre.codec.clips.coding import GopCoder
 from nacre.codec.clips.container import ClipFile
@@ -22,6 +25,8 @@ from nacre.codec.clips.facts import ClipFrame, ClipPacket, ClipWarning, Pixels
 from nacre.codec.clips.payloads import Gop
 from nacre.codec.run import RunOptions, limits_of
 from nacre.entropy.errors import CorruptStream, UsageError
+
+WAITING_BYTES = 1 << 28  # of frames that are decoded before they are shown
 
 
 @dataclass(frozen=True)
@@ -141,30 +146,76 @@ class VideoReader:
                 yield event
 
     def events(
-        self, start: float = -np.inf, end: float = np.inf
+        self, start: float = -np.inf, end: float = np.inf, at_once: int = 1
     ) -> Iterator[ClipFrame | ClipPacket]:
         """Frames and packets of the other streams that overlap `start` to `end` seconds, in file order.
 
-        A frame or packet lasts from its pts to the end of its duration.
+        A frame or packet lasts from its pts to the end of its duration. `at_once` groups are decoded side by
+        side, with one thread each; see `suited_at_once`. Their frames are held in memory.
         """
         base, gops = self.facts.time_base, self.file.gops
         first = sum(place.end * base <= start for place in gops)
         stop = first + sum(place.pts * base < end for place in gops[first:])
-        for i in range(
-            max(0, first - 1), min(stop + 1, len(gops)) + 1
-        ):  # packets stand near their time
+        groups = self._groups(range(first, stop), at_once)
+        # Packets stand near their time.
+        for i in range(max(0, first - 1), min(stop + 1, len(gops)) + 1):
             for packet in self.file.packets(i):
                 ticks = self.streams[packet.stream].time_base
                 if packet.pts * ticks < end and packet.end * ticks > start:
                     yield packet
             if first <= i < stop:
-                yield from self._shown(i, start, end)
+                yield from self._shown(i, next(groups), start, end)
 
-    def _shown(self, gop: int, start: float, end: float) -> Iterator[ClipFrame]:
+    def suited_at_once(self) -> int:
+        """Groups to decode side by side: one for each thread of torch, as far as WAITING_BYTES hold them.
+
+        Beside those that are being decoded, the frames of one group wait and those of another are shown.
+        """
+        head, most = self.file.head, max((place.frames for place in self.file.gops), default=1)
+        group_bytes = most * head.height * head.width * 3 * (head.bit_depth // 8)
+        threads_there = min(torch.get_num_threads(), threads.MOST_SIDE_BY_SIDE)
+        return max(1, min(threads_there, WAITING_BYTES // group_bytes - 2))
+
+    def _groups(self, numbers: range, at_once: int) -> Iterator[Iterator[ClipFrame]]:
+        """The frames of some groups; the iterator of a group raises CorruptStream."""
+        if at_once < 2:
+            yield from (self.group(number) for number in numbers)
+            return
+        is_over = threading.Event()
+
+        def decoded(group: Gop | CorruptStream) -> Iterator[ClipFrame]:
+            if isinstance(group, CorruptStream):
+                return _then(group)
+            frames: list[ClipFrame] = []
+            try:
+                for frame in self._decoded(group):
+                    frames.append(frame)
+                    if is_over.is_set():
+                        break
+            except CorruptStream as error:
+                return _then(error, frames)
+            return iter(frames)
+
+        with closing(threads.ahead(decoded, map(self._read, numbers), at_once)) as groups:
+            try:
+                yield from groups
+            finally:
+                is_over.set()
+
+    def _read(self, number: int) -> Gop | CorruptStream:
+        """A group, or what is wrong with it."""
+        try:
+            return self.file.gop(number)
+        except CorruptStream as error:
+            return error
+
+    def _shown(
+        self, gop: int, frames: Iterator[ClipFrame], start: float, end: float
+    ) -> Iterator[ClipFrame]:
         """Frames of a group shown between `start` and `end` seconds."""
         base = self.facts.time_base
         try:
-            for frame in self.group(gop):
+            for frame in frames:
                 if frame.pts * base >= end:
                     return
                 if (frame.pts + max(1, frame.duration)) * base > start:
@@ -218,7 +269,9 @@ class VideoReader:
 
     def group(self, index: int) -> Iterator[ClipFrame]:
         """The frames of a group of pictures. Raises CorruptStream."""
-        gop = self.file.gop(index)
+        yield from self._decoded(self.file.gop(index))
+
+    def _decoded(self, gop: Gop) -> Iterator[ClipFrame]:
         pixels = self._coder.decode_gop([frame.payload for frame in gop.frames])
         for frame in gop.frames:
             found = next(pixels, None)
@@ -239,3 +292,9 @@ class VideoReader:
                     pass
             except CorruptStream as error:
                 yield f"group {i} at byte {place.at}: {error}"
+
+
+def _then(error: CorruptStream, frames: Sequence[ClipFrame] = ()) -> Iterator[ClipFrame]:
+    """The frames, and behind them the error."""
+    yield from frames
+    raise error
