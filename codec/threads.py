@@ -82,7 +82,7 @@ def side_by_side(work: Callable[..., T], arguments: Sequence[tuple[Any, ...]]) -
         torch.set_num_threads(before)
 
 
-def ahead(work: Callable[[A], T], arguments: Iterable[A], count: int) -> Generator[T]:
+def ahead(work: Callable[[A], T], arguments: Iterable[A], count: int) -> Generator[T, None, None]:
     """Yield the results of `work` in order, and meanwhile compute the next `count` results side by side.
 
     `count` calls run at a time, each with one thread; the number of threads of the process is one until the

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,15 +156,15 @@ class VideoReader:
         base, gops = self.facts.time_base, self.file.gops
         first = sum(place.end * base <= start for place in gops)
         stop = first + sum(place.pts * base < end for place in gops[first:])
-        groups = self._groups(range(first, stop), at_once)
-        # Packets stand near their time.
-        for i in range(max(0, first - 1), min(stop + 1, len(gops)) + 1):
-            for packet in self.file.packets(i):
-                ticks = self.streams[packet.stream].time_base
-                if packet.pts * ticks < end and packet.end * ticks > start:
-                    yield packet
-            if first <= i < stop:
-                yield from self._shown(i, next(groups), start, end)
+        with closing(self._groups(range(first, stop), at_once)) as groups:
+            # Packets stand near their time.
+            for i in range(max(0, first - 1), min(stop + 1, len(gops)) + 1):
+                for packet in self.file.packets(i):
+                    ticks = self.streams[packet.stream].time_base
+                    if packet.pts * ticks < end and packet.end * ticks > start:
+                        yield packet
+                if first <= i < stop:
+                    yield from self._shown(i, next(groups), start, end)
 
     def suited_at_once(self) -> int:
         """Groups to decode side by side: one for each thread of torch, as far as WAITING_BYTES hold them.
@@ -176,7 +176,7 @@ class VideoReader:
         threads_there = min(torch.get_num_threads(), threads.MOST_SIDE_BY_SIDE)
         return max(1, min(threads_there, WAITING_BYTES // group_bytes - 2))
 
-    def _groups(self, numbers: range, at_once: int) -> Iterator[Iterator[ClipFrame]]:
+    def _groups(self, numbers: range, at_once: int) -> Generator[Iterator[ClipFrame], None, None]:
         """The frames of some groups; the iterator of a group raises CorruptStream."""
         if at_once < 2:
             yield from (self.group(number) for number in numbers)
@@ -198,7 +198,8 @@ class VideoReader:
 
         with closing(threads.ahead(decoded, map(self._read, numbers), at_once)) as groups:
             try:
-                yield from groups
+                for frames in groups:  # noqa: UP028 - `yield from` would wait for the threads first
+                    yield frames
             finally:
                 is_over.set()
 

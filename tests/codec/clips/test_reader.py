@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from nacre.codec.clips.facts import ClipFrame, ClipPacket, to_depth
+from nacre.codec.clips.facts import ClipFrame, ClipPacket, ClipWarning, to_depth
 from nacre.codec.clips.reader import VideoReader
 from nacre.codec.clips.writer import VideoWriter, is_cut
-from nacre.entropy.errors import UsageError
+from nacre.entropy.errors import CorruptStream, UsageError
 from tests.codec.clips.clip_files import (
     STREAMS,
     TICK,
@@ -108,6 +108,38 @@ def test_a_stretch_of_time(clip, coder):
     coder.count = 0
     list(clip.between(FRAMES[11].seconds, FRAMES[12].seconds))
     assert coder.count <= 5
+
+
+def test_groups_side_by_side_give_the_same_events(clip, coder):
+    for start, end in ((-1, 10), (FRAMES[7].seconds, FRAMES[19].seconds)):
+        one, several = (list(clip.events(start, end, at_once)) for at_once in (1, 3))
+        assert [type(e) for e in one] == [type(e) for e in several]
+        for a, b in zip(one, several, strict=True):
+            assert a == b if isinstance(a, ClipPacket) else a.pts == b.pts
+            assert isinstance(a, ClipPacket) or np.array_equal(a.pixels, b.pixels)
+    assert clip.suited_at_once() >= 1
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_a_damaged_group_side_by_side_costs_that_group_only(coder, at_once):
+    place = VideoReader(DATA, coder=coder).file.gops[2].at + 40
+    damaged = DATA[:place] + bytes([DATA[place] ^ 1]) + DATA[place + 1 :]
+    with pytest.warns(ClipWarning, match="left out"):
+        events = list(VideoReader(damaged, coder=coder).events(at_once=at_once))
+    found = [e.pts for e in events if isinstance(e, ClipFrame)]
+    assert found == [f.pts for f in (*FRAMES[:10], *FRAMES[15:])]
+    with pytest.raises(CorruptStream):
+        list(VideoReader(damaged, coder=coder, strict=True).events(at_once=at_once))
+
+
+def test_who_stops_early_waits_for_no_group_and_gets_the_threads_back(clip, coder):
+    before = torch.get_num_threads()
+    events = clip.events(at_once=2)
+    next(e for e in events if isinstance(e, ClipFrame))
+    assert torch.get_num_threads() == 1
+    events.close()
+    assert torch.get_num_threads() == before
+    assert coder.count <= 4 * 5  # the group that is shown, and those on the way
 
 
 def test_batches(clip):
