@@ -15,13 +15,12 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-A = TypeVar("A")
 T = TypeVar("T")
 
 # Up to this size a second thread gains next to nothing, in encoding at efforts 0 and 1 and in decoding.
@@ -82,27 +81,51 @@ def side_by_side(work: Callable[..., T], arguments: Sequence[tuple[Any, ...]]) -
         torch.set_num_threads(before)
 
 
-def ahead(work: Callable[[A], T], arguments: Iterable[A], count: int) -> Generator[T, None, None]:
-    """Yield the results of `work` in order, and meanwhile compute the next `count` results side by side.
+class SideBySide(Generic[T]):
+    """Results of calls in the order of the calls, `count` calls at a time, each with one thread.
 
-    `count` calls run at a time, each with one thread; the number of threads of the process is one until the
-    iterator ends or is closed. An error of `work` is raised in the place of its result.
+    The number of threads of the process is one until `close`. With a count of 1, calls run at once, with all
+    threads.
     """
-    import torch
 
-    before, pool = torch.get_num_threads(), ThreadPoolExecutor(count)
-    waiting: deque[Future[T]] = deque()
-    torch.set_num_threads(1)
-    try:
-        for own in arguments:
-            waiting.append(pool.submit(copy_context().run, work, own))
-            if len(waiting) > count:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(before)
+    def __init__(self, count: int) -> None:
+        import torch
+
+        self._count, self._before = count, torch.get_num_threads()
+        self._waiting: deque[tuple[Future[T], bool]] = deque()  # True: of a call
+        self._pool = ThreadPoolExecutor(count) if count > 1 else None
+        if self._pool is not None:
+            torch.set_num_threads(1)
+
+    def call(self, work: Callable[..., T], *arguments: Any) -> None:
+        """Have a result computed; an error is raised where the result is taken."""
+        if self._pool is None:
+            self.put(work(*arguments))
+        else:
+            found = self._pool.submit(copy_context().run, work, *arguments)
+            self._waiting.append((found, True))
+
+    def put(self, result: T) -> None:
+        """Add a result that is known."""
+        known: Future[T] = Future()
+        known.set_result(result)
+        self._waiting.append((known, False))
+
+    def results(self, all_of_them: bool = False) -> Iterator[T]:
+        """Take the first results as far as they are ready; wait for them while more than `count` calls wait."""
+        while self._waiting:
+            is_full = sum(is_call for _, is_call in self._waiting) > self._count
+            if not (all_of_them or is_full or self._waiting[0][0].done()):
+                return
+            yield self._waiting.popleft()[0].result()
+
+    def close(self) -> None:
+        """Wait for the calls that have begun, and forget all results."""
+        import torch
+
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(self._before)
 
 
 def _be_alone() -> None:

@@ -102,6 +102,7 @@ def encode(args: Namespace) -> int:
     aim = RateAim.of(args)
     jobs = _jobs(args, SUFFIX)
     batch.prepare_torch(args)
+    from nacre.codec.clips.coding import suited_at_once
     from nacre.codec.clips.source import SourceOptions, open_source
     from nacre.codec.clips.writer import VideoWriter
 
@@ -115,11 +116,12 @@ def encode(args: Namespace) -> int:
         source = open_source(job.source, options)
         try:
             bitrate = aim.bitrate(source)
+            at_once = suited_at_once(source.facts.height, source.facts.width, 8, args.gop)
             with batch.partial_output(job.target, args.force) as partial:
                 clip = VideoWriter(
                     partial, source.facts, streams=source.streams, quality=quality, effort=effort,
-                    gop=args.gop, bitrate=bitrate, model=model, device=args.device, precision=args.precision,
-                    limits=options.limits,
+                    gop=args.gop, bitrate=bitrate, at_once=at_once, model=model, device=args.device,
+                    precision=args.precision, limits=options.limits,
                 )  # fmt: skip
                 with clip:
                     _pour(source.events(), clip)

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
+import torch
+
+from nacre.codec import threads
 from nacre.codec.clips.facts import Pixels
+
+WAITING_BYTES = 1 << 28  # of frames that wait to be coded or shown
 
 
 class FrameKind(IntEnum):
@@ -59,3 +64,14 @@ class GopCoder(Protocol):
 
     def decode_gop(self, payloads: Sequence[FramePayload]) -> Iterator[Pixels]:
         """The frames (H, W, 3) in order. Raises CorruptStream."""
+
+
+def suited_at_once(height: int, width: int, bits: int, frames: int) -> int:
+    """Groups of so many frames to code side by side: one for each thread of torch, at most four.
+
+    Fewer if their frames take more than WAITING_BYTES: beside those that are being coded, the frames of two
+    more groups are held.
+    """
+    group_bytes = frames * height * width * 3 * (bits // 8)
+    count = min(torch.get_num_threads(), threads.MOST_SIDE_BY_SIDE)
+    return max(1, min(count, WAITING_BYTES // max(1, group_bytes) - 2))

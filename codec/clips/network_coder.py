@@ -46,36 +46,40 @@ class NetworkGopCoder:
         self, frames: Sequence[Pixels], budget: float | None = None
     ) -> list[FramePayload]:
         # Not in inference mode: searches follow gradients.
+        # Without a budget a group is coded alike whatever was coded before, or is coded at the same time.
+        rate = self._rate if budget is not None else RateModel()
         with torch.inference_mode(False), torch.no_grad(), memory_errors_named():
-            first = self._first(frames, budget)
+            first = self._first(frames, budget, rate)
             payloads, reference = [first[0]], first[1]
             spent = 0
             for k in range(1, len(frames)):
                 quality = self.quality
                 spent += 8 * len(payloads[-1].data)
                 if budget is not None:
-                    wanted = self._rate.quality(budget - spent, 0, len(frames) - k)
+                    wanted = rate.quality(budget - spent, 0, len(frames) - k)
                     last = payloads[-1].quality
                     quality = min(max(wanted, last - LARGEST_STEP), last + LARGEST_STEP)
-                payload, reference = self._encoded(frames[k], reference, quality)
+                payload, reference = self._encoded(frames[k], reference, quality, rate)
                 payloads.append(payload)
         return payloads
 
     def _first(
-        self, frames: Sequence[Pixels], budget: float | None
+        self, frames: Sequence[Pixels], budget: float | None, rate: RateModel
     ) -> tuple[FramePayload, Reference]:
         """The first frame of a group; with a budget, at a quality that leaves enough bits for the others."""
         if budget is None:
-            return self._encoded(frames[0], None, self.quality)
+            return self._encoded(frames[0], None, self.quality, rate)
         inter = len(frames) - 1
         quality = self.quality
-        if self._rate.knows(FrameKind.INTRA):
-            quality = self._rate.quality(budget, 1, inter)
+        if rate.knows(FrameKind.INTRA):
+            quality = rate.quality(budget, 1, inter)
         for _ in range(TRIALS):
-            first = self._encoded(frames[0], None, quality)
-            if inter and not self._rate.knows(FrameKind.INTER):
-                self._encoded(frames[1], first[1], quality)  # teaches the bits of inter frames
-            wanted = self._rate.quality(budget, 1, inter)
+            first = self._encoded(frames[0], None, quality, rate)
+            if inter and not rate.knows(FrameKind.INTER):
+                self._encoded(
+                    frames[1], first[1], quality, rate
+                )  # teaches the bits of inter frames
+            wanted = rate.quality(budget, 1, inter)
             if abs(wanted - quality) <= CLOSE:
                 break
             quality = wanted
@@ -108,16 +112,16 @@ class NetworkGopCoder:
         return self._frames.decode_inter(data, reference, quality)
 
     def _encoded(
-        self, pixels: Pixels, reference: Reference | None, quality: int
+        self, pixels: Pixels, reference: Reference | None, quality: int, rate: RateModel
     ) -> tuple[FramePayload, Reference]:
         """A frame in the way of least Lagrangian cost, and the reference for the next frame."""
         frame = to_8_bits(pixels)
         if reference is None:
             kind, coded = self._alone(frame, quality)
         else:
-            kind, coded = self._predicted(frame, reference, quality)
+            kind, coded = self._predicted(frame, reference, quality, rate)
         counted = FrameKind.INTRA if kind.is_alone else FrameKind.INTER
-        self._rate.learn(counted, quality, 8 * len(coded.data))
+        rate.learn(counted, quality, 8 * len(coded.data))
         return FramePayload(kind, quality, coded.checksum, coded.data), coded.reference
 
     def _alone(self, frame: NDArray[np.uint8], quality: int) -> tuple[FrameKind, CodedFrame]:
@@ -127,7 +131,7 @@ class NetworkGopCoder:
         return (FrameKind.INTRA, coded) if stored is None else (FrameKind.STORED, stored)
 
     def _predicted(
-        self, frame: NDArray[np.uint8], reference: Reference, quality: int
+        self, frame: NDArray[np.uint8], reference: Reference, quality: int, rate: RateModel
     ) -> tuple[FrameKind, CodedFrame]:
         field = self._frames.motion(frame, reference, quality, self._effort)
         prediction = self._frames.predict(reference, field)
@@ -137,7 +141,7 @@ class NetworkGopCoder:
         if patched is not None:
             kind, coded = FrameKind.PATCHED, patched
             cost = self._frames.cost(coded, frame, quality)
-        if 8 * len(coded.data) > DOUBTFUL * self._rate.bits(FrameKind.INTRA, quality):
+        if 8 * len(coded.data) > DOUBTFUL * rate.bits(FrameKind.INTRA, quality):
             found, alone = self._alone(frame, quality)
             if self._frames.cost(alone, frame, quality) < cost:
                 return found, alone

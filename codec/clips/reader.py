@@ -19,14 +19,12 @@ from typing_extensions import Self, Unpack
 
 from nacre.codec import threads
 from nacre.codec.chunks import Bytes, FileBytes
-from nacre.codec.clips.coding import GopCoder
+from nacre.codec.clips.coding import GopCoder, suited_at_once
 from nacre.codec.clips.container import ClipFile
 from nacre.codec.clips.facts import ClipFrame, ClipPacket, ClipWarning, Pixels
 from nacre.codec.clips.payloads import Gop
 from nacre.codec.run import RunOptions, limits_of
 from nacre.entropy.errors import CorruptStream, UsageError
-
-WAITING_BYTES = 1 << 28  # of frames that are decoded before they are shown
 
 
 @dataclass(frozen=True)
@@ -167,14 +165,9 @@ class VideoReader:
                     yield from self._shown(i, next(groups), start, end)
 
     def suited_at_once(self) -> int:
-        """Groups to decode side by side: one for each thread of torch, as far as WAITING_BYTES hold them.
-
-        Beside those that are being decoded, the frames of one group wait and those of another are shown.
-        """
+        """Groups to decode side by side; see `coding.suited_at_once`."""
         head, most = self.file.head, max((place.frames for place in self.file.gops), default=1)
-        group_bytes = most * head.height * head.width * 3 * (head.bit_depth // 8)
-        threads_there = min(torch.get_num_threads(), threads.MOST_SIDE_BY_SIDE)
-        return max(1, min(threads_there, WAITING_BYTES // group_bytes - 2))
+        return suited_at_once(head.height, head.width, head.bit_depth, most)
 
     def _groups(self, numbers: range, at_once: int) -> Generator[Iterator[ClipFrame], None, None]:
         """The frames of some groups; the iterator of a group raises CorruptStream."""
@@ -196,12 +189,15 @@ class VideoReader:
                 return _then(error, frames)
             return iter(frames)
 
-        with closing(threads.ahead(decoded, map(self._read, numbers), at_once)) as groups:
-            try:
-                for frames in groups:  # noqa: UP028 - `yield from` would wait for the threads first
-                    yield frames
-            finally:
-                is_over.set()
+        side_by_side = threads.SideBySide[Iterator[ClipFrame]](at_once)
+        try:
+            for number in numbers:
+                side_by_side.call(decoded, self._read(number))
+                yield from side_by_side.results()
+            yield from side_by_side.results(all_of_them=True)
+        finally:
+            is_over.set()
+            side_by_side.close()
 
     def _read(self, number: int) -> Gop | CorruptStream:
         """A group, or what is wrong with it."""

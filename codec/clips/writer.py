@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from typing_extensions import Self
 
+from nacre.codec import threads
 from nacre.codec.clips.coding import GopCoder
 from nacre.codec.clips.container import ClipFileWriter
 from nacre.codec.clips.facts import (
@@ -32,6 +33,14 @@ from nacre.entropy.errors import UsageError
 GOP = 32  # frames, at most
 CUT = 40  # 8-bit levels: the mean change of block means that makes a cut
 BLOCK = 16  # pixels a side
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """A coded group, and how long it is shown."""
+
+    frames: list[TimedPayload]
+    seconds: float
 
 
 class VideoWriter:
@@ -56,12 +65,14 @@ class VideoWriter:
         effort: int = 0,
         gop: int = GOP,
         bitrate: float | None = None,
+        at_once: int = 1,
         **options: Any,
     ) -> None:
         """`coder` codes frames; by default it is the model of the options.
 
         With `bitrate`, in bits per second of frames, `quality` is only the first trial; rate control then sets
-        the quality of each frame.
+        the quality of each frame. Without it, `at_once` groups are coded side by side, with one thread each
+        until the clip is closed; see `coding.suited_at_once`.
 
         Raises UsageError, WeightsError, LimitError or OSError.
         """
@@ -83,6 +94,8 @@ class VideoWriter:
         assert not isinstance(file, (str, Path))
         self._file = ClipFileWriter(file, head, facts, streams)
         self._budgets = None if bitrate is None else GroupBudgets(bitrate)
+        # A budget depends on the bits of the groups before.
+        self._coded = threads.SideBySide[_Coded | ClipPacket](1 if bitrate else at_once)
         self._frames: list[ClipFrame] = []
         self.frames = self.size = 0
         self.frame_bytes, self.seconds = 0, 0.0  # of the frames that are written
@@ -110,12 +123,14 @@ class VideoWriter:
         """Write a packet of a carried stream; it should come near the frames of its time."""
         if packet.stream >= len(self._streams):
             raise UsageError(f"a packet of stream {packet.stream} of {len(self._streams)}")
-        self._file.write_packet(packet)
+        self._coded.put(packet)
+        self._write_coded()
 
     def close(self) -> None:
         """Code the remaining frames, and write the index."""
         try:
             self._put_gop()
+            self._write_coded(all_of_it=True)
             self.size = self._file.finish()
         finally:
             self._close_file()
@@ -136,6 +151,7 @@ class VideoWriter:
                 self._close_file()
 
     def _close_file(self) -> None:
+        self._coded.close()
         if self._opened:
             self._opened.close()
 
@@ -153,16 +169,28 @@ class VideoWriter:
         ticks = (last.pts + last.duration if end is None else end) - first.pts
         seconds = max(1, ticks) * float(self.facts.time_base)
         budget = None if self._budgets is None else self._budgets.of(seconds)
-        payloads = self._coder.encode_gop([frame.pixels for frame in self._frames], budget)
-        assert len(payloads) == len(self._frames) and payloads[0].kind.is_alone
-        size = sum(len(payload.data) for payload in payloads)
-        if self._budgets is not None:
-            self._budgets.add(seconds, 8 * size)
-        self.frame_bytes += size
-        self.seconds += seconds
-        timed = zip(payloads, self._frames, strict=True)
-        self._file.write_gop([TimedPayload(coded, f.pts, f.duration) for coded, f in timed])
+        self._coded.call(self._encoded, self._frames, seconds, budget)
         self._frames = []
+        self._write_coded()
+
+    def _encoded(self, frames: Sequence[ClipFrame], seconds: float, budget: float | None) -> _Coded:
+        payloads = self._coder.encode_gop([frame.pixels for frame in frames], budget)
+        assert len(payloads) == len(frames) and payloads[0].kind.is_alone
+        timed = zip(payloads, frames, strict=True)
+        return _Coded([TimedPayload(coded, f.pts, f.duration) for coded, f in timed], seconds)
+
+    def _write_coded(self, all_of_it: bool = False) -> None:
+        """Write the groups and packets that are ready, in order."""
+        for part in self._coded.results(all_of_it):
+            if isinstance(part, ClipPacket):
+                self._file.write_packet(part)
+                continue
+            size = sum(len(frame.payload.data) for frame in part.frames)
+            if self._budgets is not None:
+                self._budgets.add(part.seconds, 8 * size)
+            self.frame_bytes += size
+            self.seconds += part.seconds
+            self._file.write_gop(part.frames)
 
 
 def is_cut(before: Pixels, after: Pixels) -> bool:

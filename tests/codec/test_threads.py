@@ -124,3 +124,43 @@ def test_seconds_side_by_side_count_for_the_clock_around(two_threads):
     with measured() as clock:
         threads.side_by_side(timed(time.sleep), [(0.02,), (0.02,)])
     assert clock.seconds > 0.03
+
+
+def test_results_come_in_the_order_of_the_calls_and_no_more_than_wanted_wait(two_threads):
+    began: list[int] = []
+
+    def work(k):
+        began.append(k)
+        time.sleep(0.01 * (k % 3))
+        return k
+
+    pairs = threads.SideBySide[object](2)
+    found = []
+    for k in range(10):
+        pairs.call(work, k)
+        pairs.put(f"after {k}")
+        found += pairs.results()
+        assert len(began) - sum(isinstance(one, int) for one in found) <= 2 + 1
+        assert torch.get_num_threads() == 1
+    found += pairs.results(all_of_them=True)
+    pairs.close()
+    assert found == [part for k in range(10) for part in (k, f"after {k}")]
+    assert torch.get_num_threads() == 2
+
+
+def test_an_error_comes_in_the_place_of_its_result(two_threads):
+    pairs = threads.SideBySide[float](2)
+    for k in (1, 0, 2):
+        pairs.call(lambda k: 1 / k, k)
+    results = pairs.results(all_of_them=True)
+    assert next(results) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+    pairs.close()
+
+
+def test_one_at_a_time_is_computed_at_once_with_all_threads(two_threads):
+    alone = threads.SideBySide[int](1)
+    alone.call(torch.get_num_threads)
+    assert list(alone.results()) == [2]
+    alone.close()

@@ -95,7 +95,11 @@ def packets_of(frames: Sequence[ClipFrame], seed: int = 0) -> list[ClipPacket]:
 
 
 def write(
-    frames: Sequence[ClipFrame], packets: Sequence[ClipPacket] = (), gop: int = 4, **facts: object
+    frames: Sequence[ClipFrame],
+    packets: Sequence[ClipPacket] = (),
+    gop: int = 4,
+    at_once: int = 1,
+    **facts: object,
 ) -> bytes:
     """A file made with the stand-in; packets stand near the frames of their time."""
     height, width = frames[0].pixels.shape[:2]
@@ -103,7 +107,12 @@ def write(
     file, left = io.BytesIO(), list(packets)
     streams = STREAMS if packets else ()
     clip = VideoWriter(
-        file, facts_of(height, width, **facts), streams=streams, coder=coder, gop=gop
+        file,
+        facts_of(height, width, **facts),
+        streams=streams,
+        coder=coder,
+        gop=gop,
+        at_once=at_once,
     )
     with clip:
         for frame in frames:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from nacre import codec
 from nacre.codec.chunks import read_chunks
@@ -63,6 +64,12 @@ def test_what_was_written_is_read():
     assert told(e for e in events if isinstance(e, ClipFrame)) == told(FRAMES)
     assert [e for e in events if isinstance(e, ClipPacket)] == PACKETS
     assert clip.streams == STREAMS and clip.file.is_whole and len(clip) == 11
+
+
+def test_groups_coded_side_by_side_make_the_same_file():
+    before = torch.get_num_threads()
+    assert write(FRAMES, PACKETS, at_once=3) == DATA
+    assert torch.get_num_threads() == before
 
 
 def test_packets_stand_near_their_time():
