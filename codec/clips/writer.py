@@ -96,6 +96,7 @@ class VideoWriter:
         self._budgets = None if bitrate is None else GroupBudgets(bitrate)
         # A budget depends on the bits of the groups before.
         self._coded = threads.SideBySide[_Coded | ClipPacket](1 if bitrate else at_once)
+        self._running: dict[int, list[Pixels]] = {}  # frames of groups that are being coded, by id
         self._frames: list[ClipFrame] = []
         self.frames = self.size = 0
         self.frame_bytes, self.seconds = 0, 0.0  # of the frames that are written
@@ -147,6 +148,8 @@ class VideoWriter:
         if error is None:
             self.close()
         else:
+            for pixels in list(self._running.values()):
+                pixels.clear()  # the coder stops at the next frame, which is not there
             with suppress(OSError):
                 self._close_file()
 
@@ -174,7 +177,10 @@ class VideoWriter:
         self._write_coded()
 
     def _encoded(self, frames: Sequence[ClipFrame], seconds: float, budget: float | None) -> _Coded:
-        payloads = self._coder.encode_gop([frame.pixels for frame in frames], budget)
+        pixels = [frame.pixels for frame in frames]
+        self._running[id(pixels)] = pixels
+        payloads = self._coder.encode_gop(pixels, budget)
+        del self._running[id(pixels)]
         assert len(payloads) == len(frames) and payloads[0].kind.is_alone
         timed = zip(payloads, frames, strict=True)
         return _Coded([TimedPayload(coded, f.pts, f.duration) for coded, f in timed], seconds)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import random
 import re
 import subprocess
 import sys
+import time
 import warnings
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +23,7 @@ from nacre.codec.clips.container import ClipFile
 from nacre.codec.clips.facts import ChromaSite, ClipFrame, ClipPacket, ClipWarning, Range, Scan
 from nacre.codec.clips.payloads import ClipHead, Gop, GopIndex, GopPlace, Packets
 from nacre.codec.clips.reader import VideoReader
+from nacre.codec.clips.writer import VideoWriter
 from nacre.codec.container import Head, Limits
 from nacre.entropy.errors import (
     CorruptStream,
@@ -70,6 +73,26 @@ def test_groups_coded_side_by_side_make_the_same_file():
     before = torch.get_num_threads()
     assert write(FRAMES, PACKETS, at_once=3) == DATA
     assert torch.get_num_threads() == before
+
+
+class SlowCoder(PlainCoder):
+    """Takes a tenth of a second for a frame."""
+
+    def encode_gop(self, frames, budget=None):
+        for k in range(len(frames)):
+            time.sleep(0.1)
+            frames[k]
+        return super().encode_gop(frames, budget)
+
+
+def test_after_an_error_no_group_is_coded_to_its_end():
+    began = time.monotonic()
+    writer = VideoWriter(io.BytesIO(), facts_of(), coder=SlowCoder(6, 8), gop=40, at_once=2)
+    with pytest.raises(KeyboardInterrupt), writer as clip:
+        for frame in frames_of(90):
+            clip.write(frame)
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 2  # of the 8 seconds that two groups take
 
 
 def test_packets_stand_near_their_time():
@@ -229,6 +252,7 @@ SCRIPT = """
 import resource, sys
 import numpy as np
 from nacre.codec.clips.reader import VideoReader
+from nacre.codec.clips.writer import VideoWriter
 from nacre.codec.clips.writer import VideoWriter
 from tests.codec.clips.clip_files import PlainCoder, facts_of
 
