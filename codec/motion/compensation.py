@@ -74,7 +74,8 @@ class _Total:
         height, width = reference.shape[1:]
         own_side = side + 2 * self._overlap
         matrices, weights = _matrices(own_side), _weights(side, self._overlap)
-        ramp = torch.arange(own_side + TAPS - 1, device="cpu") - BEFORE - self._overlap
+        sides, before = own_side + TAPS - 1, BEFORE + self._overlap
+        windows = _windows(reference, sides)
         # Squares of one group do not overlap, even with their surroundings.
         for first_row, first_column in ((0, 0), (0, 1), (1, 0), (1, 1)):
             here = which[first_row::2, first_column::2]
@@ -89,10 +90,11 @@ class _Total:
             ):
                 y, x = 2 * row + first_row, 2 * column + first_column
                 own = torch.from_numpy(vectors[y.numpy(), x.numpy()])  # (n, 2)
-                top = (y * side + (own[:, 0] >> 2))[:, None] + ramp
-                left = (x * side + (own[:, 1] >> 2))[:, None] + ramp
-                top, left = top.clamp_(0, height - 1), left.clamp_(0, width - 1)
-                pixels = reference[:, top[:, :, None], left[:, None, :]].double()
+                top, left = (
+                    (at * side - before + (own[:, axis] >> 2)).clamp_(-sides, length) + sides
+                    for axis, (at, length) in enumerate(((y, height), (x, width)))
+                )
+                pixels = windows[:, top, left].double()  # (C, n, sides, sides)
                 down, right = (matrices[own[:, k] & 3] for k in range(2))
                 found = torch.matmul(torch.matmul(down, pixels), right.transpose(1, 2))
                 sums[0][row, column] += (found * weights).transpose(0, 1)
@@ -117,6 +119,19 @@ class _Total:
         unit = self._weights[:, inside, across].clamp(min=1) * SCALE
         found = self._values[:, inside, across]
         return ((2 * found + unit) / (2 * unit)).floor_().clamp_(0, 255).to(torch.uint8)
+
+
+def _windows(reference: Tensor, side: int) -> Tensor:
+    """(C, H + side + 1, W + side + 1, side, side) view: windows from `side` pixels before the edges on.
+
+    Edges are repeated, so a window further outside equals the outermost one.
+    """
+    down, right = (
+        torch.arange(-side, length + side, device="cpu").clamp_(0, length - 1)
+        for length in reference.shape[1:]
+    )
+    wide = reference.index_select(1, down).index_select(2, right)
+    return wide.unfold(1, side, 1).unfold(2, side, 1)
 
 
 def _weights(side: int, overlap: int) -> Tensor:
