@@ -122,7 +122,7 @@ class FrameCoder:
         """The motion from the reference to a frame; zero vectors where the model does not use motion."""
         if not self.network.uses_motion:
             return MotionField.still(self.height, self.width)
-        picture = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)
+        picture = torch.from_numpy(np.require(pixels, requirements=("C", "W"))).permute(2, 0, 1)
         price = PRICE / float(self.network.lmbda(self.run.level(quality))) ** 0.5
         how = MotionEffort(splits=effort > 0)
         return search(luma(picture), luma(reference.picture), price, how)

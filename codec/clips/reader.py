@@ -167,7 +167,8 @@ class VideoReader:
     def suited_at_once(self) -> int:
         """Groups to decode side by side; see `coding.suited_at_once`."""
         head, most = self.file.head, max((place.frames for place in self.file.gops), default=1)
-        return suited_at_once(head.height, head.width, head.bit_depth, most)
+        count = suited_at_once(head.height, head.width, head.bit_depth, most)
+        return max(1, min(count, len(self.file.gops)))
 
     def _groups(self, numbers: range, at_once: int) -> Generator[Iterator[ClipFrame], None, None]:
         """The frames of some groups; the iterator of a group raises CorruptStream."""

@@ -130,6 +130,9 @@ class VideoWriter:
     def close(self) -> None:
         """Code the remaining frames, and write the index."""
         try:
+            if self.frames == len(self._frames):  # one group, which all threads should code
+                self._coded.close()
+                self._coded = threads.SideBySide(1)
             self._put_gop()
             self._write_coded(all_of_it=True)
             self.size = self._file.finish()

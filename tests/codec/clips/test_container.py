@@ -75,6 +75,28 @@ def test_groups_coded_side_by_side_make_the_same_file():
     assert torch.get_num_threads() == before
 
 
+class ThreadsCoder(PlainCoder):
+    """Notes the threads of torch at every group."""
+
+    def encode_gop(self, frames, budget=None):
+        self.threads = torch.get_num_threads()
+        return super().encode_gop(frames, budget)
+
+
+@pytest.mark.parametrize(("count", "threads"), [(4, 2), (5, 1)])
+def test_one_group_alone_has_all_threads(count, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        coder = ThreadsCoder(6, 8)
+        with VideoWriter(io.BytesIO(), facts_of(), coder=coder, gop=4, at_once=2) as clip:
+            for frame in frames_of(count):
+                clip.write(frame)
+        assert coder.threads == threads and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 class SlowCoder(PlainCoder):
     """Takes a tenth of a second for a frame."""
 
