@@ -81,7 +81,7 @@ def side_by_side(work: Callable[..., T], arguments: Sequence[tuple[Any, ...]]) -
         torch.set_num_threads(before)
 
 
-class SideBySide(Generic[T]):
+class OrderedCalls(Generic[T]):
     """Results of calls in the order of the calls, `count` calls at a time, each with one thread.
 
     The number of threads of the process is one until `close`. With a count of 1, calls run at once, with all

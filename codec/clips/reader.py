@@ -190,7 +190,7 @@ class VideoReader:
                 return _then(error, frames)
             return iter(frames)
 
-        side_by_side = threads.SideBySide[Iterator[ClipFrame]](at_once)
+        side_by_side = threads.OrderedCalls[Iterator[ClipFrame]](at_once)
         try:
             for number in numbers:
                 side_by_side.call(decoded, self._read(number))

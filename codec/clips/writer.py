@@ -95,7 +95,7 @@ class VideoWriter:
         self._file = ClipFileWriter(file, head, facts, streams)
         self._budgets = None if bitrate is None else GroupBudgets(bitrate)
         # A budget depends on the bits of the groups before.
-        self._coded = threads.SideBySide[_Coded | ClipPacket](1 if bitrate else at_once)
+        self._coded = threads.OrderedCalls[_Coded | ClipPacket](1 if bitrate else at_once)
         self._running: dict[int, list[Pixels]] = {}  # frames of groups that are being coded, by id
         self._frames: list[ClipFrame] = []
         self.frames = self.size = 0
@@ -132,7 +132,7 @@ class VideoWriter:
         try:
             if self.frames == len(self._frames):  # one group, which all threads should code
                 self._coded.close()
-                self._coded = threads.SideBySide(1)
+                self._coded = threads.OrderedCalls(1)
             self._put_gop()
             self._write_coded(all_of_it=True)
             self.size = self._file.finish()

@@ -134,7 +134,7 @@ def test_results_come_in_the_order_of_the_calls_and_no_more_than_wanted_wait(two
         time.sleep(0.01 * (k % 3))
         return k
 
-    pairs = threads.SideBySide[object](2)
+    pairs = threads.OrderedCalls[object](2)
     found = []
     for k in range(10):
         pairs.call(work, k)
@@ -149,7 +149,7 @@ def test_results_come_in_the_order_of_the_calls_and_no_more_than_wanted_wait(two
 
 
 def test_an_error_comes_in_the_place_of_its_result(two_threads):
-    pairs = threads.SideBySide[float](2)
+    pairs = threads.OrderedCalls[float](2)
     for k in (1, 0, 2):
         pairs.call(lambda k: 1 / k, k)
     results = pairs.results(all_of_them=True)
@@ -160,7 +160,7 @@ def test_an_error_comes_in_the_place_of_its_result(two_threads):
 
 
 def test_one_at_a_time_is_computed_at_once_with_all_threads(two_threads):
-    alone = threads.SideBySide[int](1)
+    alone = threads.OrderedCalls[int](1)
     alone.call(torch.get_num_threads)
     assert list(alone.results()) == [2]
     alone.close()

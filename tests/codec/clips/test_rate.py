@@ -30,12 +30,12 @@ class ModelledCoder(NetworkGopCoder):
         self._rng = np.random.default_rng(seed)
         self._noise, self._hard = noise, {}
 
-    def _encoded(self, pixels, reference, quality):
+    def _encoded(self, pixels, reference, quality, rate):
         kind = FrameKind.INTRA if reference is None else FrameKind.INTER
         hard = self._hard.setdefault((pixels.tobytes(), kind), self._rng.normal(0, self._noise))
         level = 6.0 if kind == FrameKind.INTRA else 4.2
         size = int(math.exp(level + hard + 0.055 * quality))
-        self._rate.learn(kind, quality, 8 * size)
+        rate.learn(kind, quality, 8 * size)
         return FramePayload(kind, quality, 0, bytes(size)), "a reference"
 
 
