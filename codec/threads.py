@@ -63,22 +63,13 @@ def side_by_side(work: Callable[..., T], arguments: Sequence[tuple[Any, ...]]) -
     """
     import torch
 
-    count = min(torch.get_num_threads(), len(arguments), MOST_SIDE_BY_SIDE)
-    if count < 2:
-        return [work(*own) for own in arguments]
-
-    def alone(own: tuple[Any, ...]) -> T:
-        with torch.inference_mode(False), torch.no_grad():
-            return work(*own)
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    calls = OrderedCalls[T](min(torch.get_num_threads(), len(arguments), MOST_SIDE_BY_SIDE))
     try:
-        with ThreadPoolExecutor(count) as pool:
-            waiting = [pool.submit(copy_context().run, alone, own) for own in arguments]
-            return [one.result() for one in waiting]
+        for own in arguments:
+            calls.call(work, *own)
+        return list(calls.results(all_of_them=True))
     finally:
-        torch.set_num_threads(before)
+        calls.close()
 
 
 class OrderedCalls(Generic[T]):
@@ -102,7 +93,7 @@ class OrderedCalls(Generic[T]):
         if self._pool is None:
             self.put(work(*arguments))
         else:
-            found = self._pool.submit(copy_context().run, work, *arguments)
+            found = self._pool.submit(copy_context().run, _without_gradients, work, *arguments)
             self._waiting.append((found, True))
 
     def put(self, result: T) -> None:
@@ -126,6 +117,13 @@ class OrderedCalls(Generic[T]):
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             torch.set_num_threads(self._before)
+
+
+def _without_gradients(work: Callable[..., T], *arguments: Any) -> T:
+    import torch
+
+    with torch.inference_mode(False), torch.no_grad():
+        return work(*arguments)
 
 
 def _be_alone() -> None:

@@ -42,16 +42,16 @@ def user_folder() -> Path:
 
 def names() -> list[str]:
     """The installed models, the default first."""
-    return sorted(_weights(), key=lambda name: (name != DEFAULT, name))
+    return list(_weights())
 
 
 def _weights() -> dict[str, Path]:
-    """The weights file of every installed model; models of the package cannot be replaced."""
+    """The weights files of all installed models, default first; models of the package cannot be replaced."""
     found: dict[str, Path] = {}
     for folder in (user_folder(), FOLDER):
         paths = folder.glob(f"*{SUFFIX}") if folder.is_dir() else ()
         found.update((path.stem, path) for path in paths if path.with_suffix(CARD_SUFFIX).is_file())
-    return found
+    return dict(sorted(found.items(), key=lambda item: (item[0] != DEFAULT, item[0])))
 
 
 def card(name: str) -> dict[str, Any]:
@@ -84,10 +84,9 @@ def _unknown(name: str) -> WeightsError:
 
 def installed(id_bytes: int) -> dict[bytes, str]:
     """The names of the installed models by id: the first `id_bytes` of the SHA-256."""
-    paths = sorted(_weights().items(), key=lambda item: (item[0] != DEFAULT, item[0]))
     return {
         bytes.fromhex(read_card(path.with_suffix(CARD_SUFFIX))["sha256"])[:id_bytes]: name
-        for name, path in paths
+        for name, path in _weights().items()
     }
 
 

@@ -76,9 +76,8 @@ class NetworkGopCoder:
         for _ in range(TRIALS):
             first = self._encoded(frames[0], None, quality, rate)
             if inter and not rate.knows(FrameKind.INTER):
-                self._encoded(
-                    frames[1], first[1], quality, rate
-                )  # teaches the bits of inter frames
+                # Teaches the bits of inter frames.
+                self._encoded(frames[1], first[1], quality, rate)
             wanted = rate.quality(budget, 1, inter)
             if abs(wanted - quality) <= CLOSE:
                 break

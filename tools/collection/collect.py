@@ -60,7 +60,7 @@ SHEET_COLUMNS, SHEET_ROWS, SHEET_CELL = 8, 6, 200
 
 @dataclass
 class Looked:
-    """The result of inspecting one file, kept in OUT/work/looked.jsonl."""
+    """The result of inspecting one file, kept in looked.jsonl of the work folder."""
 
     blob: str
     reason: str = ""  # why it is not a photograph; empty where it may be one

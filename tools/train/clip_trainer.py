@@ -32,8 +32,9 @@ class Showing(nn.Module):
         coded: Coded = self.network(x, t, hard=hard)
         if not self.network.blends:
             return coded
-        pairs, fine = self.pairs, (POSITION_PIXELS, POSITION_PIXELS)
-        masks = torch.kron(pairs.is_predicted, pairs.is_predicted.new_ones(fine)).int()
+        pairs, masks = self.pairs, self.pairs.is_predicted.int()
+        for axis in (2, 3):
+            masks = masks.repeat_interleave(POSITION_PIXELS, axis)
         of_each = zip(coded.x_hat.float(), pairs.compensated, masks[:, 0], t.tolist(), strict=True)
         shown = [
             blended_in_floats(x_hat, compensated, mask, 1 + round(at * (QUALITIES - 1)))
