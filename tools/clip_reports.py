@@ -119,6 +119,11 @@ def _lines(name: str, found: ClipInfo, with_frames: bool) -> Iterable[str]:
     yield f"  source: {facts.pixel_format}, {_colours(facts)}, rotation {facts.rotation}, aspect {facts.aspect}"
     for stream in found.streams:
         yield f"  {stream.kind.name.lower()}: {stream.codec} {stream.language}".rstrip()
+    if facts.chapters:
+        names = (printable(chapter.metadata.get("title", "?")) for chapter in facts.chapters)
+        yield f"  {len(facts.chapters)} chapter(s): {', '.join(names)}"
+    for file in facts.attachments:
+        yield printable(f"  attached: {file.name}, {file.media_type}, {len(file.data)} bytes")
     if found.packet_bytes:
         yield f"  sound and subtitles: {found.packet_bytes} bytes"
     if not found.is_whole:
@@ -126,6 +131,11 @@ def _lines(name: str, found: ClipInfo, with_frames: bool) -> Iterable[str]:
     for i, row in enumerate(found.rows if with_frames else ()):
         seconds = float(row.pts * facts.time_base)
         yield f"  frame {i}: {row.kind.name.lower()}, {seconds:.6f} s, quality {row.quality}, {row.size} bytes"
+
+
+def printable(text: str) -> str:
+    """The text without characters that would control a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _colours(facts: VideoFacts) -> str:
@@ -145,7 +155,19 @@ def _plain(found: ClipInfo, with_frames: bool) -> dict[str, Any]:
         "primaries": facts.primaries, "transfer": facts.transfer, "rotation": facts.rotation,
         "aspect": str(facts.aspect), "scan": facts.scan.name, "metadata": facts.metadata,
         "streams": [
-            {"kind": s.kind.name, "codec": s.codec, "language": s.language} for s in found.streams
+            {"kind": s.kind.name, "codec": s.codec, "language": s.language, "metadata": s.metadata}
+            for s in found.streams
+        ],
+        "chapters": [
+            {
+                "start": float(c.start * c.time_base), "end": float(c.end * c.time_base),
+                "metadata": c.metadata,
+            }
+            for c in facts.chapters
+        ],
+        "attachments": [
+            {"name": a.name, "media_type": a.media_type, "bytes": len(a.data)}
+            for a in facts.attachments
         ],
         "quality": found.quality, "model_id": found.model_id, "gops": found.gops,
         "file_bytes": found.file_bytes, "frame_bytes": found.frame_bytes,

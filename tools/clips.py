@@ -18,7 +18,7 @@ from nacre.entropy.errors import NacreError, UsageError
 from nacre.tools import batch, plan, values
 
 if TYPE_CHECKING:
-    from nacre.codec.clips.facts import ClipFrame, ClipPacket
+    from nacre.codec.clips.facts import Chapter, ClipFrame, ClipPacket
     from nacre.codec.clips.reader import VideoReader
     from nacre.codec.clips.sink import ClipSink
     from nacre.codec.clips.source import ClipSource
@@ -162,11 +162,12 @@ class RateAim:
         if self.size is None:
             return self.bits_per_second
         length = source.length()
-        others = length.carried_bytes + FRAME_BYTES * length.frames
+        attached = sum(len(file.data) for file in source.facts.attachments)
+        others = length.carried_bytes + attached + FRAME_BYTES * length.frames
         left = SIZE_AIM * self.size - others
         if left <= 0:
             raise UsageError(
-                f"--size {self.size:g}: the other streams and the index take {others} bytes"
+                f"--size {self.size:g}: the other streams, attached files and the index take {others} bytes"
             )
         return 8 * left / length.seconds
 
@@ -209,10 +210,11 @@ def decode(args: Namespace) -> int:
             _target(job, args) as target,
         ):
             kept = _Kept(clip, args, None if start is None else Fraction(start))
-            sink = open_sink(target, clip.facts, kept.streams, how, suffix=own)
             first = -math.inf if start is None else start
+            end = length if start is None else start + length
+            facts = replace(clip.facts, chapters=tuple(kept.chapters(end)))
+            sink = open_sink(target, facts, kept.streams, how, suffix=own)
             with _closing(sink):
-                end = length if start is None else start + length
                 events = clip.events(first, end, clip.suited_at_once())
                 count = _pour(kept.of(events), sink)
         seconds = time.perf_counter() - began
@@ -230,6 +232,16 @@ class _Kept:
         self._numbers = {number: i for i, number in enumerate(numbers)}
         self.streams = tuple(clip.streams[number] for number in numbers)
         self._clip, self._start = clip, start
+
+    def chapters(self, end: float) -> Iterator[Chapter]:
+        """The chapters before `end` seconds, cut to the decoded part."""
+        for chapter in self._clip.facts.chapters:
+            tick = chapter.time_base
+            first = 0 if self._start is None else round(self._start / tick)
+            stop = chapter.end if math.isinf(end) else min(chapter.end, round(end / tick))
+            start = max(chapter.start, first) if self._start is not None else chapter.start
+            if start < stop:
+                yield replace(chapter, start=start - first, end=stop - first)
 
     def of(self, events: Iterable[ClipFrame | ClipPacket]) -> Iterator[ClipFrame | ClipPacket]:
         """Shifted events. A frame that is shown at the start begins there; earlier packets are left out."""

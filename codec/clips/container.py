@@ -1,7 +1,7 @@
 """Files of clips, written front to back and read at any GOP, without any network.
 
-A file is the signature and then chunks: HEAD, CLIP, STRM for every carried stream; GOPS and PKTS in the order
-of time; INDX and TEND. A damaged byte costs one GOP; a file without its end plays up to the cut.
+A file is the signature and then chunks: HEAD, CLIP, STRM for every carried stream; annotations; GOPS and PKTS
+in the order of time; INDX and TEND. A damaged byte costs one GOP; a file without its end plays up to the cut.
 docs/clips-format.md has the rules, payloads.py the bytes of the chunks.
 """
 
@@ -21,6 +21,7 @@ from nacre.codec.chunks import (
     chunk_at,
     chunk_to_bytes,
 )
+from nacre.codec.clips.annotations import ANNOTATION_TYPES, annotated, annotation_chunks
 from nacre.codec.clips.facts import ClipPacket, StreamFacts, VideoFacts
 from nacre.codec.clips.payloads import (
     MAX_STREAMS,
@@ -33,7 +34,7 @@ from nacre.codec.clips.payloads import (
     StreamHead,
     TimedPayload,
 )
-from nacre.codec.clips.walking import found_chunks, places_by_walking, read_table
+from nacre.codec.clips.walking import TYPES, found_chunks, places_by_walking, read_table
 from nacre.codec.container import Coding, Head, Limits
 from nacre.entropy.errors import CorruptStream, LimitError, TruncatedStream, UnsupportedStream
 
@@ -55,6 +56,8 @@ class ClipFileWriter:
         self._put_chunk(ClipHead.TYPE, ClipHead(facts).to_bytes())
         for stream in streams:
             self._put_chunk(StreamHead.TYPE, StreamHead(stream).to_bytes())
+        for kind, payload in annotation_chunks(facts, streams):
+            self._put_chunk(kind, payload)
 
     def write_packet(self, packet: ClipPacket) -> None:
         """Write a packet, before the next GOP."""
@@ -114,8 +117,10 @@ class ClipFile:
         chunk = chunk_at(view, chunk.at + chunk.size)
         if chunk.kind != ClipHead.TYPE:
             raise CorruptStream(f"the second chunk is {chunk.kind.decode()}, not CLIP")
-        self.facts = ClipHead.from_bytes(self._payload(chunk), head).facts
-        self.streams, self.first = self._read_streams(chunk.at + chunk.size)
+        facts = ClipHead.from_bytes(self._payload(chunk), head).facts
+        streams, self.first = self._read_streams(chunk.at + chunk.size)
+        most = limits.metadata_bytes
+        self.facts, self.streams = annotated(facts, streams, self._annotations(), most)
         self.is_whole = False  # the file has its end chunk
         self._places = self._indexed()
         if self._places is None:
@@ -212,6 +217,14 @@ class ClipFile:
             if len(streams) > MAX_STREAMS:
                 raise LimitError(f"more than {MAX_STREAMS} streams")
         return tuple(streams), at
+
+    def _annotations(self) -> Iterator[Chunk]:
+        """The chunks of annotations, which stand before groups and packets."""
+        for chunk in self.chunks():
+            if chunk.kind in TYPES:
+                return
+            if chunk.kind in ANNOTATION_TYPES:
+                yield chunk
 
     def _payload(self, chunk: Chunk) -> bytes:
         if chunk.size > self._limits.metadata_bytes:

@@ -49,6 +49,25 @@ class ChromaSite(IntEnum):
 
 
 @dataclass(frozen=True)
+class Chapter:
+    """A named part of a clip."""
+
+    start: int  # ticks
+    end: int  # ticks
+    time_base: Fraction  # seconds of a tick
+    metadata: dict[str, str] = field(default_factory=dict)  # title, ...
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file that a clip has with it: a font of its subtitles, a cover."""
+
+    name: str
+    media_type: str  # as image/jpeg
+    data: bytes
+
+
+@dataclass(frozen=True)
 class VideoFacts:
     """The video stream of a clip; colours by the numbers of ITU-T H.273, where 2 is unknown."""
 
@@ -66,6 +85,9 @@ class VideoFacts:
     scan: Scan = Scan.UNKNOWN
     display: tuple[int, ...] = UPRIGHT  # 9 numbers, as in the track header of MP4
     metadata: dict[str, str] = field(default_factory=dict)  # of the file: title, ...
+    stream_metadata: dict[str, str] = field(default_factory=dict)  # of the video stream
+    chapters: tuple[Chapter, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def bits(self) -> int:
@@ -115,6 +137,7 @@ class StreamFacts:
     disposition: int  # bits as in FFmpeg: 1 default, 64 forced, ...
     form: HeadForm
     head: bytes  # a file of that form with this stream alone: its parameters, and no packets of its own
+    metadata: dict[str, str] = field(default_factory=dict)  # title, ...; without the language
 
 
 @dataclass(frozen=True)

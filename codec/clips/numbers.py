@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 from nacre.codec.chunks import read_varint, write_varint
-from nacre.entropy.errors import CorruptStream
+from nacre.entropy.errors import CorruptStream, UsageError
 
 SIGNED_MAX_BYTES = 10
+MAX_PAIRS = 4096  # of metadata
 BOUND = 2**62  # largest magnitude of a time in ticks
 
 
@@ -84,6 +86,20 @@ class Fields:
             return self.sized().decode()
         except UnicodeDecodeError as error:
             raise CorruptStream(f"{self._what}: text that is not UTF-8") from error
+
+    @staticmethod
+    def of_pairs(pairs: Mapping[str, str]) -> bytes:
+        """A count, then keys and values. Raises UsageError for more than MAX_PAIRS."""
+        if len(pairs) > MAX_PAIRS:
+            raise UsageError(f"metadata of {len(pairs)} keys: at most {MAX_PAIRS} are kept")
+        texts = [text for pair in pairs.items() for text in pair]
+        return write_varint(len(pairs)) + b"".join(map(Fields.of_text, texts))
+
+    def pairs(self) -> dict[str, str]:
+        count = self.varint()
+        if count > MAX_PAIRS:
+            raise CorruptStream(f"{self._what}: metadata of {count} keys, more than {MAX_PAIRS}")
+        return {self.text(): self.text() for _ in range(count)}
 
     def name(self, wanted: re.Pattern[str], what: str) -> str:
         """A text that matches `wanted`; `what` names it in errors."""

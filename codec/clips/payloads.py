@@ -49,10 +49,7 @@ class ClipHead:
             facts.range, facts.matrix, facts.primaries, facts.transfer, facts.site, facts.scan,
             *facts.display,
         )  # fmt: skip
-        out = Fields.of_text(facts.pixel_format) + write_varint(len(facts.metadata))
-        for key, value in facts.metadata.items():
-            out += Fields.of_text(key) + Fields.of_text(value)
-        return fixed + out
+        return fixed + Fields.of_text(facts.pixel_format) + Fields.of_pairs(facts.metadata)
 
     @classmethod
     def from_bytes(cls, data: bytes, head: Head) -> ClipHead:
@@ -62,16 +59,16 @@ class ClipHead:
         fields = Fields(data, "CLIP", cls.LAYOUT.size)
         range_, matrix, primaries, transfer, site, scan = numbers[6:12]
         name = fields.name(FORMAT_NAME, "pixel format")
-        metadata = {fields.text(): fields.text() for _ in range(fields.varint())}
+        metadata = fields.pairs()
         fields.finish()
         known = [range_ in list(Range), site in list(ChromaSite), scan in list(Scan)]
         if not all(known):
             raise CorruptStream("CLIP: a range, chroma site or scan of another version")
         return cls(
             VideoFacts(
-                head.width, head.height, _ratio(numbers[0:2], "time base"),
-                _ratio(numbers[2:4], "rate") if any(numbers[2:4]) else None,
-                _ratio(numbers[4:6], "aspect"), name, Range(range_), matrix, primaries, transfer,
+                head.width, head.height, ratio(numbers[0:2], "time base"),
+                ratio(numbers[2:4], "rate") if any(numbers[2:4]) else None,
+                ratio(numbers[4:6], "aspect"), name, Range(range_), matrix, primaries, transfer,
                 ChromaSite(site), Scan(scan), tuple(numbers[12:]), metadata,
             )
         )  # fmt: skip
@@ -101,7 +98,7 @@ class StreamHead:
         fields = Fields(data, "STRM", cls.LAYOUT.size)
         codec = fields.name(CODEC_NAME, "codec")
         language = fields.name(LANGUAGE, "language")
-        base = _ratio((above, below), "time base")
+        base = ratio((above, below), "time base")
         facts = StreamFacts(
             StreamKind(kind), codec, base, language, disposition, HeadForm(form), fields.rest()
         )
@@ -305,8 +302,8 @@ class ClipEnd:
         return cls(*cls.LAYOUT.unpack(data))
 
 
-def _ratio(pair: tuple[int, ...], what: str) -> Fraction:
-    if not all(pair) or Fraction(*pair).as_integer_ratio() != pair:
+def ratio(pair: Sequence[int], what: str) -> Fraction:
+    if not all(pair) or Fraction(*pair).as_integer_ratio() != tuple(pair):
         raise CorruptStream(
             f"the {what} is {pair[0]}/{pair[1]}, not a ratio over 0 in lowest terms"
         )

@@ -23,6 +23,7 @@ from PIL import Image
 from typing_extensions import Self
 
 from nacre.codec.clips import sequences
+from nacre.codec.clips.av_annotations import AnnotationWriter, needs_key_table
 from nacre.codec.clips.facts import (
     UPRIGHT,
     ClipFrame,
@@ -119,6 +120,8 @@ class FileSink:
         self._last_pts: int | None = None
         with _errors_named():
             muxer = {"strict": "-1"} if self._is_constant else {}
+            if needs_key_table(facts, format):
+                muxer["movflags"] = "use_metadata_tags"
             self._container = av.open(os.fspath(path), "w", format=format, options=muxer)
         try:
             with _errors_named():
@@ -151,10 +154,14 @@ class FileSink:
         context.color_primaries, context.color_trc = facts.primaries, facts.transfer
         context.options = self._coder_options(name, options)
         self._container.metadata.update(facts.metadata)
+        self._video.metadata.update(facts.stream_metadata)
         self._carried, self._streams = streams, [self._added(stream) for stream in streams]
         if facts.display != UPRIGHT:
             self._set_display()
+        annotations = AnnotationWriter(self._container, self._format, facts)
+        annotations.add()
         self._container.start_encoding()
+        annotations.start()
 
     def _coder_options(self, name: str, options: SinkOptions) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -187,6 +194,7 @@ class FileSink:
             raise UsageError(message) from error
         stream.time_base = facts.time_base
         stream.disposition = facts.disposition
+        stream.metadata.update(facts.metadata)
         if facts.language:
             stream.metadata["language"] = facts.language
         return stream

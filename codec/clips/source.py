@@ -19,6 +19,12 @@ import av
 import numpy as np
 
 from nacre.codec.clips import sequences, ycbcr
+from nacre.codec.clips.av_annotations import (
+    attachments_of,
+    chapters_of,
+    is_annotation,
+    kept_metadata,
+)
 from nacre.codec.clips.facts import (
     UPRIGHT,
     ChromaSite,
@@ -37,7 +43,6 @@ from nacre.codec.container import Limits
 from nacre.entropy.errors import ImageError
 
 DEFAULT_RATE = Fraction(25)  # frames a second, of files that name none
-OWN_KEYS = {"major_brand", "minor_version", "compatible_brands", "encoder", "ENCODER", "DURATION"}
 
 
 class ClipSource(Protocol):
@@ -107,10 +112,13 @@ class FileSource:
         self._video = videos[0]
         self._options.limits.check_pixels(self._video.width, self._video.height)
         self._video.thread_type = "AUTO"
+        self._chapters = chapters_of(self._container)
         self._numbers: dict[int, int] = {}  # index in `streams`, by index in the file
         streams: list[StreamFacts] = []
         for stream in self._container.streams:
             if stream.index == self._video.index or not self._is_wanted(stream):
+                continue
+            if is_annotation(stream, len(self._chapters)):
                 continue
             facts = facts_of_stream(stream, self._container.format.name)
             if facts is None:
@@ -251,7 +259,10 @@ class FileSource:
             ChromaSite.CENTRE if form.range == Range.FULL else ChromaSite.LEFT,
             Scan.INTERLACED if frame.interlaced_frame else Scan.PROGRESSIVE,
             _display_matrix(frame),
-            {k: v for k, v in self._container.metadata.items() if k not in OWN_KEYS},
+            kept_metadata(self._container.metadata),
+            kept_metadata(stream.metadata, of_mp4_stream="mp4" in self._container.format.name),
+            self._chapters,
+            attachments_of(self._path, self._container, self._options.limits.metadata_bytes),
         )
 
     @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 
 import av
 
+from nacre.codec.clips.av_annotations import kept_metadata
 from nacre.codec.clips.facts import HeadForm, StreamFacts, StreamKind
 from nacre.entropy.errors import CorruptStream
 
@@ -34,10 +35,11 @@ def facts_of_stream(stream: Any, container: str) -> StreamFacts | None:
             head = _written(stream, form)
             if _parameters(open_head(form, head)) == _parameters(stream):
                 codec = stream.codec_context.codec.canonical_name
-                language = stream.language or ""
+                metadata = kept_metadata(stream.metadata, of_mp4_stream="mp4" in container)
+                language = metadata.pop("language", "")
                 return StreamFacts(
-                    kind, codec, stream.time_base, "" if language == "und" else language,
-                    int(stream.disposition), form, head,
+                    kind, codec, stream.time_base, language, int(stream.disposition), form, head,
+                    metadata,
                 )  # fmt: skip
     return None
 

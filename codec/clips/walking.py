@@ -13,6 +13,7 @@ from nacre.codec.chunks import (
     chunk_at,
     read_varint,
 )
+from nacre.codec.clips.annotations import ANNOTATION_TYPES
 from nacre.codec.clips.payloads import (
     MAX_GOP,
     ClipEnd,
@@ -92,7 +93,7 @@ def _is_followed(chunk: Chunk) -> bool:
     """Whether its length is right: the file ends or a chunk begins behind it, or its checksum matches."""
     end = chunk.at + chunk.size
     behind = bytes(chunk.source[end : end + TYPE_BYTES])
-    if len(behind) < TYPE_BYTES or behind in TYPES:
+    if len(behind) < TYPE_BYTES or behind in TYPES + ANNOTATION_TYPES:
         return True
     try:
         chunk.checked()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 from PIL import Image
 
@@ -90,6 +92,33 @@ def test_a_part(clip, capsys):
     assert wanted.seconds == pytest.approx(1.3)
     packets = made.packets(Path("part.mkv"))
     assert 20 < len(packets) < 28 and all(0 <= p[1] < 0.5 for p in packets)
+
+
+def test_chapters_of_a_part(clip, capsys):
+    chapters = [(0, 300, "One \x1b[2J"), (300, 700, "Two"), (700, 900, "Three")]
+    with av.open("long.mkv", "w") as container:
+        video = container.add_stream("ffv1", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        container.set_chapters(
+            [
+                {"id": 1, "start": a, "end": b, "time_base": made.MS, "metadata": {"title": title}}
+                for a, b, title in chapters
+            ]
+        )
+        for i in range(25):
+            frame = av.VideoFrame.from_ndarray(made.picture(i, 48, 64), "rgb24")
+            container.mux(video.encode(frame.reformat(format="yuv420p")))
+        container.mux(video.encode(None))
+    said(capsys, 0, "encode", "long.mkv", "-o", "long.ncv")
+    assert "3 chapter(s): One ?[2J, Two, Three" in said(capsys, 0, "info", "long.ncv")
+    said(capsys, 0, "decode", "long.ncv", "-o", "part.mkv", "--start", "0.2", "--duration", "0.3")
+    with av.open("part.mkv") as container:
+        found = [
+            (c["start"] * c["time_base"], c["end"] * c["time_base"]) for c in container.chapters()
+        ]
+        titles = [c["metadata"]["title"] for c in container.chapters()]
+    assert found == [(0, Fraction(1, 10)), (Fraction(1, 10), Fraction(3, 10))]
+    assert titles == ["One \x1b[2J", "Two"]
 
 
 def test_pictures_make_a_clip(clip, capsys):

@@ -12,6 +12,7 @@ import numpy as np
 
 UNEVEN = (0, 3000, 7000, 9000, 20000, 23003, 26003, 40000, 41500, 60000, 61000, 99999)
 TICK = Fraction(1, 90000)
+MS = Fraction(1, 1000)
 
 
 @dataclass(frozen=True)
