@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from nacre.codec.chunks import Chunk, write_varint
 from nacre.codec.clips.facts import Attachment, Chapter, StreamFacts, VideoFacts
-from nacre.codec.clips.numbers import BOUND, Fields
-from nacre.codec.clips.payloads import MAX_STREAMS, ratio
-from nacre.entropy.errors import CorruptStream
+from nacre.codec.clips.numbers import BOUND, MAX_ALL_PAIRS, Fields
+from nacre.codec.clips.payloads import MAX_STREAMS, ratio, terms
+from nacre.entropy.errors import CorruptStream, UsageError
 
 MAX_ATTACHMENTS = 64
 MAX_CHAPTERS = 4096
+BESIDE_BYTES = 32  # of an attached file, for lengths, type and checksum of its chunk
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class ChapterList:
     def to_bytes(self) -> bytes:
         out = write_varint(len(self.chapters))
         for chapter in self.chapters:
-            out += self.BASE.pack(*chapter.time_base.as_integer_ratio())
+            out += self.BASE.pack(*terms(chapter.time_base, "time base"))
             out += Fields.of_signed(chapter.start) + Fields.of_signed(chapter.end - chapter.start)
             out += Fields.of_pairs(chapter.metadata)
         return out
@@ -86,6 +87,12 @@ class AttachedFile:
         file = self.file
         return Fields.of_text(file.name) + Fields.of_text(file.media_type) + file.data
 
+    @property
+    def most_bytes(self) -> int:
+        """Bytes of the chunk, at most."""
+        names = len(self.file.name.encode()) + len(self.file.media_type.encode())
+        return len(self.file.data) + names + BESIDE_BYTES
+
     @classmethod
     def from_bytes(cls, data: bytes) -> AttachedFile:
         fields = Fields(data, "ATCH")
@@ -102,11 +109,20 @@ def annotation_chunks(
     tags = {0: facts.stream_metadata, **{k + 1: s.metadata for k, s in enumerate(streams)}}
     tags = {stream: pairs for stream, pairs in tags.items() if pairs}
     if tags:
+        _check_pairs(tags.values())
         yield StreamTags.TYPE, StreamTags(tags).to_bytes()
     if facts.chapters:
-        yield ChapterList.TYPE, ChapterList(facts.chapters[:MAX_CHAPTERS]).to_bytes()
+        chapters = facts.chapters[:MAX_CHAPTERS]
+        _check_pairs(chapter.metadata for chapter in chapters)
+        yield ChapterList.TYPE, ChapterList(chapters).to_bytes()
     for file in facts.attachments[:MAX_ATTACHMENTS]:
         yield AttachedFile.TYPE, AttachedFile(file).to_bytes()
+
+
+def _check_pairs(metadata: Iterable[Mapping[str, str]]) -> None:
+    count = sum(map(len, metadata))
+    if count > MAX_ALL_PAIRS:
+        raise UsageError(f"metadata of {count} keys in all: at most {MAX_ALL_PAIRS} are kept")
 
 
 def annotated(
@@ -114,17 +130,21 @@ def annotated(
 ) -> tuple[VideoFacts, tuple[StreamFacts, ...]]:
     """The facts with what the chunks add.
 
-    Damaged chunks, and those beyond `most_bytes` or MAX_ATTACHMENTS, are left out: pictures need none of them.
+    Left out are damaged chunks, a second TAGS or CHAP, and files beyond MAX_ATTACHMENTS. TAGS, CHAP and all
+    files together may each have `most_bytes`. No picture needs any of them.
     """
     tags: dict[int, dict[str, str]] = {}
     chapters: tuple[Chapter, ...] = ()
     attachments: list[Attachment] = []
+    left = dict.fromkeys(ANNOTATION_TYPES, most_bytes)
     for chunk in chunks:
-        most_bytes -= chunk.size
-        if most_bytes < 0:
-            break
+        left[chunk.kind] -= chunk.size
+        if left[chunk.kind] < 0:
+            continue
         with suppress(CorruptStream):
             data = chunk.checked()
+            if chunk.kind != AttachedFile.TYPE:
+                left[chunk.kind] = 0  # the first one counts
             if chunk.kind == StreamTags.TYPE:
                 tags = StreamTags.from_bytes(data).by_stream
             elif chunk.kind == ChapterList.TYPE:

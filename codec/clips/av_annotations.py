@@ -5,20 +5,29 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import av
 from PIL import Image
 
-from nacre.codec.clips.annotations import MAX_ATTACHMENTS, MAX_CHAPTERS
+from nacre.codec.clips.annotations import MAX_ATTACHMENTS, MAX_CHAPTERS, AttachedFile
 from nacre.codec.clips.facts import Attachment, Chapter, ClipWarning, VideoFacts
+from nacre.codec.clips.numbers import BOUND, MAX_ALL_PAIRS, MAX_PAIRS
+from nacre.codec.clips.payloads import MAX_STREAMS
 
-COVER_CODECS = {"mjpeg": "image/jpeg", "png": "image/png"}
-COVERS = {media_type: codec for codec, media_type in COVER_CODECS.items()}
-SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
-WITH_CHAPTERS = {"mp4", "mov", "matroska", "webm"}
+SUFFIXES = {
+    "mjpeg": ".jpg", "png": ".png", "gif": ".gif", "bmp": ".bmp", "tiff": ".tiff", "webp": ".webp",
+}  # fmt: skip
+COVERS = ("image/jpeg", "image/png")  # that MP4 holds
+COVER_CODECS = {"JPEG": "mjpeg", "PNG": "png"}  # by the names of Pillow
+TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+LATEST = {"matroska": 2**32, "webm": 2**32, "mp4": 2**21, "mov": 2**21}  # seconds, of chapters
+NAMES = 5  # in a warning
+NAME_LENGTH = 60
 # Written by FFmpeg itself, told elsewhere, or about the coded form.
 OWN_KEYS = re.compile(
     r"major_brand|minor_version|compatible_brands|encoder|vendor_id|duration|filename|mimetype"
@@ -33,9 +42,17 @@ MP4_KEYS = re.compile(
 )
 
 
-def kept_metadata(found: Mapping[str, str], *, of_mp4_stream: bool = False) -> dict[str, str]:
-    """Metadata without the keys that describe the coded file."""
+def kept_metadata(
+    found: Mapping[str, str],
+    *,
+    of_mp4_stream: bool = False,
+    most: int = MAX_ALL_PAIRS // (MAX_STREAMS + 1),
+) -> dict[str, str]:
+    """Metadata without the keys that describe the coded file; those beyond `most` are left out."""
     kept = {key: value for key, value in found.items() if not OWN_KEYS.fullmatch(key)}
+    if len(kept) > most:
+        _warn(f"metadata of {len(kept)} keys: {len(kept) - most} are left out")
+        kept = dict(islice(kept.items(), most))
     if kept.get("language") == "und":
         del kept["language"]
     if of_mp4_stream and "name" in kept:  # the title of a stream is read under another name
@@ -47,28 +64,46 @@ def chapters_of(container: Any) -> tuple[Chapter, ...]:
     found = container.chapters() if hasattr(container, "chapters") else []
     if len(found) > MAX_CHAPTERS:
         _warn(f"{len(found) - MAX_CHAPTERS} chapters are left out")
+    found = found[:MAX_CHAPTERS]
+    most = min(MAX_PAIRS, MAX_ALL_PAIRS // max(1, len(found)))
     return tuple(
-        Chapter(c["start"], max(c["start"], c["end"]), c["time_base"], dict(c["metadata"]))
-        for c in found[:MAX_CHAPTERS]
-    )
+        Chapter(
+            c["start"], max(c["start"], c["end"]), c["time_base"],
+            dict(islice(c["metadata"].items(), most)),
+        )
+        for c in found
+        if max(abs(c["start"]), abs(c["end"])) <= BOUND
+    )  # fmt: skip
 
 
-def is_annotation(stream: Any, chapters: int) -> bool:
-    """Whether a stream is an attached file, a cover, or the text of the `chapters` chapters in MP4."""
+def is_annotation(stream: Any, chapters: Sequence[Chapter]) -> bool:
+    """Whether a stream is an attached file, a cover, or in MP4 the text of chapters or a known time code."""
     if stream.type == "attachment":
         return True
+    is_text = bool(chapters) and stream.frames == len(chapters)
     if stream.type == "data":
-        return bool(chapters) and stream.frames == chapters
+        codes = [video.metadata.get("timecode") for video in stream.container.streams.video]
+        return is_text or stream.metadata.get("timecode", "") in codes
+    if is_text and stream.type == "subtitle":  # beside a time code, chapters are not marked as such
+        return _begins_with(stream, chapters[0].metadata.get("title", ""))
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _begins_with(stream: Any, title: str) -> bool:
+    """Whether the first text of a subtitle stream of MP4 is a title."""
+    if not title or stream.codec_context is None or stream.codec_context.name != "mov_text":
+        return False
+    first = _first_packet(stream.container.name, stream.index)
+    return first[2 : 2 + int.from_bytes(first[:2], "big")] == title.encode()
 
 
 def attachments_of(path: str, container: Any, most_bytes: int) -> tuple[Attachment, ...]:
     """Attached files and covers; those beyond `most_bytes` in all are left out."""
     found: list[Attachment] = []
     for file in _attached(path, container):
-        most_bytes -= len(file.data)
+        most_bytes -= AttachedFile(file).most_bytes
         if most_bytes < 0 or len(found) == MAX_ATTACHMENTS:
-            _warn(f"the attached file {file.name} and those behind it are left out")
+            _warn(f"the attached file {_told([file.name])} and those behind it are left out")
             break
         found.append(file)
     return tuple(found)
@@ -81,11 +116,11 @@ def _attached(path: str, container: Any) -> Iterator[Attachment]:
         elif stream.disposition & av.stream.Disposition.attached_pic:
             codec = stream.codec_context.name if stream.codec_context else "unknown"
             data = _first_packet(path, stream.index)
-            if codec not in COVER_CODECS or not data:
+            if codec not in SUFFIXES or not data:
                 _warn(f"the cover ({codec}) is left out")
                 continue
-            kind = COVER_CODECS[codec]
-            yield Attachment(stream.metadata.get("filename", "cover" + SUFFIXES[kind]), kind, data)
+            name = stream.metadata.get("filename", "cover" + SUFFIXES[codec])
+            yield Attachment(name, f"image/{'jpeg' if codec == 'mjpeg' else codec}", data)
 
 
 def _first_packet(path: str, index: int) -> bytes:
@@ -96,15 +131,21 @@ def _first_packet(path: str, index: int) -> bytes:
     return b""
 
 
-def needs_key_table(facts: VideoFacts, format: str) -> bool:
-    """Whether metadata of the file need a table of keys, which in MP4 takes the place of covers."""
+def muxer_options(facts: VideoFacts, format: str) -> dict[str, str]:
+    """What to tell the muxer of MP4 and MOV, which holds either of some annotations."""
+    if format not in ("mp4", "mov"):
+        return {}
+    options = {}
     others = [key for key in facts.metadata if not MP4_KEYS.fullmatch(key)]
-    if format not in ("mp4", "mov") or not others:
-        return False
-    if format == "mp4" and any(file.media_type in COVERS for file in facts.attachments):
-        _warn(f"{format} files with a cover do not hold the metadata {', '.join(others)}")
-        return False
-    return True
+    if format == "mp4" and others and any(map(_cover, facts.attachments)):
+        _warn(f"{format} files with a cover do not hold the metadata {_told(others)}")
+    elif others:  # a table of keys, which in MP4 takes the place of covers
+        options["movflags"] = "use_metadata_tags"
+    keys = {key.lower() for key in (*facts.metadata, *facts.stream_metadata)}
+    if facts.chapters and "timecode" in keys:  # the video refers to one track
+        _warn(f"{format} files with chapters do not hold the time code")
+        options["write_tmcd"] = "0"
+    return options
 
 
 class AnnotationWriter:
@@ -117,9 +158,9 @@ class AnnotationWriter:
     def add(self) -> None:
         """Add chapters and attached files; call it when all other streams are there."""
         self._add_chapters()
-        for file in self._facts.attachments:
-            if not self._add_file(file):
-                _warn(f"{self._format} files do not hold the attached file {file.name}")
+        lost = [file.name for file in self._facts.attachments if not self._add_file(file)]
+        if lost:
+            _warn(f"{self._format} files do not hold the attached file {_told(lost)}")
 
     def start(self) -> None:
         """Write the covers; call it when encoding has started."""
@@ -132,16 +173,17 @@ class AnnotationWriter:
     def _add_chapters(self) -> None:
         if not self._facts.chapters:
             return
-        if self._format not in WITH_CHAPTERS or not hasattr(self._container, "set_chapters"):
+        if self._format not in LATEST or not hasattr(self._container, "set_chapters"):
             _warn(f"{self._format} files do not hold chapters here: they are left out")
             return
+        chapters = writable_chapters(self._facts.chapters, self._format)
         self._container.set_chapters(
             [
                 {
                     "id": k + 1, "start": chapter.start, "end": chapter.end,
                     "time_base": chapter.time_base, "metadata": chapter.metadata,
                 }
-                for k, chapter in enumerate(self._facts.chapters)
+                for k, chapter in enumerate(chapters)
             ]
         )  # fmt: skip
 
@@ -151,17 +193,52 @@ class AnnotationWriter:
             kind = file.media_type or "application/octet-stream"
             self._container.add_attachment(name, kind, file.data)
             return True
-        if self._format == "mp4" and file.media_type in COVERS:
-            try:
-                width, height = Image.open(io.BytesIO(file.data)).size
-            except (OSError, Image.DecompressionBombError):
-                return False
-            codec = COVERS[file.media_type]
-            stream = self._container.add_mux_stream(codec, width=width, height=height)
-            stream.disposition = av.stream.Disposition.attached_pic
-            self._covers.append((stream, file.data))
-            return True
-        return False
+        cover = _cover(file) if self._format == "mp4" else None
+        if cover is None:
+            return False
+        codec, width, height = cover
+        stream = self._container.add_mux_stream(codec, width=width, height=height)
+        stream.disposition = av.stream.Disposition.attached_pic
+        self._covers.append((stream, file.data))
+        return True
+
+
+def writable_chapters(chapters: Sequence[Chapter], format: str) -> list[Chapter]:
+    """The chapters as a format has them: in order, at times it knows; in MP4 all titled, the first at 0."""
+    found = []
+    for chapter in chapters:
+        latest = int(LATEST[format] / chapter.time_base)
+        if chapter.end >= 0 and chapter.start <= latest:
+            start, end = max(0, chapter.start), min(chapter.end, latest)
+            found.append(replace(chapter, start=start, end=end))
+    if len(found) < len(chapters):
+        _warn(f"{format} files do not hold {len(chapters) - len(found)} chapter(s) at their times")
+    found.sort(key=lambda c: c.start * c.time_base)
+    if format not in ("mp4", "mov") or not found:
+        return found
+    titled = [replace(c, metadata={"title": "", **c.metadata}) for c in found]
+    first = titled[0]
+    if first.start:  # else it would begin at 0
+        titled.insert(0, Chapter(0, first.start, first.time_base, {"title": ""}))
+    return titled
+
+
+def _cover(file: Attachment) -> tuple[str, int, int] | None:
+    """Codec, width and height of a cover that MP4 holds."""
+    if file.media_type not in COVERS:
+        return None
+    with warnings.catch_warnings(), suppress(OSError, ValueError, SyntaxError, *TOO_LARGE):
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        image = Image.open(io.BytesIO(file.data), formats=list(COVER_CODECS))
+        return COVER_CODECS[str(image.format)], *image.size
+    return None
+
+
+def _told(names: Sequence[str]) -> str:
+    """Names from a file, safe to print: the first ones, shortened."""
+    shown = ", ".join(repr(name[:NAME_LENGTH]) for name in names[:NAMES])
+    more = len(names) - NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _warn(message: str) -> None:

@@ -39,6 +39,7 @@ from nacre.codec.container import Coding, Head, Limits
 from nacre.entropy.errors import CorruptStream, LimitError, TruncatedStream, UnsupportedStream
 
 PACKETS_BYTES = 1 << 20  # of waiting packets, from which they are written before the next GOP
+MAX_EARLY_CHUNKS = 1024  # behind the heads, among which annotations are looked for
 END_BYTES = len(chunk_to_bytes(ClipEnd.TYPE, bytes(ClipEnd.LAYOUT.size)))
 
 
@@ -219,12 +220,18 @@ class ClipFile:
         return tuple(streams), at
 
     def _annotations(self) -> Iterator[Chunk]:
-        """The chunks of annotations, which stand before groups and packets."""
-        for chunk in self.chunks():
+        """The chunks of annotations, before groups and packets; there is no search behind damage."""
+        at = self.first
+        for _ in range(MAX_EARLY_CHUNKS):
+            try:
+                chunk = chunk_at(self.view, at)
+            except (CorruptStream, TruncatedStream):
+                return
             if chunk.kind in TYPES:
                 return
             if chunk.kind in ANNOTATION_TYPES:
                 yield chunk
+            at += chunk.size
 
     def _payload(self, chunk: Chunk) -> bytes:
         if chunk.size > self._limits.metadata_bytes:

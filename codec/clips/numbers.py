@@ -12,6 +12,7 @@ from nacre.entropy.errors import CorruptStream, UsageError
 
 SIGNED_MAX_BYTES = 10
 MAX_PAIRS = 4096  # of metadata
+MAX_ALL_PAIRS = 65536  # in one payload: Python reads as many in a fifth of a second
 BOUND = 2**62  # largest magnitude of a time in ticks
 
 
@@ -20,6 +21,7 @@ class Fields:
 
     def __init__(self, data: bytes, what: str, at: int = 0) -> None:
         self._data, self._what, self._at = data, what, at
+        self._pairs_left = MAX_ALL_PAIRS
 
     @property
     def is_at_end(self) -> bool:
@@ -97,8 +99,10 @@ class Fields:
 
     def pairs(self) -> dict[str, str]:
         count = self.varint()
-        if count > MAX_PAIRS:
-            raise CorruptStream(f"{self._what}: metadata of {count} keys, more than {MAX_PAIRS}")
+        most = min(MAX_PAIRS, self._pairs_left)
+        if count > most:
+            raise CorruptStream(f"{self._what}: metadata of {count} keys, more than {most}")
+        self._pairs_left -= count
         return {self.text(): self.text() for _ in range(count)}
 
     def name(self, wanted: re.Pattern[str], what: str) -> str:

@@ -24,10 +24,11 @@ from nacre.codec.clips.facts import (
 )
 from nacre.codec.clips.numbers import BOUND, Fields
 from nacre.codec.container import MAX_QUALITY, Head
-from nacre.entropy.errors import CorruptStream
+from nacre.entropy.errors import CorruptStream, UsageError
 
 MAX_GOP = 4096  # frames
 MAX_STREAMS = 64
+MAX_TERM = 2**31 - 1  # of a ratio: as in FFmpeg
 FORMAT_NAME = re.compile(r"[a-z0-9_]{1,32}")
 CODEC_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 LANGUAGE = re.compile(r"[A-Za-z0-9-]{0,16}")
@@ -43,9 +44,9 @@ class ClipHead:
 
     def to_bytes(self) -> bytes:
         facts = self.facts
-        rate = (0, 0) if facts.rate is None else facts.rate.as_integer_ratio()
+        rate = (0, 0) if facts.rate is None else terms(facts.rate, "rate")
         fixed = self.LAYOUT.pack(
-            *facts.time_base.as_integer_ratio(), *rate, *facts.aspect.as_integer_ratio(),
+            *terms(facts.time_base, "time base"), *rate, *terms(facts.aspect, "aspect"),
             facts.range, facts.matrix, facts.primaries, facts.transfer, facts.site, facts.scan,
             *facts.display,
         )  # fmt: skip
@@ -84,7 +85,7 @@ class StreamHead:
 
     def to_bytes(self) -> bytes:
         facts = self.facts
-        base = facts.time_base.as_integer_ratio()
+        base = terms(facts.time_base, "time base")
         fixed = self.LAYOUT.pack(facts.kind, facts.form, *base, facts.disposition)
         return fixed + Fields.of_text(facts.codec) + Fields.of_text(facts.language) + facts.head
 
@@ -302,9 +303,18 @@ class ClipEnd:
         return cls(*cls.LAYOUT.unpack(data))
 
 
+def terms(value: Fraction, what: str) -> tuple[int, int]:
+    """The terms of a ratio. Raises UsageError."""
+    if not all(0 < term <= MAX_TERM for term in value.as_integer_ratio()):
+        raise UsageError(f"the {what} is {value}, not a ratio over 0 of numbers below 2^31")
+    return value.as_integer_ratio()
+
+
 def ratio(pair: Sequence[int], what: str) -> Fraction:
-    if not all(pair) or Fraction(*pair).as_integer_ratio() != tuple(pair):
+    """Undo `terms`. Raises CorruptStream."""
+    is_fitting = all(0 < term <= MAX_TERM for term in pair)
+    if not is_fitting or Fraction(*pair).as_integer_ratio() != tuple(pair):
         raise CorruptStream(
-            f"the {what} is {pair[0]}/{pair[1]}, not a ratio over 0 in lowest terms"
+            f"the {what} is {pair[0]}/{pair[1]}, not a ratio over 0 in lowest terms below 2^31"
         )
     return Fraction(*pair)

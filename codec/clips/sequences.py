@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ from nacre.codec.clips.facts import (
     ClipFrame,
     ClipLength,
     ClipPacket,
+    ClipWarning,
     Pixels,
     Range,
     StreamFacts,
@@ -107,6 +109,9 @@ class PictureSink:
     def __init__(self, pattern: str, facts: VideoFacts, streams: Sequence[StreamFacts]) -> None:
         if streams:
             raise UsageError("pictures hold no sound and no text: --no-audio --no-subtitles")
+        if facts.chapters or facts.attachments:
+            text = "pictures hold no chapters and no attached files: they are left out"
+            warnings.warn(text, ClipWarning, stacklevel=3)
         Path(pattern).parent.mkdir(parents=True, exist_ok=True)
         self._pattern, self._bits = pattern, 8 if facts.bits == 8 else 16
         self._count = 0

@@ -23,7 +23,7 @@ from PIL import Image
 from typing_extensions import Self
 
 from nacre.codec.clips import sequences
-from nacre.codec.clips.av_annotations import AnnotationWriter, needs_key_table
+from nacre.codec.clips.av_annotations import AnnotationWriter, muxer_options
 from nacre.codec.clips.facts import (
     UPRIGHT,
     ClipFrame,
@@ -120,8 +120,7 @@ class FileSink:
         self._last_pts: int | None = None
         with _errors_named():
             muxer = {"strict": "-1"} if self._is_constant else {}
-            if needs_key_table(facts, format):
-                muxer["movflags"] = "use_metadata_tags"
+            muxer |= muxer_options(facts, format)
             self._container = av.open(os.fspath(path), "w", format=format, options=muxer)
         try:
             with _errors_named():

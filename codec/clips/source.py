@@ -37,6 +37,7 @@ from nacre.codec.clips.facts import (
     StreamFacts,
     VideoFacts,
 )
+from nacre.codec.clips.numbers import MAX_PAIRS
 from nacre.codec.clips.planes import PlaneFormat, pixels_of
 from nacre.codec.clips.stream_heads import facts_of_stream
 from nacre.codec.container import Limits
@@ -118,7 +119,7 @@ class FileSource:
         for stream in self._container.streams:
             if stream.index == self._video.index or not self._is_wanted(stream):
                 continue
-            if is_annotation(stream, len(self._chapters)):
+            if is_annotation(stream, self._chapters):
                 continue
             facts = facts_of_stream(stream, self._container.format.name)
             if facts is None:
@@ -259,7 +260,7 @@ class FileSource:
             ChromaSite.CENTRE if form.range == Range.FULL else ChromaSite.LEFT,
             Scan.INTERLACED if frame.interlaced_frame else Scan.PROGRESSIVE,
             _display_matrix(frame),
-            kept_metadata(self._container.metadata),
+            kept_metadata(self._container.metadata, most=MAX_PAIRS),
             kept_metadata(stream.metadata, of_mp4_stream="mp4" in self._container.format.name),
             self._chapters,
             attachments_of(self._path, self._container, self._options.limits.metadata_bytes),

@@ -15,6 +15,7 @@ import av
 
 from nacre.codec.clips.av_annotations import kept_metadata
 from nacre.codec.clips.facts import HeadForm, StreamFacts, StreamKind
+from nacre.codec.clips.payloads import LANGUAGE
 from nacre.entropy.errors import CorruptStream
 
 NAMES = {HeadForm.MOV: "mov", HeadForm.MATROSKA: "matroska", HeadForm.NUT: "nut"}
@@ -36,7 +37,11 @@ def facts_of_stream(stream: Any, container: str) -> StreamFacts | None:
             if _parameters(open_head(form, head)) == _parameters(stream):
                 codec = stream.codec_context.codec.canonical_name
                 metadata = kept_metadata(stream.metadata, of_mp4_stream="mp4" in container)
-                language = metadata.pop("language", "")
+                language = metadata.get("language", "")
+                if LANGUAGE.fullmatch(language):
+                    metadata.pop("language", None)
+                else:  # stays with the metadata, which hold any text
+                    language = ""
                 return StreamFacts(
                     kind, codec, stream.time_base, language, int(stream.disposition), form, head,
                     metadata,
