@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from nacre.codec.clips.facts import VideoFacts
     from nacre.codec.clips.reader import VideoReader
 
+MAX_NAMES = 100  # chapters in a report for people
+MAX_SHOWN = 200  # characters of a text of the file
 SHEET_COLUMNS, SHEET_PICTURES, SHEET_SIDE = 5, 25, 240  # pixels of the longer side of a thumbnail
 
 
@@ -120,10 +122,12 @@ def _lines(name: str, found: ClipInfo, with_frames: bool) -> Iterable[str]:
     for stream in found.streams:
         yield f"  {stream.kind.name.lower()}: {stream.codec} {stream.language}".rstrip()
     if facts.chapters:
-        names = (printable(chapter.metadata.get("title", "?")) for chapter in facts.chapters)
+        names = [printable(c.metadata.get("title", "?")) for c in facts.chapters[:MAX_NAMES]]
+        names += ["..."] * (len(facts.chapters) > MAX_NAMES)
         yield f"  {len(facts.chapters)} chapter(s): {', '.join(names)}"
     for file in facts.attachments:
-        yield printable(f"  attached: {file.name}, {file.media_type}, {len(file.data)} bytes")
+        size = f"{len(file.data)} bytes"
+        yield f"  attached: {printable(file.name)}, {printable(file.media_type)}, {size}"
     if found.packet_bytes:
         yield f"  sound and subtitles: {found.packet_bytes} bytes"
     if not found.is_whole:
@@ -134,8 +138,9 @@ def _lines(name: str, found: ClipInfo, with_frames: bool) -> Iterable[str]:
 
 
 def printable(text: str) -> str:
-    """The text without characters that would control a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    """The text, shortened, without characters that would control a terminal."""
+    shown = "".join(c if c.isprintable() else "?" for c in text[:MAX_SHOWN])
+    return shown + "..." * (len(text) > MAX_SHOWN)
 
 
 def _colours(facts: VideoFacts) -> str:
@@ -171,7 +176,8 @@ def _plain(found: ClipInfo, with_frames: bool) -> dict[str, Any]:
         ],
         "quality": found.quality, "model_id": found.model_id, "gops": found.gops,
         "file_bytes": found.file_bytes, "frame_bytes": found.frame_bytes,
-        "packet_bytes": found.packet_bytes, "bpp": found.bpp, "is_whole": found.is_whole,
+        "packet_bytes": found.packet_bytes, "annotation_bytes": found.annotation_bytes,
+        "bpp": found.bpp, "is_whole": found.is_whole,
     }  # fmt: skip
     if with_frames:
         told["rows"] = [

@@ -159,15 +159,18 @@ class RateAim:
 
     def bitrate(self, source: ClipSource) -> float | None:
         """Bits per second of the frames. Raises UsageError or ImageError."""
+        from nacre.codec.clips.annotations import BESIDE_BYTES, annotation_chunks
+
         if self.size is None:
             return self.bits_per_second
         length = source.length()
-        attached = sum(len(file.data) for file in source.facts.attachments)
-        others = length.carried_bytes + attached + FRAME_BYTES * length.frames
+        chunks = annotation_chunks(source.facts, source.streams)
+        beside = sum(len(payload) + BESIDE_BYTES for _, payload in chunks)
+        others = length.carried_bytes + beside + FRAME_BYTES * length.frames
         left = SIZE_AIM * self.size - others
         if left <= 0:
             raise UsageError(
-                f"--size {self.size:g}: the other streams, attached files and the index take {others} bytes"
+                f"--size {self.size:g}: the other streams, annotations and the index take {others} bytes"
             )
         return 8 * left / length.seconds
 
@@ -240,7 +243,8 @@ class _Kept:
             first = 0 if self._start is None else round(self._start / tick)
             stop = chapter.end if math.isinf(end) else min(chapter.end, round(end / tick))
             start = max(chapter.start, first) if self._start is not None else chapter.start
-            if start < stop:
+            is_empty = chapter.start == start == stop == chapter.end
+            if start < stop or is_empty:
                 yield replace(chapter, start=start - first, end=stop - first)
 
     def of(self, events: Iterable[ClipFrame | ClipPacket]) -> Iterator[ClipFrame | ClipPacket]:
@@ -342,6 +346,6 @@ def _rate(text: str | None) -> Fraction | None:
         rate = Fraction(text)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
-    if not 0 < rate <= 10000 or rate.denominator > 10**6:
+    if not 0 < rate <= 10000 or rate.denominator > 10**6 or rate.numerator >= 2**31:
         raise UsageError(f"--rate {text}: frames a second wanted, as 25 or 30000/1001")
     return rate

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nacre.codec.chunks import CRC_BYTES, Bytes
+from nacre.codec.clips.annotations import ANNOTATION_TYPES
 from nacre.codec.clips.container import ClipFile
 from nacre.codec.clips.facts import StreamFacts, VideoFacts
 from nacre.codec.clips.payloads import FrameRow, Gop, Packets
@@ -29,24 +30,27 @@ class ClipInfo:
     file_bytes: int
     frame_bytes: int  # of coded frames alone
     packet_bytes: int  # of the chunks with packets of other streams
+    annotation_bytes: int  # of the chunks with chapters, attached files and metadata of streams
     is_whole: bool  # the file has its end chunk
     rows: tuple[FrameRow, ...]  # of every frame, times as stored
 
     @property
     def bpp(self) -> float:
-        """Bits a pixel, over all bytes of the file except the packets of other streams."""
+        """Bits a pixel, over all bytes of the file except packets of other streams and annotations."""
         pixels = self.facts.width * self.facts.height * max(1, self.frames)
-        return 8 * (self.file_bytes - self.packet_bytes) / pixels
+        return 8 * (self.file_bytes - self.packet_bytes - self.annotation_bytes) / pixels
 
 
 def clip_info(data: Bytes, *, limits: Limits = Limits()) -> ClipInfo:
     """Describe a file from its heads and tables. Raises StreamError or LimitError."""
     file = ClipFile(data, limits)
     rows: list[FrameRow] = []
-    packets = 0
+    packets = annotations = 0
     for chunk in file.chunks():
         if chunk.kind == Packets.TYPE:
             packets += chunk.size
+        elif chunk.kind in ANNOTATION_TYPES:
+            annotations += chunk.size
         elif chunk.kind == Gop.TYPE:
             try:
                 rows += read_table(chunk)[0]
@@ -57,7 +61,7 @@ def clip_info(data: Bytes, *, limits: Limits = Limits()) -> ClipInfo:
     return ClipInfo(
         file.facts, file.streams, file.head.quality, file.head.bit_depth, file.head.model.hex(),
         file.frames, len(gops), float(ticks * file.facts.time_base), file.size,
-        sum(row.size for row in rows), packets, file.is_whole, tuple(rows),
+        sum(row.size for row in rows), packets, annotations, file.is_whole, tuple(rows),
     )  # fmt: skip
 
 

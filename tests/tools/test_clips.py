@@ -95,7 +95,9 @@ def test_a_part(clip, capsys):
 
 
 def test_chapters_of_a_part(clip, capsys):
-    chapters = [(0, 300, "One \x1b[2J"), (300, 700, "Two"), (700, 900, "Three")]
+    chapters = [
+        (0, 300, "One \x1b[2J"), (300, 700, "Two"), (400, 400, "Point"), (700, 900, "3" * 2000)
+    ]  # fmt: skip
     with av.open("long.mkv", "w") as container:
         video = container.add_stream("ffv1", rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -110,15 +112,22 @@ def test_chapters_of_a_part(clip, capsys):
             container.mux(video.encode(frame.reformat(format="yuv420p")))
         container.mux(video.encode(None))
     said(capsys, 0, "encode", "long.mkv", "-o", "long.ncv")
-    assert "3 chapter(s): One ?[2J, Two, Three" in said(capsys, 0, "info", "long.ncv")
+    told = said(capsys, 0, "info", "long.ncv")
+    assert "4 chapter(s): One ?[2J, Two, Point, 333" in told and len(told) < 1000
+    assert json.loads(said(capsys, 0, "info", "--json", "long.ncv"))["annotation_bytes"] > 2000
+    assert "annotations" in said(capsys, 2, "encode", "long.mkv", "-f", "--size", "2kB")
+    said(capsys, 0, "decode", "long.ncv", "-o", "whole.mkv")
+    with av.open("whole.mkv") as container:
+        assert [c["metadata"]["title"] for c in container.chapters()] == [c[2] for c in chapters]
     said(capsys, 0, "decode", "long.ncv", "-o", "part.mkv", "--start", "0.2", "--duration", "0.3")
     with av.open("part.mkv") as container:
         found = [
             (c["start"] * c["time_base"], c["end"] * c["time_base"]) for c in container.chapters()
         ]
         titles = [c["metadata"]["title"] for c in container.chapters()]
-    assert found == [(0, Fraction(1, 10)), (Fraction(1, 10), Fraction(3, 10))]
-    assert titles == ["One \x1b[2J", "Two"]
+    tenth = Fraction(1, 10)
+    assert found == [(0, tenth), (tenth, 3 * tenth), (2 * tenth, 2 * tenth)]
+    assert titles == ["One \x1b[2J", "Two", "Point"]
 
 
 def test_pictures_make_a_clip(clip, capsys):
@@ -131,7 +140,8 @@ def test_pictures_make_a_clip(clip, capsys):
             assert found[2].pixels[0, 0].tolist() == [2, 4, 6]
             assert found[2].seconds == pytest.approx(2 * 1001 / 30000)
             assert found[:].data.shape == (3, 3, 7, 9)
-    assert "--rate" in said(capsys, 2, "encode", "frames", "-o", "a.ncv", "--rate", "0")
+    for rate in ("0", "9999.999999"):
+        assert "--rate" in said(capsys, 2, "encode", "frames", "-o", "a.ncv", "--rate", rate)
 
 
 def test_info(clip, capsys):
