@@ -54,6 +54,8 @@ class ChapterList:
     def to_bytes(self) -> bytes:
         out = write_varint(len(self.chapters))
         for chapter in self.chapters:
+            if not -BOUND <= chapter.start <= chapter.end <= BOUND:
+                raise UsageError(f"a chapter from tick {chapter.start} to {chapter.end}")
             out += self.BASE.pack(*terms(chapter.time_base, "time base"))
             out += Fields.of_signed(chapter.start) + Fields.of_signed(chapter.end - chapter.start)
             out += Fields.of_pairs(chapter.metadata)
@@ -105,17 +107,22 @@ ANNOTATION_TYPES = (StreamTags.TYPE, ChapterList.TYPE, AttachedFile.TYPE)
 def annotation_chunks(
     facts: VideoFacts, streams: Sequence[StreamFacts]
 ) -> Iterator[tuple[bytes, bytes]]:
-    """The type and payload of each chunk that annotates a clip."""
+    """The type and payload of each chunk that annotates a clip. Raises UsageError."""
+    for count, most, what in (
+        (len(facts.chapters), MAX_CHAPTERS, "chapters"),
+        (len(facts.attachments), MAX_ATTACHMENTS, "attached files"),
+    ):
+        if count > most:
+            raise UsageError(f"{count} {what}: at most {most} are kept")
     tags = {0: facts.stream_metadata, **{k + 1: s.metadata for k, s in enumerate(streams)}}
     tags = {stream: pairs for stream, pairs in tags.items() if pairs}
     if tags:
         _check_pairs(tags.values())
         yield StreamTags.TYPE, StreamTags(tags).to_bytes()
     if facts.chapters:
-        chapters = facts.chapters[:MAX_CHAPTERS]
-        _check_pairs(chapter.metadata for chapter in chapters)
-        yield ChapterList.TYPE, ChapterList(chapters).to_bytes()
-    for file in facts.attachments[:MAX_ATTACHMENTS]:
+        _check_pairs(chapter.metadata for chapter in facts.chapters)
+        yield ChapterList.TYPE, ChapterList(facts.chapters).to_bytes()
+    for file in facts.attachments:
         yield AttachedFile.TYPE, AttachedFile(file).to_bytes()
 
 

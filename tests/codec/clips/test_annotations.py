@@ -312,9 +312,17 @@ def test_hostile_annotations_take_little_time(monkeypatch):
         write(FRAMES, chapters=17 * (Chapter(0, 1, MS, {f"{i}": "" for i in range(4096)}),))
 
 
-def test_ticks_that_a_reader_refuses_are_not_written():
-    with pytest.raises(UsageError, match="below 2"):
-        write(FRAMES, chapters=(Chapter(0, 1, Fraction(1, 2**31)),))
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"chapters": (Chapter(0, 1, Fraction(1, 2**31)),)}, {"chapters": (Chapter(5, 4, MS),)},
+        {"chapters": (Chapter(0, 2**62 + 1, MS),)}, {"chapters": 4097 * (Chapter(0, 1, MS),)},
+        {"attachments": 65 * (FONT,)}, {"stream_metadata": {f"{i}": "" for i in range(4097)}},
+    ],
+)  # fmt: skip
+def test_what_a_reader_refuses_is_not_written(facts):
+    with pytest.raises(UsageError):
+        write(FRAMES, **facts)
 
 
 def test_annotations_behind_many_chunks_are_not_looked_for():
