@@ -149,7 +149,7 @@ def muxer_options(facts: VideoFacts, format: str) -> dict[str, str]:
 
 
 class AnnotationWriter:
-    """Adds the annotations of a clip to an output container, before and behind its start."""
+    """Adds the annotations of a clip to an output container, before and after encoding starts."""
 
     def __init__(self, container: Any, format: str, facts: VideoFacts) -> None:
         self._container, self._format, self._facts = container, format, facts
