@@ -254,3 +254,17 @@ def test_a_checkpoint_that_holds_the_state_of_a_generator_is_resumed(place):
     stored = torch.load(path, weights_only=True)
     torch.save({**stored, "torch_rng": torch.get_rng_state()}, path)
     assert train("run", "--steps", "1").step == 3
+
+
+def test_held_out_figures_do_not_depend_on_chance(place):
+    """Wavelet models leave out channels by chance while they learn."""
+    recipe = Path("tiny.toml").read_text()
+    start, end = recipe.index("[model]"), recipe.index("[steps]")
+    wavelet = '[model]\nfamily = "wavelet"\nlatent = 8\nwidth = 8\nblocks = 1\nhyperprior = false\ndrop = 1.0\n\n'
+    Path("tiny.toml").write_text(recipe[:start] + wavelet + recipe[end:])
+    options = Options(Path("run"), say=lambda _: None)
+    trainer = Trainer(read_recipe(Path("tiny.toml")), options, Place(torch.device("cpu")))
+    trainer.ema.load_state_dict(trainer.model.state_dict())
+    trainer.evaluate()
+    trainer.evaluate()
+    assert trainer.history[0] == trainer.history[1]

@@ -84,7 +84,7 @@ class Trainer:
         found = self._resume()
         self.model = self.model.to(place.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self.objective.to(place.device)
-        self.ema = copy.deepcopy(self.model)
+        self.ema = copy.deepcopy(self.model).eval()  # nothing is left to chance
         self.objective_ema = copy.deepcopy(self.objective)
         if found is not None:
             self.ema.load_state_dict(found.ema)
