@@ -42,7 +42,6 @@ from nacre.models.parts.residual_prediction import ResidualPrediction
 
 EVEN, ODD = CHECKERBOARD
 HALVES = 2
-MOST_LAYERS = 4  # of a file, at most
 HEAD_CHANNELS = 32  # of global attention over several slices
 CHANNEL_WIDTHS = 192, 128  # of the channel context
 PARAMETER_WIDTHS = 320, 256, 128  # of the layers that read all contexts
@@ -51,8 +50,7 @@ RESIDUAL_KERNEL, RESIDUAL_WIDTHS = 3, (224, 128)
 
 def turns(c: MlicConfig) -> Schedule:
     """The turns of y. The first half of a slice has the positions where row + column is odd."""
-    layers = min(HALVES * c.slices, MOST_LAYERS)
-    return slices("y", [c.slice_channels] * c.slices, (ODD, EVEN), layers)
+    return slices("y", [c.slice_channels] * c.slices, (ODD, EVEN))
 
 
 class ChannelContext(nn.Sequential):

@@ -29,7 +29,6 @@ from nacre.models.parts.residual_prediction import ResidualPrediction
 KERNEL = 5
 # Channels of a context for each channel of y: as published, one for the mean and one for the scale.
 KINDS = 2
-LAYERS = 4  # of a file, at most
 
 Widths = tuple[int, int]  # of two hidden layers
 AGGREGATIONS: dict[str, Callable[[int, int, int], Widths]] = {
@@ -83,8 +82,7 @@ class SliceOptions:
     @property
     def turns(self) -> Schedule:
         """The turns of y, split evenly over the layers of a file."""
-        layers = min(LAYERS, len(self.sizes) * len(self.passes))
-        return slices("y", self.sizes, self.passes, layers)
+        return slices("y", self.sizes, self.passes)
 
     @property
     def bounds(self) -> tuple[int, ...]:

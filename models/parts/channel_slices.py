@@ -12,21 +12,18 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from nacre.entropy.schedule import WHOLE, Schedule, slices
+from nacre.entropy.schedule import WHOLE, Schedule, even_sizes, slices
 from nacre.models.parts.context import Context, Memory
 from nacre.models.parts.dictionary import DictionaryAttention
 from nacre.models.parts.residual_prediction import LARGEST_RESIDUAL
 
-MOST_LAYERS = 4  # of a file
 NARROWING = (14, 11, 8, 4)  # fourteenths of the width of a network, layer by layer
 HEAD_WIDTH = 32  # of the dictionary's attention
 
 
 def slice_turns(latent: int, count: int) -> Schedule:
     """`count` slices of nearly equal size, each in one turn."""
-    stops = [latent * k // count for k in range(count + 1)]
-    sizes = [stop - start for start, stop in pairwise(stops)]
-    return slices("y", sizes, (WHOLE,), min(count, MOST_LAYERS))
+    return slices("y", even_sizes(latent, count), (WHOLE,))
 
 
 @dataclass(frozen=True)
