@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from nacre.entropy.schedule import CHECKERBOARD, Pattern, Schedule, Turn, slices
 from nacre.models.parts.blocks import Precise
 from nacre.models.parts.context import Context, Memory
-from nacre.models.parts.convolutions import convolution
+from nacre.models.parts.convolutions import convolution, convolutions
 from nacre.models.parts.residual_prediction import ResidualPrediction
 
 KERNEL = 5
@@ -117,14 +117,8 @@ class SliceContext(Context):
 
     def _channel_network(self, k: int) -> nn.Module:
         options = self.options
-        first, second = options.widths
-        return nn.Sequential(
-            convolution(sum(map(len, self._seen(k))), first, KERNEL),
-            nn.ReLU(),
-            convolution(first, second, KERNEL),
-            nn.ReLU(),
-            convolution(second, KINDS * options.sizes[k], KERNEL),
-        )
+        seen = sum(map(len, self._seen(k)))
+        return convolutions((seen, *options.widths, KINDS * options.sizes[k]), KERNEL, "relu")
 
     def _spatial_network(self, k: int) -> nn.Module:
         size = self.options.sizes[k]
@@ -140,9 +134,7 @@ class SliceContext(Context):
         first, second = AGGREGATIONS[options.aggregation](enter, size, options.features)
         leave = size if options.gives_scales else options.sizes[k]
         return nn.Sequential(
-            convolution(enter, first, 1),
-            nn.ReLU(),
-            convolution(first, second, 1),
+            *convolutions((enter, first, second), 1, "relu"),
             nn.ReLU(),
             Precise(second, leave),
         )

@@ -7,13 +7,13 @@ five are support, WACNN, arXiv:2203.08450; dictionary, DCAE, arXiv:2504.00496.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from nacre.entropy.schedule import WHOLE, Schedule, even_sizes, slices
 from nacre.models.parts.context import Context, Memory
+from nacre.models.parts.convolutions import convolutions
 from nacre.models.parts.dictionary import DictionaryAttention
 from nacre.models.parts.residual_prediction import LARGEST_RESIDUAL
 
@@ -45,10 +45,7 @@ class NarrowingNet(nn.Sequential):
 
     def __init__(self, channels_in: int, channels_out: int, width: int) -> None:
         inner = [max(1, width * part // NARROWING[0]) for part in NARROWING]
-        layers: list[nn.Module] = []
-        for before, after in pairwise([channels_in, *inner, channels_out]):
-            layers += [nn.Conv2d(before, after, 3, padding=1), nn.GELU()]
-        super().__init__(*layers[:-1])
+        super().__init__(*convolutions((channels_in, *inner, channels_out), 3, "gelu"))
 
 
 class ChannelSliceContext(Context):
