@@ -125,13 +125,18 @@ def quarters(plane: str, channels: int, first_layer: int = 0) -> Schedule:
     )
 
 
+def even_sizes(channels: int, count: int) -> list[int]:
+    """The channels of `count` slices of nearly equal size."""
+    return [channels * (k + 1) // count - channels * k // count for k in range(count)]
+
+
 def slices(
     plane: str,
     sizes: Sequence[int],
     passes: Sequence[Pattern] = CHECKERBOARD,
     layers: int = 4,
 ) -> Schedule:
-    """Channels in slices of these sizes, each in the turns of `passes`; `layers` share the turns evenly.
+    """Channels in slices of these sizes, each in the turns of `passes`; at most `layers` share the turns.
 
     Sources: channel slices, Minnen and Singh, arXiv:2007.08739; uneven ones with checkerboards, He et al.,
     arXiv:2203.10886.
@@ -141,6 +146,7 @@ def slices(
     """
     starts = [0, *accumulate(sizes)]
     count = len(sizes) * len(passes)
+    layers = min(layers, count)
     return tuple(
         Turn(
             plane,

@@ -30,12 +30,7 @@ class Fields:
     @staticmethod
     def of_signed(value: int) -> bytes:
         """LEB128 of a 64-bit number in zigzag form: the sign is the lowest bit."""
-        value, out = value << 1 ^ (-1 if value < 0 else 0), bytearray()
-        while value > 127:
-            out.append(value & 127 | 128)
-            value >>= 7
-        out.append(value)
-        return bytes(out)
+        return write_varint(value << 1 ^ (-1 if value < 0 else 0))
 
     def signed(self) -> int:
         """Undo `of_signed`; longer spellings and magnitudes over BOUND are refused."""

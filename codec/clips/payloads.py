@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from typing import ClassVar
 
 from nacre.codec.chunks import read_varint, write_varint
@@ -154,12 +155,8 @@ class Gop:
             rows, at = cls.table(data)
         except CorruptStream:
             return None
-        ends, end = [], at
-        for row in rows:
-            end += row.size
-            ends.append(end)
-        whole = sum(end <= len(data) for end in ends)
-        return cls(_with_data(rows[:whole], data, at)) if whole else None
+        rows = whole_rows(rows, at, len(data))
+        return cls(_with_data(rows, data, at)) if rows else None
 
     @classmethod
     def table(cls, data: bytes) -> tuple[list[FrameRow], int]:
@@ -200,6 +197,12 @@ class FrameRow:
     pts: int  # ticks
     duration: int  # ticks
     size: int  # bytes
+
+
+def whole_rows(rows: Sequence[FrameRow], at: int, end: int) -> list[FrameRow]:
+    """The rows of the frames that end by byte `end`; the first begins at byte `at`."""
+    sizes = accumulate(row.size for row in rows)
+    return [row for row, size in zip(rows, sizes, strict=True) if at + size <= end]
 
 
 def _with_data(rows: Sequence[FrameRow], data: bytes, at: int) -> tuple[TimedPayload, ...]:

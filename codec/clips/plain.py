@@ -29,28 +29,29 @@ def best(
 
     `price` is the bits per squared level of one sample.
     """
-    error = None if predicted is None else _by_cell(pixels, predicted)
     shape = tuple(positions(side, CELL) for side in pixels.shape[:2])
     step, found = best_step(3 * price), None
 
-    def tried(modes: NDArray[np.generic]) -> float:
+    def tried(modes: NDArray[np.generic]) -> tuple[float, NDArray[np.float64]]:
+        """The cost of a frame with cells of these modes, and the squared error of every cell."""
         nonlocal limit, found
         chosen, data = modes.astype(np.uint8), b""
         if (chosen != Mode.LATENT).any():
             data = cells.write(0, chosen, pixels, step, 0).to_bytes()
         shown = shown_of(data, predicted, *pixels.shape[:2])
-        cost = 8 * len(data) + price * float(_by_cell(pixels, shown).sum())
+        error = _by_cell(pixels, shown)
+        cost = 8 * len(data) + price * float(error.sum())
         if cost < limit:
             limit, found = cost, (data, shown)
-        return cost
+        return cost, error
 
-    is_near = False
-    if error is not None:
-        tried(np.full(shape, Mode.LATENT))
+    error, is_near = None, False
+    if predicted is not None:
+        _, error = tried(np.full(shape, Mode.LATENT))
         is_near = float((error == 0).mean()) >= STILL
     if limit > DEAR * pixels[..., 0].size:
         before = limit
-        cost = tried(np.full(shape, Mode.DCT))
+        cost, _ = tried(np.full(shape, Mode.DCT))
         is_near = is_near or cost < NEAR * before
         if error is not None:
             tried(np.where(price * error > cost / error.size, Mode.DCT, Mode.LATENT))

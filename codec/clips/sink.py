@@ -35,7 +35,7 @@ from nacre.codec.clips.facts import (
     VideoFacts,
     to_8_bits,
 )
-from nacre.codec.clips.planes import PLANAR, PlaneFormat, frame_of
+from nacre.codec.clips.planes import PLANAR, STEPS, PlaneFormat, frame_of
 from nacre.codec.clips.sequences import PictureSink
 from nacre.codec.clips.stream_heads import open_head
 from nacre.entropy.errors import NacreError, UsageError
@@ -311,7 +311,7 @@ def _next_best(facts: VideoFacts) -> list[str]:
     form = PlaneFormat(facts.pixel_format)
     deep = [b for b in (10, 12, 16) if b >= form.bits] if form.bits > 8 else []
     shape = "" if form.name.startswith("gray") else next(
-        (k for k, v in STEPS_BY_NAME.items() if v == form.steps and not form.is_rgb), "444"
+        (k for k, v in STEPS.items() if v == form.steps and not form.is_rgb), "444"
     )  # fmt: skip
     names = []
     for bits in [f"{b}le" for b in deep] + [""]:
@@ -321,14 +321,6 @@ def _next_best(facts: VideoFacts) -> list[str]:
     return names
 
 
-STEPS_BY_NAME = {
-    "420": (2, 2),
-    "422": (2, 1),
-    "440": (1, 2),
-    "444": (1, 1),
-    "411": (4, 1),
-    "410": (4, 4),
-}
 Y4M_FORMATS = {
     "gray", "yuv411p", "yuv420p", "yuv422p", "yuv444p",
     *(f"{name}{bits}le" for name in ("yuv420p", "yuv422p", "yuv444p", "gray") for bits in (9, 10, 12, 16)),

@@ -22,6 +22,7 @@ from nacre.codec.clips.payloads import (
     GopIndex,
     GopPlace,
     Packets,
+    whole_rows,
 )
 from nacre.entropy.errors import CorruptStream, TruncatedStream
 
@@ -65,12 +66,7 @@ def places_by_walking(view: View, start: int) -> Iterator[GopPlace]:
             rows, at = read_table(chunk)
         except CorruptStream:
             continue
-        rows = [
-            row
-            for row, end in zip(rows, _ends(rows, chunk.start + at), strict=True)
-            if end <= len(view)
-        ]
-        if rows:
+        if rows := whole_rows(rows, chunk.start + at, len(view)):
             last = rows[-1]
             yield GopPlace(chunk.at, rows[0].pts, last.pts + last.duration, len(rows))
 
@@ -81,12 +77,6 @@ def read_table(chunk: Chunk) -> tuple[list[FrameRow], int]:
     if size > 16 + ROW_BYTES * MAX_GOP:
         raise CorruptStream(f"GOPS: a table of {size} bytes")
     return Gop.table(chunk.first_bytes(at + size + CRC_BYTES))
-
-
-def _ends(rows: list[FrameRow], at: int) -> Iterator[int]:
-    for row in rows:
-        at += row.size
-        yield at
 
 
 def _is_followed(chunk: Chunk) -> bool:

@@ -28,10 +28,10 @@ from torch import Tensor, nn
 from nacre.entropy.schedule import CHECKERBOARD, Schedule, Turn, slices
 from nacre.models.mlic.config import MlicConfig
 from nacre.models.mlic.transforms import ACTIVATION
-from nacre.models.parts.blocks import Precise, pointwise
+from nacre.models.parts.blocks import Precise
 from nacre.models.parts.channel_reweighting import ChannelReweighting
 from nacre.models.parts.context import Context, Memory
-from nacre.models.parts.convolutions import convolution
+from nacre.models.parts.convolutions import convolutions
 from nacre.models.parts.global_contexts import (
     GlobalContextBetweenSlices,
     GlobalContextWithinSlice,
@@ -42,46 +42,26 @@ from nacre.models.parts.residual_prediction import ResidualPrediction
 
 EVEN, ODD = CHECKERBOARD
 HALVES = 2
-MOST_LAYERS = 4  # of a file, at most
 HEAD_CHANNELS = 32  # of global attention over several slices
 CHANNEL_WIDTHS = 192, 128  # of the channel context
 PARAMETER_WIDTHS = 320, 256, 128  # of the layers that read all contexts
-RESIDUAL_KERNEL, RESIDUAL_WIDTHS = 3, (224, 128)
+RESIDUAL_WIDTHS = 224, 128
+KERNEL = 3  # of the channel context and of residuals
 
 
 def turns(c: MlicConfig) -> Schedule:
     """The turns of y. The first half of a slice has the positions where row + column is odd."""
-    layers = min(HALVES * c.slices, MOST_LAYERS)
-    return slices("y", [c.slice_channels] * c.slices, (ODD, EVEN), layers)
-
-
-class ChannelContext(nn.Sequential):
-    """Earlier slices (B, I, h, w) to (B, 4C, h, w)."""
-
-    def __init__(self, channels_in: int, channels: int) -> None:
-        wide, narrow = CHANNEL_WIDTHS
-        super().__init__(
-            convolution(channels_in, wide),
-            nn.GELU(),
-            convolution(wide, narrow),
-            nn.GELU(),
-            convolution(narrow, 4 * channels),
-        )
+    return slices("y", [c.slice_channels] * c.slices, (ODD, EVEN))
 
 
 class ParameterNet(nn.Sequential):
     """All contexts of a half, (B, I, h, w), to its mean, or its mean and log2 scale."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
-        first, second, third = PARAMETER_WIDTHS
         super().__init__(
-            pointwise(channels_in, first),
+            *convolutions((channels_in, *PARAMETER_WIDTHS), 1, ACTIVATION),
             nn.GELU(),
-            pointwise(first, second),
-            nn.GELU(),
-            pointwise(second, third),
-            nn.GELU(),
-            Precise(third, channels_out),
+            Precise(PARAMETER_WIDTHS[-1], channels_out),
         )
 
 
@@ -91,7 +71,7 @@ class SliceBefore(nn.Module):
     def __init__(self, channels_in: int, c: MlicConfig) -> None:
         super().__init__()
         own = c.slice_channels
-        self.channels = ChannelContext(channels_in, own)
+        self.channels = convolutions((channels_in, *CHANNEL_WIDTHS, 4 * own), KERNEL, ACTIVATION)
         heads = _heads(channels_in, own)
         self.between = GlobalContextBetweenSlices(channels_in, own, heads)
         self.weigh = _reweighting(c)
@@ -125,7 +105,7 @@ class MultiReferenceContext(Context):
         self.parameters_of = nn.ModuleList(ParameterNet(n, found) for n in seen)
         self.residual_of = nn.ModuleList(
             ResidualPrediction(
-                c.latent + turn.channels.stop, own, RESIDUAL_KERNEL, ACTIVATION, RESIDUAL_WIDTHS
+                c.latent + turn.channels.stop, own, KERNEL, ACTIVATION, RESIDUAL_WIDTHS
             )
             for turn in self.turns
         )

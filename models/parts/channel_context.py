@@ -23,13 +23,12 @@ from torch import Tensor, nn
 from nacre.entropy.schedule import CHECKERBOARD, Pattern, Schedule, Turn, slices
 from nacre.models.parts.blocks import Precise
 from nacre.models.parts.context import Context, Memory
-from nacre.models.parts.convolutions import convolution
+from nacre.models.parts.convolutions import convolution, convolutions
 from nacre.models.parts.residual_prediction import ResidualPrediction
 
 KERNEL = 5
 # Channels of a context for each channel of y: as published, one for the mean and one for the scale.
 KINDS = 2
-LAYERS = 4  # of a file, at most
 
 Widths = tuple[int, int]  # of two hidden layers
 AGGREGATIONS: dict[str, Callable[[int, int, int], Widths]] = {
@@ -83,8 +82,7 @@ class SliceOptions:
     @property
     def turns(self) -> Schedule:
         """The turns of y, split evenly over the layers of a file."""
-        layers = min(LAYERS, len(self.sizes) * len(self.passes))
-        return slices("y", self.sizes, self.passes, layers)
+        return slices("y", self.sizes, self.passes)
 
     @property
     def bounds(self) -> tuple[int, ...]:
@@ -119,14 +117,8 @@ class SliceContext(Context):
 
     def _channel_network(self, k: int) -> nn.Module:
         options = self.options
-        first, second = options.widths
-        return nn.Sequential(
-            convolution(sum(map(len, self._seen(k))), first, KERNEL),
-            nn.ReLU(),
-            convolution(first, second, KERNEL),
-            nn.ReLU(),
-            convolution(second, KINDS * options.sizes[k], KERNEL),
-        )
+        seen = sum(map(len, self._seen(k)))
+        return convolutions((seen, *options.widths, KINDS * options.sizes[k]), KERNEL, "relu")
 
     def _spatial_network(self, k: int) -> nn.Module:
         size = self.options.sizes[k]
@@ -142,9 +134,7 @@ class SliceContext(Context):
         first, second = AGGREGATIONS[options.aggregation](enter, size, options.features)
         leave = size if options.gives_scales else options.sizes[k]
         return nn.Sequential(
-            convolution(enter, first, 1),
-            nn.ReLU(),
-            convolution(first, second, 1),
+            *convolutions((enter, first, second), 1, "relu"),
             nn.ReLU(),
             Precise(second, leave),
         )

@@ -7,26 +7,23 @@ five are support, WACNN, arXiv:2203.08450; dictionary, DCAE, arXiv:2504.00496.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from nacre.entropy.schedule import WHOLE, Schedule, slices
+from nacre.entropy.schedule import WHOLE, Schedule, even_sizes, slices
 from nacre.models.parts.context import Context, Memory
+from nacre.models.parts.convolutions import convolutions
 from nacre.models.parts.dictionary import DictionaryAttention
 from nacre.models.parts.residual_prediction import LARGEST_RESIDUAL
 
-MOST_LAYERS = 4  # of a file
 NARROWING = (14, 11, 8, 4)  # fourteenths of the width of a network, layer by layer
 HEAD_WIDTH = 32  # of the dictionary's attention
 
 
 def slice_turns(latent: int, count: int) -> Schedule:
     """`count` slices of nearly equal size, each in one turn."""
-    stops = [latent * k // count for k in range(count + 1)]
-    sizes = [stop - start for start, stop in pairwise(stops)]
-    return slices("y", sizes, (WHOLE,), min(count, MOST_LAYERS))
+    return slices("y", even_sizes(latent, count), (WHOLE,))
 
 
 @dataclass(frozen=True)
@@ -48,10 +45,7 @@ class NarrowingNet(nn.Sequential):
 
     def __init__(self, channels_in: int, channels_out: int, width: int) -> None:
         inner = [max(1, width * part // NARROWING[0]) for part in NARROWING]
-        layers: list[nn.Module] = []
-        for before, after in pairwise([channels_in, *inner, channels_out]):
-            layers += [nn.Conv2d(before, after, 3, padding=1), nn.GELU()]
-        super().__init__(*layers[:-1])
+        super().__init__(*convolutions((channels_in, *inner, channels_out), 3, "gelu"))
 
 
 class ChannelSliceContext(Context):

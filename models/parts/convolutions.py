@@ -7,6 +7,9 @@ rounded up; sub-pixel and transposed convolutions multiply them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,6 +36,14 @@ def activation(name: str) -> nn.Module:
 def convolution(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
     """Padded, so that a stride of s gives (B, O, ceil(h / s), ceil(w / s)); the kernel is odd."""
     return nn.Conv2d(channels_in, channels_out, kernel, stride, padding=kernel // 2)
+
+
+def convolutions(widths: Sequence[int], kernel: int, activation_name: str) -> nn.Sequential:
+    """Convolutions from each width to the next, with activations between them."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [convolution(before, after, kernel), activation(activation_name)]
+    return nn.Sequential(*layers[:-1])
 
 
 def transposed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nacre.models.parts.convolutions import activation, convolution
+from nacre.models.parts.convolutions import convolutions
 
 LARGEST_RESIDUAL = 0.5  # quantisation steps: no more than rounding takes away
 
@@ -25,11 +25,7 @@ class ResidualPrediction(nn.Sequential):
         widths: tuple[int, int] = (224, 128),
     ) -> None:
         super().__init__(
-            convolution(channels_in, widths[0], kernel),
-            activation(activation_name),
-            convolution(widths[0], widths[1], kernel),
-            activation(activation_name),
-            convolution(widths[1], channels_out, kernel),
+            *convolutions((channels_in, *widths, channels_out), kernel, activation_name)
         )
 
     def forward(self, known: Tensor) -> Tensor:

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
-
 import torch
 from torch import Tensor, nn
 
 from nacre.entropy.schedule import Schedule, slices
 from nacre.models.parts.blocks import Precise
 from nacre.models.parts.context import Context, Memory
-from nacre.models.parts.convolutions import convolution
+from nacre.models.parts.convolutions import convolutions
 from nacre.models.parts.interaction import AdaptiveChannelContext, AdaptiveGlobalContext
+from nacre.models.parts.residual_prediction import ResidualPrediction
 from nacre.models.parts.swin import SwinV2Group
 from nacre.models.s2lic.config import S2licConfig
 
 PASSES = 2  # turns of a slice
 FUSION_WIDTHS = (320, 256, 128)  # hidden layers that predict means and scales
 RESIDUAL_WIDTHS = (224, 128)  # hidden layers that predict residuals
-RESIDUAL_LIMIT = 0.5  # quantisation steps
 
 
 def turns(c: S2licConfig) -> Schedule:
     """The turns of y, two for each slice."""
     return slices("y", [c.slice_width] * c.slices)
-
-
-def convolutions(widths: Sequence[int], kernel: int) -> nn.Sequential:
-    """Convolutions of these widths with GELU between them."""
-    layers: list[nn.Module] = []
-    for before, after in pairwise(widths):
-        layers += [convolution(before, after, kernel), nn.GELU()]
-    return nn.Sequential(*layers[:-1])
 
 
 class S2licContext(Context):
@@ -72,13 +61,13 @@ class S2licContext(Context):
                 nn.Sequential(
                     Precise(known, FUSION_WIDTHS[0]),
                     nn.GELU(),
-                    convolutions(FUSION_WIDTHS, 1),
+                    convolutions(FUSION_WIDTHS, 1, "gelu"),
                     nn.GELU(),
                     Precise(FUSION_WIDTHS[-1], outputs),
                 )
             )
             known = c.latent + (k // PASSES + 1) * width
-            self.rounding.append(convolutions([known, *RESIDUAL_WIDTHS, width], 3))
+            self.rounding.append(ResidualPrediction(known, width, 3, "gelu", RESIDUAL_WIDTHS))
 
     def forward(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
         k = turn // PASSES
@@ -96,5 +85,6 @@ class S2licContext(Context):
 
     def residual(self, turn: int, features: Tensor, y_hat: Tensor, memory: Memory) -> Tensor:
         decoded = y_hat[:, : (turn // PASSES + 1) * self.width]
-        found = self.rounding[turn](torch.cat([features[:, self.hyper_width :], decoded], 1))
-        return RESIDUAL_LIMIT * torch.tanh(found)
+        known = torch.cat([features[:, self.hyper_width :], decoded], 1)
+        found: Tensor = self.rounding[turn](known)
+        return found

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor, nn
 
-from nacre.entropy.schedule import CHECKERBOARD, WHOLE, Schedule, slices
+from nacre.entropy.schedule import CHECKERBOARD, WHOLE, Schedule, even_sizes, slices
 from nacre.models.parts.blocks import STEP_LIMIT, Block, Down, Precise, Up
 from nacre.models.parts.context import Context, Memory
 from nacre.models.parts.scales import ScaleShape
@@ -19,10 +17,8 @@ def turns(c: WaveletConfig) -> Schedule:
 
     Without a hyperprior there is no context, and each group has one turn.
     """
-    ends = [c.latent * k // c.layers for k in range(c.layers + 1)]
-    sizes = [end - start for start, end in pairwise(ends)]
     passes = CHECKERBOARD if c.hyperprior and c.passes == 2 else (WHOLE,)
-    return slices("y", sizes, passes, c.layers)
+    return slices("y", even_sizes(c.latent, c.layers), passes, c.layers)
 
 
 def scale_shape(c: WaveletConfig) -> ScaleShape:
