@@ -260,7 +260,8 @@ def test_held_out_figures_do_not_depend_on_chance(place):
     """Wavelet models leave out channels by chance while they learn."""
     recipe = Path("tiny.toml").read_text()
     start, end = recipe.index("[model]"), recipe.index("[steps]")
-    wavelet = '[model]\nfamily = "wavelet"\nlatent = 8\nwidth = 8\nblocks = 1\nhyperprior = false\ndrop = 1.0\n\n'
+    wavelet = '[model]\nfamily = "wavelet"\nlatent = 8\nwidth = 8\nblocks = 1\n'
+    wavelet += "hyperprior = false\ndrop = 1.0\n\n"
     Path("tiny.toml").write_text(recipe[:start] + wavelet + recipe[end:])
     options = Options(Path("run"), say=lambda _: None)
     trainer = Trainer(read_recipe(Path("tiny.toml")), options, Place(torch.device("cpu")))
