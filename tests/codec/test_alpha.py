@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -55,6 +57,12 @@ def png(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
+def claiming(png: bytes, width: int, height: int) -> bytes:
+    """The PNG with other sides in its head."""
+    head = png[12:16] + struct.pack(">II", width, height) + png[24:29]
+    return png[:12] + head + struct.pack(">I", zlib.crc32(head)) + png[33:]
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -64,7 +72,7 @@ def png(image: Image.Image) -> bytes:
         (b"\x09", "coder 9 is not known"),
         (b"\1" + png(Image.new("L", (111, 96))), "111, 96"),
         (b"\1" + png(Image.new("RGB", (112, 96))), "RGB"),
-        (b"\1" + png(Image.new("L", (30000, 30000))), "30000x30000 pixels"),
+        (b"\1" + claiming(png(Image.new("L", (9, 9))), 30000, 30000), "30000x30000 pixels"),
         (b"\1" + png(Image.new("L", (112, 96)))[:-30], "PNG inside the file"),
         (b"\3\xff\0\0\0", "longer than the data"),
     ],

@@ -14,7 +14,7 @@ from tests.clip_models import moving
 RECIPE = """
 [data]
 pictures = ["pictures"]
-held_out = ["pictures"]
+held_out = ["pictures/0.png"]
 """
 
 
