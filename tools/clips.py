@@ -212,6 +212,8 @@ def decode(args: Namespace) -> int:
             opened_clip(job.source, args, strict=args.strict) as clip,
             _target(job, args) as target,
         ):
+            if start is not None and start >= (ends := _end_seconds(clip)):
+                raise UsageError(f"--start {start:g}: the clip ends at {ends:.3f} s")
             kept = _Kept(clip, args, None if start is None else Fraction(start))
             first = -math.inf if start is None else start
             end = length if start is None else start + length
@@ -224,6 +226,12 @@ def decode(args: Namespace) -> int:
         return f"{job.source} -> {job.target}: {count} frames, {count / seconds:.1f} frames/s"
 
     return batch.run_batch(batch.left_to_do(jobs, args), work, args)
+
+
+def _end_seconds(clip: VideoReader) -> float:
+    """When the last frame ends."""
+    gops = clip.file.gops
+    return float(gops[-1].end * clip.facts.time_base) if gops else 0.0
 
 
 class _Kept:

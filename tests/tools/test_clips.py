@@ -94,6 +94,13 @@ def test_a_part(clip, capsys):
     assert 20 < len(packets) < 28 and all(0 <= p[1] < 0.5 for p in packets)
 
 
+def test_a_part_behind_the_end_is_refused(clip, capsys):
+    for start in ("3.95", "99"):
+        said_so = said(capsys, 2, "decode", "clip.ncv", "-o", "part.mkv", "--start", start)
+        assert f"--start {start}: the clip ends at 3.9" in said_so
+    assert not Path("part.mkv").exists()
+
+
 def test_chapters_of_a_part(clip, capsys):
     chapters = [
         (0, 300, "One \x1b[2J"), (300, 700, "Two"), (400, 400, "Point"), (700, 900, "3" * 2000)
