@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import time
-import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -176,19 +175,15 @@ class RateAim:
 
     def check(self, clip: VideoWriter) -> None:
         """Warn if a clip misses the requested size or bit rate."""
+        from nacre.codec.clips.facts import warn
+
         if self.size is not None and clip.size > self.size:
-            _warn(f"{clip.size} bytes are more than the {self.size:.0f} asked for")
+            warn(f"{clip.size} bytes are more than the {self.size:.0f} asked for")
         elif self.bits_per_second is not None and clip.seconds:
             found = 8 * clip.frame_bytes / clip.seconds
             if abs(found / self.bits_per_second - 1) > NEAR:
                 asked = self.bits_per_second / 1000
-                _warn(f"{found / 1000:.1f} kbit/s, where {asked:.1f} kbit/s were asked for")
-
-
-def _warn(message: str) -> None:
-    from nacre.codec.clips.facts import ClipWarning
-
-    warnings.warn(message, ClipWarning, stacklevel=3)
+                warn(f"{found / 1000:.1f} kbit/s, where {asked:.1f} kbit/s were asked for")
 
 
 def decode(args: Namespace) -> int:
@@ -212,8 +207,8 @@ def decode(args: Namespace) -> int:
             opened_clip(job.source, args, strict=args.strict) as clip,
             _target(job, args) as target,
         ):
-            if start is not None and start >= (ends := _end_seconds(clip)):
-                raise UsageError(f"--start {start:g}: the clip ends at {ends:.3f} s")
+            if start is not None and start >= clip.end_seconds:
+                raise UsageError(f"--start {start:g}: the clip ends at {clip.end_seconds:.3f} s")
             kept = _Kept(clip, args, None if start is None else Fraction(start))
             first = -math.inf if start is None else start
             end = length if start is None else start + length
@@ -226,12 +221,6 @@ def decode(args: Namespace) -> int:
         return f"{job.source} -> {job.target}: {count} frames, {count / seconds:.1f} frames/s"
 
     return batch.run_batch(batch.left_to_do(jobs, args), work, args)
-
-
-def _end_seconds(clip: VideoReader) -> float:
-    """When the last frame ends."""
-    gops = clip.file.gops
-    return float(gops[-1].end * clip.facts.time_base) if gops else 0.0
 
 
 class _Kept:
@@ -248,12 +237,11 @@ class _Kept:
         """The chapters before `end` seconds, cut to the decoded part."""
         for chapter in self._clip.facts.chapters:
             tick = chapter.time_base
-            first = 0 if self._start is None else round(self._start / tick)
+            shift = round((self._start or 0) / tick)
+            start = chapter.start if self._start is None else max(chapter.start, shift)
             stop = chapter.end if math.isinf(end) else min(chapter.end, round(end / tick))
-            start = max(chapter.start, first) if self._start is not None else chapter.start
-            is_empty = chapter.start == start == stop == chapter.end
-            if start < stop or is_empty:
-                yield replace(chapter, start=start - first, end=stop - first)
+            if start < stop or (start, stop) == (chapter.start, chapter.end):
+                yield replace(chapter, start=start - shift, end=stop - shift)
 
     def of(self, events: Iterable[ClipFrame | ClipPacket]) -> Iterator[ClipFrame | ClipPacket]:
         """Shifted events. A frame that is shown at the start begins there; earlier packets are left out."""
@@ -348,12 +336,14 @@ def _jobs(args: Namespace, suffix: str) -> list[batch.Job]:
 
 
 def _rate(text: str | None) -> Fraction | None:
+    from nacre.codec.clips.payloads import MAX_TERM
+
     if text is None:
         return None
     try:
         rate = Fraction(text)
     except (ValueError, ZeroDivisionError):
         rate = Fraction(0)
-    if not 0 < rate <= 10000 or rate.denominator > 10**6 or rate.numerator >= 2**31:
+    if not 0 < rate <= 10000 or rate.denominator > 10**6 or rate.numerator > MAX_TERM:
         raise UsageError(f"--rate {text}: frames a second wanted, as 25 or 30000/1001")
     return rate

@@ -15,7 +15,7 @@ import av
 from PIL import Image
 
 from nacre.codec.clips.annotations import MAX_ATTACHMENTS, MAX_CHAPTERS, AttachedFile
-from nacre.codec.clips.facts import Attachment, Chapter, ClipWarning, VideoFacts
+from nacre.codec.clips.facts import Attachment, Chapter, VideoFacts, warn
 from nacre.codec.clips.numbers import BOUND, MAX_ALL_PAIRS, MAX_PAIRS
 from nacre.codec.clips.payloads import MAX_STREAMS
 
@@ -51,7 +51,7 @@ def kept_metadata(
     """Metadata without the keys that describe the coded file; those beyond `most` are left out."""
     kept = {key: value for key, value in found.items() if not OWN_KEYS.fullmatch(key)}
     if len(kept) > most:
-        _warn(f"metadata of {len(kept)} keys: {len(kept) - most} are left out")
+        warn(f"metadata of {len(kept)} keys: {len(kept) - most} are left out")
         kept = dict(islice(kept.items(), most))
     if kept.get("language") == "und":
         del kept["language"]
@@ -63,7 +63,7 @@ def kept_metadata(
 def chapters_of(container: Any) -> tuple[Chapter, ...]:
     found = container.chapters() if hasattr(container, "chapters") else []
     if len(found) > MAX_CHAPTERS:
-        _warn(f"{len(found) - MAX_CHAPTERS} chapters are left out")
+        warn(f"{len(found) - MAX_CHAPTERS} chapters are left out")
     found = found[:MAX_CHAPTERS]
     most = min(MAX_PAIRS, MAX_ALL_PAIRS // max(1, len(found)))
     return tuple(
@@ -93,39 +93,41 @@ def _begins_with(stream: Any, title: str) -> bool:
     """Whether the first text of a subtitle stream of MP4 is a title."""
     if not title or stream.codec_context is None or stream.codec_context.name != "mov_text":
         return False
-    first = _first_packet(stream.container.name, stream.index)
+    first = _first_packet(stream)
     return first[2 : 2 + int.from_bytes(first[:2], "big")] == title.encode()
 
 
-def attachments_of(path: str, container: Any, most_bytes: int) -> tuple[Attachment, ...]:
+def attachments_of(container: Any, most_bytes: int) -> tuple[Attachment, ...]:
     """Attached files and covers; those beyond `most_bytes` in all are left out."""
     found: list[Attachment] = []
-    for file in _attached(path, container):
+    for file in _attached(container):
         most_bytes -= AttachedFile(file).most_bytes
         if most_bytes < 0 or len(found) == MAX_ATTACHMENTS:
-            _warn(f"the attached file {_told([file.name])} and those behind it are left out")
+            warn(f"the attached file {_told([file.name])} and those behind it are left out")
             break
         found.append(file)
     return tuple(found)
 
 
-def _attached(path: str, container: Any) -> Iterator[Attachment]:
+def _attached(container: Any) -> Iterator[Attachment]:
     for stream in container.streams:
         if stream.type == "attachment":
             yield Attachment(stream.name or "", stream.mimetype or "", stream.data or b"")
         elif stream.disposition & av.stream.Disposition.attached_pic:
             codec = stream.codec_context.name if stream.codec_context else "unknown"
-            data = _first_packet(path, stream.index)
+            data = _first_packet(stream)
             if codec not in SUFFIXES or not data:
-                _warn(f"the cover ({codec}) is left out")
+                warn(f"the cover ({codec}) is left out")
                 continue
             name = stream.metadata.get("filename", "cover" + SUFFIXES[codec])
             yield Attachment(name, f"image/{'jpeg' if codec == 'mjpeg' else codec}", data)
 
 
-def _first_packet(path: str, index: int) -> bytes:
+def _first_packet(stream: Any) -> bytes:
+    """Read from the file anew: the container of the stream keeps its place."""
+    path = stream.container.name
     with suppress(av.error.FFmpegError), av.open(path, metadata_errors="replace") as container:
-        for packet in container.demux(container.streams[index]):
+        for packet in container.demux(container.streams[stream.index]):
             if packet.size:
                 return bytes(packet)
     return b""
@@ -138,12 +140,12 @@ def muxer_options(facts: VideoFacts, format: str) -> dict[str, str]:
     options = {}
     others = [key for key in facts.metadata if not MP4_KEYS.fullmatch(key)]
     if format == "mp4" and others and any(map(_cover, facts.attachments)):
-        _warn(f"{format} files with a cover do not hold the metadata {_told(others)}")
+        warn(f"{format} files with a cover do not hold the metadata {_told(others)}")
     elif others:  # a table of keys, which in MP4 takes the place of covers
         options["movflags"] = "use_metadata_tags"
     keys = {key.lower() for key in (*facts.metadata, *facts.stream_metadata)}
     if facts.chapters and "timecode" in keys:  # the video refers to one track
-        _warn(f"{format} files with chapters do not hold the time code")
+        warn(f"{format} files with chapters do not hold the time code")
         options["write_tmcd"] = "0"
     return options
 
@@ -160,7 +162,7 @@ class AnnotationWriter:
         self._add_chapters()
         lost = [file.name for file in self._facts.attachments if not self._add_file(file)]
         if lost:
-            _warn(f"{self._format} files do not hold the attached file {_told(lost)}")
+            warn(f"{self._format} files do not hold the attached file {_told(lost)}")
 
     def start(self) -> None:
         """Write the covers; call it when encoding has started."""
@@ -174,7 +176,7 @@ class AnnotationWriter:
         if not self._facts.chapters:
             return
         if self._format not in LATEST or not hasattr(self._container, "set_chapters"):
-            _warn(f"{self._format} files do not hold chapters here: they are left out")
+            warn(f"{self._format} files do not hold chapters here: they are left out")
             return
         chapters = writable_chapters(self._facts.chapters, self._format)
         self._container.set_chapters(
@@ -212,7 +214,7 @@ def writable_chapters(chapters: Sequence[Chapter], format: str) -> list[Chapter]
             start, end = max(0, chapter.start), min(chapter.end, latest)
             found.append(replace(chapter, start=start, end=end))
     if len(found) < len(chapters):
-        _warn(f"{format} files do not hold {len(chapters) - len(found)} chapter(s) at their times")
+        warn(f"{format} files do not hold {len(chapters) - len(found)} chapter(s) at their times")
     found.sort(key=lambda c: c.start * c.time_base)
     if format not in ("mp4", "mov") or not found:
         return found
@@ -239,7 +241,3 @@ def _told(names: Sequence[str]) -> str:
     shown = ", ".join(repr(name[:NAME_LENGTH]) for name in names[:NAMES])
     more = len(names) - NAMES
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, ClipWarning, stacklevel=4)

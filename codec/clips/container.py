@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice, takewhile
 from typing import BinaryIO
 
 from nacre.codec.chunks import (
@@ -206,11 +207,7 @@ class ClipFile:
     def _read_streams(self, at: int) -> tuple[tuple[StreamFacts, ...], int]:
         """The streams, and the offset in bytes of the chunks behind their heads."""
         streams: list[StreamFacts] = []
-        while at < len(self.view):
-            try:
-                chunk = chunk_at(self.view, at)
-            except (TruncatedStream, CorruptStream):
-                break
+        for chunk in self._readable(at):
             if chunk.kind != StreamHead.TYPE:
                 break
             streams.append(StreamHead.from_bytes(self._payload(chunk)).facts)
@@ -220,17 +217,19 @@ class ClipFile:
         return tuple(streams), at
 
     def _annotations(self) -> Iterator[Chunk]:
-        """The chunks of annotations, before groups and packets; there is no search behind damage."""
-        at = self.first
-        for _ in range(MAX_EARLY_CHUNKS):
+        """The chunks of annotations, before groups and packets."""
+        early = islice(self._readable(self.first), MAX_EARLY_CHUNKS)
+        behind_heads = takewhile(lambda chunk: chunk.kind not in TYPES, early)
+        return (chunk for chunk in behind_heads if chunk.kind in ANNOTATION_TYPES)
+
+    def _readable(self, at: int) -> Iterator[Chunk]:
+        """The chunks from byte `at` to the first that is damaged or cut; there is no search behind it."""
+        while at < len(self.view):
             try:
                 chunk = chunk_at(self.view, at)
             except (CorruptStream, TruncatedStream):
                 return
-            if chunk.kind in TYPES:
-                return
-            if chunk.kind in ANNOTATION_TYPES:
-                yield chunk
+            yield chunk
             at += chunk.size
 
     def _payload(self, chunk: Chunk) -> bytes:

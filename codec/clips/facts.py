@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
@@ -187,6 +188,11 @@ class ClipLength:
 
 class ClipWarning(UserWarning):
     """Part of a clip is not kept, or had to be guessed."""
+
+
+def warn(message: str) -> None:
+    """Tell the user of a clip with a ClipWarning."""
+    warnings.warn(message, ClipWarning, stacklevel=4)
 
 
 def to_depth(pixels: Pixels, bits: int) -> Pixels:

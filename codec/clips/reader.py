@@ -118,6 +118,12 @@ class VideoReader:
         gops = self.file.gops
         return float((gops[-1].end - gops[0].pts) * self.facts.time_base) if gops else 0.0
 
+    @property
+    def end_seconds(self) -> float:
+        """When the last frame ends."""
+        gops = self.file.gops
+        return float(gops[-1].end * self.facts.time_base) if gops else 0.0
+
     @overload
     def __getitem__(self, key: int) -> ClipFrame: ...
     @overload
@@ -229,7 +235,7 @@ class VideoReader:
         """The frame shown at `seconds`: the last frame that begins no later. Raises IndexError."""
         base = self.facts.time_base
         gop = bisect.bisect_right([float(g.pts * base) for g in self.file.gops], seconds) - 1
-        if gop < 0 or seconds >= float(self.file.gops[-1].end * base):
+        if gop < 0 or seconds >= self.end_seconds:
             raise IndexError(f"{seconds} s is outside of the clip")
         times = self.file.times(gop)
         inside = sum(float(pts * base) <= seconds for pts, _ in times) - 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,11 +14,11 @@ from nacre.codec.clips.facts import (
     ClipFrame,
     ClipLength,
     ClipPacket,
-    ClipWarning,
     Pixels,
     Range,
     StreamFacts,
     VideoFacts,
+    warn,
 )
 from nacre.codec.container import Limits
 from nacre.codec.pictures.colour import Picture
@@ -111,7 +110,7 @@ class PictureSink:
             raise UsageError("pictures hold no sound and no text: --no-audio --no-subtitles")
         if facts.chapters or facts.attachments:
             text = "pictures hold no chapters and no attached files: they are left out"
-            warnings.warn(text, ClipWarning, stacklevel=3)
+            warn(text)
         Path(pattern).parent.mkdir(parents=True, exist_ok=True)
         self._pattern, self._bits = pattern, 8 if facts.bits == 8 else 16
         self._count = 0

@@ -8,7 +8,6 @@ pictures have a constant rate.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -28,12 +27,12 @@ from nacre.codec.clips.facts import (
     UPRIGHT,
     ClipFrame,
     ClipPacket,
-    ClipWarning,
     Range,
     StreamFacts,
     StreamKind,
     VideoFacts,
     to_8_bits,
+    warn,
 )
 from nacre.codec.clips.planes import PLANAR, STEPS, PlaneFormat, frame_of
 from nacre.codec.clips.sequences import PictureSink
@@ -176,11 +175,11 @@ class FileSink:
 
     def _set_display(self) -> None:
         if self._format not in ("mp4", "mov", "matroska", "webm"):
-            _warn(f"{self._format} files are not turned: the rotation is left out")
+            warn(f"{self._format} files are not turned: the rotation is left out")
         elif hasattr(self._video, "set_display_matrix"):
             self._video.set_display_matrix(self._facts.display)
         else:
-            _warn("this PyAV is too old to write rotations: the rotation is left out")
+            warn("this PyAV is too old to write rotations: the rotation is left out")
 
     def _added(self, facts: StreamFacts) -> Any:
         template = open_head(facts.form, facts.head)
@@ -347,7 +346,3 @@ def _errors_named() -> Iterator[None]:
     except av.error.FFmpegError as error:
         reason = (error.strerror or str(error)).splitlines()[0]
         raise NacreError(f"FFmpeg cannot write it: {reason}") from error
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, ClipWarning, stacklevel=4)

@@ -7,7 +7,6 @@ numbered pictures.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,11 +30,11 @@ from nacre.codec.clips.facts import (
     ClipFrame,
     ClipLength,
     ClipPacket,
-    ClipWarning,
     Range,
     Scan,
     StreamFacts,
     VideoFacts,
+    warn,
 )
 from nacre.codec.clips.numbers import MAX_PAIRS
 from nacre.codec.clips.planes import PlaneFormat, pixels_of
@@ -124,7 +123,7 @@ class FileSource:
             facts = facts_of_stream(stream, self._container.format.name)
             if facts is None:
                 name = stream.codec_context.name if stream.codec_context else "unknown"
-                _warn(f"stream {stream.index} ({stream.type}, {name}) is left out")
+                warn(f"stream {stream.index} ({stream.type}, {name}) is left out")
                 continue
             self._numbers[stream.index] = len(streams)
             streams.append(facts)
@@ -194,7 +193,7 @@ class FileSource:
             except ImageError as error:
                 if not self._options.salvage:
                     raise
-                _warn(f"the rest is left out: {error}")
+                warn(f"the rest is left out: {error}")
                 return
             if packet is None:
                 return
@@ -211,7 +210,7 @@ class FileSource:
         except ImageError as error:
             if not self._options.salvage:
                 raise ImageError(f"{error}; --salvage takes what can be read") from error
-            _warn(f"left out: {error}")
+            warn(f"left out: {error}")
             return []
 
     def _frame(self, frame: Any, pts: int, duration: int) -> ClipFrame:
@@ -241,7 +240,7 @@ class FileSource:
         form, stream = self._form, self._video
         time_base: Any = stream.time_base
         if form.has_alpha and self._container.format.name != "gif":
-            _warn("the transparency is left out")
+            warn("the transparency is left out")
         if not form.is_rgb and not form.name.startswith("gray"):
             _check_matrix(frame.colorspace)
         aspect = stream.sample_aspect_ratio
@@ -263,7 +262,7 @@ class FileSource:
             kept_metadata(self._container.metadata, most=MAX_PAIRS),
             kept_metadata(stream.metadata, of_mp4_stream="mp4" in self._container.format.name),
             self._chapters,
-            attachments_of(self._path, self._container, self._options.limits.metadata_bytes),
+            attachments_of(self._container, self._options.limits.metadata_bytes),
         )
 
     @contextmanager
@@ -308,7 +307,7 @@ class _Timing:
 
     def _tell(self, message: str) -> None:
         if not self._is_told:
-            _warn(message)
+            warn(message)
         self._is_told = True
 
 
@@ -326,7 +325,3 @@ def _display_matrix(frame: Any) -> tuple[int, ...]:
 
 def _place(frame: Any) -> str:
     return "an unknown time" if frame.pts is None else f"{float(frame.pts * frame.time_base):.3f} s"
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, ClipWarning, stacklevel=4)

@@ -28,6 +28,7 @@ from nacre.entropy.errors import CorruptStream, TruncatedStream
 
 View = memoryview | FileBytes
 TYPES = (Gop.TYPE, Packets.TYPE, GopIndex.TYPE, ClipEnd.TYPE)
+ALL_TYPES = TYPES + ANNOTATION_TYPES
 BLOCK_BYTES = 1 << 20  # read at once in the search for a chunk
 ROW_BYTES = 6 + 3 * 10  # of a frame in the table of a GOP, at most
 SPARE_BYTES = 64 << 20  # that the search may check, in addition to twice the size of the file
@@ -83,7 +84,7 @@ def _is_followed(chunk: Chunk) -> bool:
     """Whether its length is right: the file ends or a chunk begins behind it, or its checksum matches."""
     end = chunk.at + chunk.size
     behind = bytes(chunk.source[end : end + TYPE_BYTES])
-    if len(behind) < TYPE_BYTES or behind in TYPES + ANNOTATION_TYPES:
+    if len(behind) < TYPE_BYTES or behind in ALL_TYPES:
         return True
     try:
         chunk.checked()
