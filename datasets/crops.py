@@ -14,6 +14,11 @@ from nacre.datasets.memory import PixelStore
 MAX_SHRINK = 1.75  # largest factor by which a crop is shrunk
 
 
+def to_device(v: Tensor, device: torch.device) -> Tensor:
+    """A small CPU tensor on the device; the copy does not wait for earlier work of a GPU."""
+    return v.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else v.to(device)
+
+
 @dataclass(frozen=True)
 class Draw:
     """The positions of the crops of a batch, independent of how processes share the batch."""
@@ -75,8 +80,9 @@ class Crops:
 
     def cut(self, draw: Draw, side: int) -> Tensor:
         """(n, 3, side, side) float32 in [0, 1], channels last, on the device."""
-        picture, top, left = (v.to(self.device) for v in (draw.picture, draw.top, draw.left))
-        flips, cut = draw.flips.to(self.device), draw.side
+        on_cpu = (draw.picture, draw.top, draw.left, draw.flips)
+        picture, top, left, flips = (to_device(v, self.device) for v in on_cpu)
+        cut = draw.side
         height, width = self._height[picture], self._width[picture]
         y0, x0 = (top * (height - cut + 1)).long(), (left * (width - cut + 1)).long()
         ramp = torch.arange(cut, device=self.device)

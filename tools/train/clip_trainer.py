@@ -46,6 +46,8 @@ class Showing(nn.Module):
 class ClipTrainer(Trainer):
     """A run whose crops are pairs; the quality of a pair is that of the frame before."""
 
+    has_one_network = False
+
     def _open_data(self) -> None:
         if self.place.processes > 1:
             raise UsageError("clips are trained on by one process")

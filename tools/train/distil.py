@@ -77,5 +77,6 @@ class DistilTrainer(Trainer):
                 bpp, mse = rate_and_error(coded, x)
                 latent = self.objective.latent(self.model, coded, t)
             loss = self.objective.distillation(latent, x, labels)
-        norm = self._learn(loss)
-        return loss.detach(), bpp.mean(), mse.mean(), norm
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach(), bpp.mean(), mse.mean(), self._update()

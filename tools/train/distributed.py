@@ -21,11 +21,13 @@ def placed(device: str, precision: str) -> Iterator[Place]:
     processes, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError(f"--device {device}: torch finds no CUDA device")
-    if device == "cuda" and processes > 1:
+    if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     where = torch.device(device)
     if where.type == "cuda":
         torch.cuda.set_device(where)
+        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.allow_tf32 = False  # `Precise` wants the whole of float32
         has_bfloat16 = torch.cuda.is_bf16_supported()
     else:  # without CPU instructions for it, bfloat16 is twenty times slower
         has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()

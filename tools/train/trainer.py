@@ -5,31 +5,30 @@ from __future__ import annotations
 import copy
 import csv
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nacre.datasets import odd
-from nacre.datasets.crops import Crops
+from nacre.datasets.crops import Crops, to_device
 from nacre.datasets.memory import open_store, store_of
 from nacre.datasets.pairs import Pairs
 from nacre.datasets.synthetic import SIDE, render
 from nacre.entropy.errors import UsageError, WeightsError
 from nacre.tools.train.checkpoint import FILE, Checkpoint, Fall, network_state, objective_state
+from nacre.tools.train.graphed import GraphedGradients
 from nacre.tools.train.held_out import EVALUATED_SIDE, evaluated, middles, summary
 from nacre.tools.train.loss import rate_and_error, relative_loss, weighted_loss
 from nacre.tools.train.noise import noise_seed
 from nacre.tools.train.objective import load_trained, objective_of, trained_state
 from nacre.tools.train.recipe import Recipe
+from nacre.tools.train.stop import StopSignals
 
 START_CROPS = 64  # crops whose principal components start the transforms
 
@@ -63,6 +62,8 @@ class Options:
 
 class Trainer:
     """A run, started from a recipe or resumed from the checkpoint in its folder."""
+
+    has_one_network = True  # False where each batch has a network of its own
 
     def __init__(self, recipe: Recipe, options: Options, place: Place) -> None:
         self.recipe, self.options, self.place = recipe, options, place
@@ -101,6 +102,7 @@ class Trainer:
         if options.fall_steps is not None and (self.fall is None or self.has_ended()):
             self.fall = Fall(self.step, options.fall_steps)
         self._first_step = self.step
+        self._graph: GraphedGradients | None = None
         self._warm_from = found.warm_from if found is not None and found.optimiser else self.step
         self._parallel: nn.Module = self.model
         if place.processes > 1:
@@ -213,7 +215,7 @@ class Trainer:
         share = steps.batch // place.processes
         mine = slice(place.rank * share, (place.rank + 1) * share)
         x = self.crops.cut(self.crops.draw(steps.batch, steps.crop).part(mine), steps.crop)
-        t = self._qualities(self.crops.rng)[mine].to(place.device)
+        t = to_device(self._qualities(self.crops.rng)[mine], place.device)
         return x, t, self._parallel
 
     def _qualities(self, rng: torch.Generator) -> Tensor:
@@ -227,28 +229,45 @@ class Trainer:
 
         The update is skipped if the norm is not finite.
         """
-        steps, place = self.recipe.steps, self.place
         x, t, network = self._batch()
         # This seeds the generators of the GPU, too.
-        torch.manual_seed(noise_seed(steps.seed, place.rank, self.step))
-        with place.autocast():
+        torch.manual_seed(noise_seed(self.recipe.steps.seed, self.place.rank, self.step))
+        if not self._is_graphed:
+            means = self._gradients(network, x, t)
+        else:
+            if self._graph is None:
+                self._graph = GraphedGradients(
+                    partial(self._gradients, network), x, t, self.learned
+                )
+            means = self._graph(x, t)
+        return (*means, self._update())
+
+    @property
+    def _is_graphed(self) -> bool:
+        """Whether the gradients of all steps are replayed as one CUDA graph."""
+        place = self.place
+        return self.has_one_network and place.device.type == "cuda" and place.processes == 1
+
+    def _gradients(self, network: nn.Module, x: Tensor, t: Tensor) -> Tensor:
+        """Set the gradients of a batch; return (3,) loss, bpp and MSE, detached."""
+        with self.place.autocast():
             coded = network(x, t)
             bpp, mse = rate_and_error(coded, x)
             distortion = self.objective(self.model, coded, x, t, mse)
         loss = weighted_loss(bpp, distortion, self.model.lmbda(t))
-        norm = self._learn(relative_loss(loss).mean())
-        return loss.detach().mean(), bpp.detach().mean(), mse.detach().mean(), norm
+        self.optimiser.zero_grad(set_to_none=True)
+        relative_loss(loss).mean().backward()  # type: ignore[no-untyped-call]
+        return torch.stack([loss.detach().mean(), bpp.detach().mean(), mse.detach().mean()])
 
-    def _learn(self, loss: Tensor) -> Tensor:
+    def _update(self) -> Tensor:
         """Do one step of the optimiser and of the averages; return the norm of the gradient."""
         steps = self.recipe.steps
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.learned, steps.clip_norm)
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
-        if bool(torch.isfinite(norm)):
-            self.optimiser.step()
+        # The fused optimiser skips the step itself: reading the norm here would make the CPU wait for the GPU.
+        self.optimiser.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
+        self.optimiser.step()
         self.step += 1
         decay = min(steps.ema, self.step / (self.step + 20))
         with torch.no_grad():
@@ -261,14 +280,14 @@ class Trainer:
 
     def run(self) -> None:
         """Train until a limit, the end of a fall, or a signal; save a checkpoint."""
-        with _Stop() as stop:
+        with StopSignals() as stop:
             self._run(stop)
         self.save()  # before the evaluation: a scheduler may kill the process during it
         self.evaluate()
         self.save()
         self._say(f"stopped at step {self.step}")
 
-    def _run(self, stop: _Stop) -> None:
+    def _run(self, stop: StopSignals) -> None:
         routine, limit, before = self.recipe.routine, self.options.step_limit, self.seconds
         sums, count = torch.zeros(4, device=self.place.device), 0
         if not self.history:
@@ -355,29 +374,6 @@ class Trainer:
             objective_ema=trained_state(self.objective_ema),
         ).save(self.options.folder / FILE)
         self.objective_ema.save_student(self.options.folder)
-
-
-class _Stop:
-    """Records SIGINT and SIGTERM, so that the loop can end after a whole step."""
-
-    KINDS = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: list[Any] = []
-
-    def __enter__(self) -> _Stop:
-        # Signal handlers are not allowed in other threads.
-        if threading.current_thread() is threading.main_thread():
-            self._before = [signal.signal(kind, self._hear) for kind in self.KINDS]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for kind, handler in zip(self.KINDS, self._before, strict=False):
-            signal.signal(kind, handler)
-
-    def _hear(self, _number: int, _frame: FrameType | None) -> None:
-        self.asked = True
 
 
 def _append_csv(path: Path, row: dict[str, float]) -> None:
