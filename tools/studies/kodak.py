@@ -1,12 +1,14 @@
-"""Print the tables of Kodak in the README from the results of `nacre bench`.
+"""Print the tables of Kodak from the results of `nacre bench`; write them to the docs and the model card.
 
 nacre bench KODAK --codecs nacre,jpeg,webp,jpeg2000,avif,jxl,heic --json docs/results/kodak.json
-python -m nacre.tools.studies.kodak docs/results/kodak.json
+python -m nacre.tools.studies.kodak docs/results/kodak.json \\
+    --write README.md docs/evaluation.md --card models/weights/nacre.json
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.bdrate import Curve, bd_rate
@@ -73,13 +75,38 @@ def rate_table(found: Evaluation) -> str:
     return study.markdown(["BD-rate of", "against nacre", "against VTM 18.0"], rows)
 
 
+def card_results(found: Evaluation) -> study.Figures:
+    """The results of a model card."""
+    whole, low, vtm = curve(found, OURS), low_curve(found), read(VTM, METRIC).curve
+    result = found.codec(OURS)
+    assert result is not None
+    return {
+        "set": f"{found.dataset}, {len(found.pictures)} pictures, real files, effort 1",
+        "version": result.version,
+        "quality": result.means()["quality"],
+        "bpp": [round(v, 4) for v in whole.rate],
+        "psnr_db": [round(v, 3) for v in whole.quality],
+        "bd_rate_vtm_18_percent": round(bd_rate(vtm, whole).value, 1),
+        f"bd_rate_vtm_18_percent_qualities_1_to_{LOW_QUALITIES}": round(bd_rate(vtm, low).value, 1),
+        "reproduce": "nacre bench KODAK --codecs nacre --anchor kodak:vtm-18.0",
+    }
+
+
 def percent(anchor: Curve, test: Curve) -> str:
     """BD-rate, with its sign."""
     return f"{bd_rate(anchor, test).value:+.1f} %"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return study.print_tables(__doc__, argv, quality_table, rate_table)
+    parser = study.tables_parser(__doc__)
+    parser.add_argument(
+        "--card", type=Path, metavar="CARD", help="write the results to this model card"
+    )
+    args = parser.parse_args(argv)
+    found = study.print_tables(args, quality_table, rate_table)
+    if args.card:
+        study.write(args.card, {**study.read(args.card), "results": card_results(found)})
+    return 0
 
 
 if __name__ == "__main__":

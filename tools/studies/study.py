@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
@@ -57,17 +58,36 @@ def run(main: Callable[[], int]) -> None:
         raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
 
 
-def print_tables(
-    doc: str | None, argv: Sequence[str] | None, *tables: Callable[[Evaluation], str]
-) -> int:
-    """The program of a study that prints tables of results of `nacre bench`. Raises UsageError."""
-    parser = argparse.ArgumentParser(
+def tables_parser(doc: str | None) -> argparse.ArgumentParser:
+    """The options of a study that makes tables from results of `nacre bench`."""
+    made = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("results", type=Path, metavar="JSON", help="what `nacre bench` wrote")
-    found = read_evaluation(parser.parse_args(argv).results)
-    print("\n\n".join(table(found) for table in tables))
-    return 0
+    made.add_argument("results", type=Path, metavar="JSON", help="what `nacre bench` wrote")
+    made.add_argument(
+        "--write", type=Path, nargs="+", default=[], metavar="PAGE",
+        help="replace the tables with the same heads in these Markdown files",
+    )  # fmt: skip
+    return made
+
+
+def print_tables(args: argparse.Namespace, *tables: Callable[[Evaluation], str]) -> Evaluation:
+    """Print the tables and write them to the pages; return the results. Raises UsageError."""
+    found = read_evaluation(args.results)
+    made = [table(found) for table in tables]
+    for page in args.write:
+        page.write_text(with_tables(page.read_text("utf-8"), made), "utf-8")
+    print("\n\n".join(made))
+    return found
+
+
+def with_tables(text: str, tables: Iterable[str]) -> str:
+    """Markdown in which each of `tables` replaces the table that has the same head, if there is one."""
+    for table in tables:
+        head = table.split("\n", 1)[0]
+        rows = re.escape(head) + r"(\n\|.*)*"
+        text = re.sub(rf"^{rows}$", lambda _, new=table: new, text, flags=re.MULTILINE)
+    return text
 
 
 def conditions() -> Figures:

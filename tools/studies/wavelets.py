@@ -56,7 +56,8 @@ def rate_table(found: Evaluation) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return study.print_tables(__doc__, argv, rate_table)
+    study.print_tables(study.tables_parser(__doc__).parse_args(argv), rate_table)
+    return 0
 
 
 if __name__ == "__main__":

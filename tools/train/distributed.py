@@ -27,7 +27,6 @@ def placed(device: str, precision: str) -> Iterator[Place]:
     if where.type == "cuda":
         torch.cuda.set_device(where)
         torch.backends.cudnn.benchmark = True
-        torch.backends.cudnn.allow_tf32 = False  # `Precise` wants the whole of float32
         has_bfloat16 = torch.cuda.is_bf16_supported()
     else:  # without CPU instructions for it, bfloat16 is twenty times slower
         has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from pytorch_msssim import ms_ssim
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,6 +29,8 @@ ALPHA = 0.5  # share of the labels in the loss of distillation
 STUDENT = "student.safetensors"  # in the folder of a run
 BOTTLENECK = "y"  # the plane that a student reads
 SMALLEST_VARIANCE = 1e-6
+# MSE (0..255) divided by 1 - MS-SSIM: 1,120 to 1,360 on Kodak, over all qualities of the default weights.
+MSE_OF_DISSIMILARITY = 1200.0
 
 
 class PixelObjective(nn.Module):
@@ -64,6 +67,23 @@ class FeatureObjective(PixelObjective):
         found = self.network.features(coded.x_hat)[-1]
         measure = cosine_distance if self.choice.distance == "cosine" else relative_error
         return mse + self.choice.feature_weight * measure(found.float(), wanted.float())
+
+
+class StructureObjective(PixelObjective):
+    """A share of the pixel error gives way to 1 - MS-SSIM, times the MSE that accompanies a value of 1.
+
+    MS-SSIM weighs errors by the contrast around them: texture of low contrast is kept, at the cost of PSNR.
+    Source: Wang et al., Asilomar 2003, as pytorch-msssim computes it.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, model: Network, coded: Coded, x: Tensor, t: Tensor, mse: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            found = ms_ssim(coded.x_hat.float(), x, data_range=1.0, size_average=False)
+        return (1 - self.share) * mse + self.share * MSE_OF_DISSIMILARITY * (1 - found)
 
 
 def cosine_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -154,6 +174,8 @@ def tail_of(teacher: TaskClassifier, model: Network) -> TaskClassifier:
 
 def objective_of(choice: ObjectiveChoice, model: Network) -> PixelObjective:
     """The objective of a recipe. Raises UsageError or WeightsError for an unusable checkpoint."""
+    if choice.ms_ssim_share:
+        return StructureObjective(choice.ms_ssim_share)
     file = choice.features or choice.teacher
     if not file:
         return PixelObjective()

@@ -59,20 +59,21 @@ class Steps(Section, frozen=True):
 
 
 class ObjectiveChoice(Section, frozen=True):
-    """An addition to the pixel error, or a replacement; neither without `features` and `teacher`."""
+    """An addition to the pixel error, or a replacement; by default neither."""
 
     features: str = ""  # task checkpoint of pixels whose features the decoder should keep
     teacher: str = ""  # task checkpoint of pixels: features are predicted from the latent
     # The MSE on 0..255 that counts as much as a distance of 1.
     feature_weight: Annotated[float, Meta(ge=0)] = 200.0
     distance: Literal["cosine", "mse"] = "cosine"  # of `features`
+    ms_ssim_share: Share = 0.0  # of the distortion: structural similarity in place of pixel error
     pixel_weight: Share = 0.1  # of the MSE beside `teacher`; 0 leaves the synthesis untrained
     distil: bool = False  # encoder and prior are fixed; the tail learns from labels and teacher
     labels: str = ""  # for `distil`: a folder with a sub-folder of pictures for each class
 
     def __post_init__(self) -> None:
-        if self.features and self.teacher:
-            raise ValueError("features or teacher: one of them")
+        if sum(map(bool, (self.features, self.teacher, self.ms_ssim_share))) > 1:
+            raise ValueError("features, teacher or ms_ssim_share: one of them")
         if self.distil and not (self.teacher and self.labels):
             raise ValueError("distil wants teacher and labels")
 

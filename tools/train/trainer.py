@@ -22,7 +22,7 @@ from nacre.datasets.pairs import Pairs
 from nacre.datasets.synthetic import SIDE, render
 from nacre.entropy.errors import UsageError, WeightsError
 from nacre.tools.train.checkpoint import FILE, Checkpoint, Fall, network_state, objective_state
-from nacre.tools.train.graphed import GraphedGradients
+from nacre.tools.train.gpu import GraphedGradients, compile_blocks
 from nacre.tools.train.held_out import EVALUATED_SIDE, evaluated, middles, summary
 from nacre.tools.train.loss import rate_and_error, relative_loss, weighted_loss
 from nacre.tools.train.noise import noise_seed
@@ -57,6 +57,7 @@ class Options:
     step_limit: int | None = None
     init: Path | None = None
     fall_steps: int | None = None
+    compile: bool = False
     say: Callable[[str], None] = print
 
 
@@ -87,6 +88,8 @@ class Trainer:
         self.objective.to(place.device)
         self.ema = copy.deepcopy(self.model).eval()  # nothing is left to chance
         self.objective_ema = copy.deepcopy(self.objective)
+        if options.compile:
+            compile_blocks(self.model)
         if found is not None:
             self.ema.load_state_dict(found.ema)
             load_trained(self.objective_ema, found.objective_ema, options.folder / FILE)

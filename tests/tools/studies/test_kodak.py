@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,16 @@ def test_the_docs_have_the_figures_that_were_measured(table, page, measured, cap
 def test_a_codec_without_results_is_named(measured):
     with pytest.raises(UsageError, match="results of h266"):
         kodak.curve(measured, "h266")
+
+
+def test_tables_are_written_over_those_with_the_same_head(tmp_path, measured):
+    page, card = tmp_path / "page.md", tmp_path / "card.json"
+    old = kodak.rate_table(measured).replace("+", "-")
+    page.write_text(f"before\n\n{old}\n\nbehind | it\n")
+    card.write_text('{"sha256": "ab", "results": []}')
+    results = str(ROOT / "docs" / "results" / "kodak.json")
+    assert kodak.main([results, "--write", str(page), "--card", str(card)]) == 0
+    assert page.read_text() == f"before\n\n{kodak.rate_table(measured)}\n\nbehind | it\n"
+    written = json.loads(card.read_text())
+    assert written["sha256"] == "ab"
+    assert written["results"]["bpp"] == [round(v, 4) for v in kodak.curve(measured, "nacre").rate]
