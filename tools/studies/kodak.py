@@ -14,12 +14,13 @@ from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.bdrate import Curve, bd_rate
 from nacre.tools.evaluate.curves import curves_of, read
 from nacre.tools.evaluate.results import Evaluation
+from nacre.tools.evaluate.spread import spread
 from nacre.tools.studies import study
 
 METRIC = "psnr_rgb"
 OURS, VTM = "nacre", "kodak:vtm-18.0"
 LOW_QUALITIES = 66  # the highest quality within the rates of VTM and most published curves
-CODECS = {
+CODECS = {  # in the README
     "jpeg": "JPEG 4:4:4",
     "jpeg2000": "JPEG 2000",
     "webp": "WebP",
@@ -31,6 +32,17 @@ PUBLISHED = {
     "kodak:bpg_444_x265_ycbcr": "published: BPG 4:4:4",
     "kodak:compressai-mbt2018-mean_mse_8bit": "published: mbt2018-mean (CompressAI)",
     "kodak:hpcm-large_mse": "published: HPCM-Large",
+}
+BESIDE = {  # in the docs as well
+    "jpeg@subsampling=420": "JPEG 4:2:0",
+    "x264": "H.264 intra (x264)",
+    "x265": "HEVC intra (x265)",
+    "svtav1": "AV1 4:2:0 (SVT-AV1)",
+}
+PUBLISHED_BESIDE = {
+    "kodak:compressai-cheng2020-anchor_mse_8bit": "published: cheng2020-anchor (CompressAI)",
+    "kodak:evc-s": "published: EVC, small",
+    "kodak:paper-elic2022_mse": "published: ELIC",
 }
 
 
@@ -75,6 +87,29 @@ def rate_table(found: Evaluation) -> str:
     return study.markdown(["BD-rate of", "against nacre", "against VTM 18.0"], rows)
 
 
+def measured_table(found: Evaluation) -> str:
+    """Markdown: all codecs, with the spread of the BD-rate over pictures; the best first."""
+    ours, vtm = found.codec(OURS), read(VTM, METRIC).curve
+    own = ours and curves_of(ours, METRIC)
+    rows = []
+    for codec, label in {OURS: "nacre", **CODECS, **BESIDE}.items():
+        result = found.codec(codec)
+        measured = result and curves_of(result, METRIC)
+        if not (own and measured):
+            continue
+        over = None if codec == OURS else spread(own, measured)
+        rows.append([
+            label, percent(vtm, measured.curve), "" if over is None else percent(own.curve, measured.curve),
+            "" if over is None else f"{over.lower:+.1f} to {over.upper:+.1f} %",
+        ])  # fmt: skip
+    for name, label in {**PUBLISHED, **PUBLISHED_BESIDE}.items():
+        other = read(name, METRIC).curve
+        rows.append([label, percent(vtm, other), percent(curve(found, OURS), other), ""])
+    rows.sort(key=lambda row: float(row[1].removesuffix(" %")))
+    head = ["codec", "against VTM 18.0", "against nacre", "the same by picture, quartiles"]
+    return study.markdown(head, rows)
+
+
 def card_results(found: Evaluation) -> study.Figures:
     """The results of a model card."""
     whole, low, vtm = curve(found, OURS), low_curve(found), read(VTM, METRIC).curve
@@ -103,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--card", type=Path, metavar="CARD", help="write the results to this model card"
     )
     args = parser.parse_args(argv)
-    found = study.print_tables(args, quality_table, rate_table)
+    found = study.print_tables(args, quality_table, rate_table, measured_table)
     if args.card:
         study.write(args.card, {**study.read(args.card), "results": card_results(found)})
     return 0

@@ -21,7 +21,11 @@ def measured():
 
 @pytest.mark.parametrize(
     ("table", "page"),
-    [(kodak.quality_table, "docs/evaluation.md"), (kodak.rate_table, "README.md")],
+    [
+        (kodak.quality_table, "docs/evaluation.md"),
+        (kodak.measured_table, "docs/evaluation.md"),
+        (kodak.rate_table, "README.md"),
+    ],
 )
 def test_the_docs_have_the_figures_that_were_measured(table, page, measured, capsys):
     assert table(measured) in (ROOT / page).read_text()
