@@ -129,6 +129,18 @@ def test_a_fall_ends_the_run_wherever_it_was_split(place):
     assert train("run", "--fall", "2").step == 16  # and again from there
 
 
+def test_a_fall_over_the_last_part_of_a_time_limit_ends_before_it(place):
+    change_recipe(UNMEASURED, ("log_steps = 10", "log_steps = 1"))
+    found = train("run", "--time-limit", "3s", "--fall", "2s")
+    assert found.fall is not None and found.fall["start"] > 0
+    assert found.step == sum(found.fall.values())
+
+
+def test_a_fall_over_a_time_wants_a_limit(place, capsys):
+    assert main(["train", "tiny.toml", "--fall", "2m"]) == 2
+    assert "--time-limit" in capsys.readouterr().err
+
+
 def test_a_time_limit_ends_cleanly(place):
     start = time.monotonic()
     assert train("run", "--time-limit", "1s").step > 0

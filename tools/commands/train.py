@@ -2,6 +2,7 @@
 
     nacre train my.toml -o runs/my --time-limit 150m
     nacre train my.toml -o runs/my --fall 2000         # finish: decay the learning rate to zero
+    nacre train my.toml -o runs/my --time-limit 150m --fall 90m    # both in one run
     torchrun --nproc-per-node 4 -m nacre train my.toml -o runs/my --device cuda
 
 The folder of a run holds its checkpoint, log.csv, held-out.csv and decoded pictures. Training resumes from the
@@ -13,6 +14,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from nacre.entropy.errors import UsageError
 from nacre.tools import values
 
 
@@ -29,9 +31,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, metavar="N", help="save and stop after N steps")
     parser.add_argument(
         "--fall",
-        type=int,
         metavar="STEPS",
-        help="decay the learning rate to zero over the next STEPS steps",
+        help="decay the learning rate to zero over the next STEPS steps, or, as in 6m, "
+        "over the last minutes of --time-limit",
     )
     parser.add_argument(
         "--init",
@@ -58,6 +60,9 @@ def run(args: Namespace) -> int:
 
     recipe = read_recipe(args.recipe)
     limit = values.seconds(args.time_limit, "--time-limit") if args.time_limit else None
+    in_steps = args.fall is None or args.fall.isdigit()
+    if not in_steps and limit is None:
+        raise UsageError(f"--fall {args.fall} is a time: it wants --time-limit")
     import torch
 
     from nacre.tools.train.clip_trainer import ClipTrainer
@@ -72,7 +77,8 @@ def run(args: Namespace) -> int:
         time_limit_seconds=limit,
         step_limit=args.steps,
         init=args.init,
-        fall_steps=args.fall,
+        fall_steps=int(args.fall) if args.fall and in_steps else None,
+        fall_seconds=None if in_steps else values.seconds(args.fall, "--fall"),
         compile=args.compile,
         say=lambda line: print(line, flush=True),
     )

@@ -84,9 +84,10 @@ def print_tables(args: argparse.Namespace, *tables: Callable[[Evaluation], str])
 def with_tables(text: str, tables: Iterable[str]) -> str:
     """Markdown in which each of `tables` replaces the table that has the same head, if there is one."""
     for table in tables:
-        head = table.split("\n", 1)[0]
-        rows = re.escape(head) + r"(\n\|.*)*"
-        text = re.sub(rf"^{rows}$", lambda _, new=table: new, text, flags=re.MULTILINE)
+        head = re.escape(table.split("\n", 1)[0])
+        found = re.search(rf"^{head}(\n\|.*)*$", text, flags=re.MULTILINE)
+        if found is not None:
+            text = text[: found.start()] + table + text[found.end() :]
     return text
 
 

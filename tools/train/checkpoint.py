@@ -20,14 +20,6 @@ RETIRED = {"torch_rng"}  # fields of older checkpoints that are ignored
 
 
 @dataclass
-class Fall:
-    """The end of the schedule: the learning rate falls to zero along a half cosine."""
-
-    start: int  # step
-    steps: int
-
-
-@dataclass
 class Checkpoint:
     recipe: str  # JSON
     step: int

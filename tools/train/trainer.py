@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import csv
-import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -21,13 +20,14 @@ from nacre.datasets.memory import open_store, store_of
 from nacre.datasets.pairs import Pairs
 from nacre.datasets.synthetic import SIDE, render
 from nacre.entropy.errors import UsageError, WeightsError
-from nacre.tools.train.checkpoint import FILE, Checkpoint, Fall, network_state, objective_state
+from nacre.tools.train.checkpoint import FILE, Checkpoint, network_state, objective_state
 from nacre.tools.train.gpu import GraphedGradients, compile_blocks
 from nacre.tools.train.held_out import EVALUATED_SIDE, evaluated, middles, summary
 from nacre.tools.train.loss import rate_and_error, relative_loss, weighted_loss
 from nacre.tools.train.noise import noise_seed
 from nacre.tools.train.objective import load_trained, objective_of, trained_state
 from nacre.tools.train.recipe import Recipe
+from nacre.tools.train.schedule import Fall, Pace, Schedule
 from nacre.tools.train.stop import StopSignals
 
 START_CROPS = 64  # crops whose principal components start the transforms
@@ -57,6 +57,7 @@ class Options:
     step_limit: int | None = None
     init: Path | None = None
     fall_steps: int | None = None
+    fall_seconds: float | None = None  # the last ones before `time_limit_seconds`
     compile: bool = False
     say: Callable[[str], None] = print
 
@@ -81,7 +82,7 @@ class Trainer:
         self._check_crop()
         self._open_data()
         self.step, self.seconds, self.start = 0, 0.0, "linear"
-        self.fall: Fall | None = None
+        self.schedule = Schedule(recipe.steps.learning_rate, recipe.steps.warmup_steps)
         self.history: list[dict[str, float]] = []
         found = self._resume()
         self.model = self.model.to(place.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -102,11 +103,14 @@ class Trainer:
         )
         if found is not None and found.optimiser:
             self.optimiser.load_state_dict(found.optimiser)
-        if options.fall_steps is not None and (self.fall is None or self.has_ended()):
-            self.fall = Fall(self.step, options.fall_steps)
+        if options.fall_steps is not None and (
+            self.schedule.fall is None or self.schedule.has_ended(self.step)
+        ):
+            self.schedule.fall = Fall(self.step, options.fall_steps)
         self._first_step = self.step
         self._graph: GraphedGradients | None = None
-        self._warm_from = found.warm_from if found is not None and found.optimiser else self.step
+        is_warm = found is not None and bool(found.optimiser)
+        self.schedule.warm_from = found.warm_from if found is not None and is_warm else self.step
         self._parallel: nn.Module = self.model
         if place.processes > 1:
             self._parallel = nn.parallel.DistributedDataParallel(self.model)
@@ -145,7 +149,7 @@ class Trainer:
             self._load(found.model, path)
             load_trained(self.objective, found.objective, path)
             self.step, self.seconds, self.start = found.step, found.seconds, found.start
-            self.fall = Fall(**found.fall) if found.fall else None
+            self.schedule.fall = Fall(**found.fall) if found.fall else None
             self.history = found.history
             self._source.rng.set_state(found.crops_rng)
             self._say(f"resumed at step {self.step} after {self.seconds / 3600:.2f} hours")
@@ -196,21 +200,6 @@ class Trainer:
     def _say(self, line: str) -> None:
         if self.place.rank == 0:
             self.options.say(line)
-
-    def learning_rate(self) -> float:
-        """Linear warm-up of a new optimiser, then constant, then the half cosine of a fall."""
-        steps = self.recipe.steps
-        rate = steps.learning_rate * min(
-            1.0, (self.step - self._warm_from + 1) / steps.warmup_steps
-        )
-        if self.fall is not None:
-            done = min(1.0, (self.step - self.fall.start) / self.fall.steps)
-            rate *= 0.5 + 0.5 * math.cos(math.pi * done)
-        return rate
-
-    def has_ended(self) -> bool:
-        """True when a fall is complete and the learning rate is zero."""
-        return self.fall is not None and self.step >= self.fall.start + self.fall.steps
 
     def _batch(self) -> tuple[Tensor, Tensor, nn.Module]:
         """The crops of this process, their qualities, and the network that codes them."""
@@ -267,7 +256,7 @@ class Trainer:
         steps = self.recipe.steps
         norm = nn.utils.clip_grad_norm_(self.learned, steps.clip_norm)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = self.schedule.rate(self.step)
         # The fused optimiser skips the step itself: reading the norm here would make the CPU wait for the GPU.
         self.optimiser.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
         self.optimiser.step()
@@ -296,12 +285,15 @@ class Trainer:
         if not self.history:
             self.evaluate()
         began = saved = evaluated = time.monotonic()
-        while not self.has_ended():
+        pace = Pace()
+        while not self.schedule.has_ended(self.step):
             sums += torch.stack(self.train_step())
             count += 1
             now = time.monotonic()
             self.seconds = before + now - began
             if self.step % routine.log_steps == 0:
+                pace.report(self.step, now - began)
+                self._fall_in_time(pace, now - began)
                 self._log((sums / count).tolist(), count, now - began)
                 sums.zero_()
                 count = 0
@@ -315,6 +307,14 @@ class Trainer:
                 break
             if self._should_stop(stop.asked, now - began):
                 break
+
+    def _fall_in_time(self, pace: Pace, seconds: float) -> None:
+        """Begin the fall that `fall_seconds` asks for, once no more time is left."""
+        wanted, limit = self.options.fall_seconds, self.options.time_limit_seconds
+        if wanted is None or limit is None or self.schedule.fall is not None:
+            return
+        if limit - seconds <= wanted and (steps := pace.steps_in(limit - seconds)):
+            self.schedule.fall = Fall(self.step, steps)
 
     def _should_stop(self, is_asked: bool, seconds: float) -> bool:
         """Whether a signal came or the time is over; rank 0 decides for all processes."""
@@ -337,11 +337,11 @@ class Trainer:
             left = f", {max(0.0, self.options.time_limit_seconds - seconds) / 60:.0f} min left"
         self._say(
             f"step {self.step}: loss {loss:.4f}, {bpp:.3f} bpp, MSE {mse:.1f}, norm {norm:.1f}, "
-            f"rate {self.learning_rate():.1e}, {speed:.2f} steps/s{left}"
+            f"rate {self.schedule.rate(self.step):.1e}, {speed:.2f} steps/s{left}"
         )
         row = {
             "step": self.step, "seconds": round(self.seconds, 1), "loss": loss, "bpp": bpp, "mse": mse,
-            "norm": norm, "learning_rate": self.learning_rate(), "steps_per_second": speed,
+            "norm": norm, "learning_rate": self.schedule.rate(self.step), "steps_per_second": speed,
         }  # fmt: skip
         _append_csv(self.options.folder / "log.csv", row)
 
@@ -370,8 +370,8 @@ class Trainer:
             optimiser=self.optimiser.state_dict(),
             crops_rng=self._source.rng.get_state(),
             start=self.start,
-            warm_from=self._warm_from,
-            fall=asdict(self.fall) if self.fall else None,
+            warm_from=self.schedule.warm_from,
+            fall=asdict(self.schedule.fall) if self.schedule.fall else None,
             history=self.history,
             objective=trained_state(self.objective),
             objective_ema=trained_state(self.objective_ema),
