@@ -19,6 +19,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+LEAST_MS_SSIM_CROP = 192  # five scales of windows of 11 pixels want more than 160
+
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -93,6 +95,10 @@ class Recipe(Section, frozen=True):
     steps: Steps = Steps()
     objective: ObjectiveChoice = ObjectiveChoice()
     routine: Routine = Routine()
+
+    def __post_init__(self) -> None:
+        if self.objective.ms_ssim_share and self.steps.crop < LEAST_MS_SSIM_CROP:
+            raise ValueError(f"ms_ssim_share wants crops of {LEAST_MS_SSIM_CROP} pixels a side")
 
     def to_json(self) -> str:
         return msgspec.json.encode({**_sections(self), "model": self.model.to_dict()}).decode()

@@ -50,5 +50,7 @@ def _explained(said: str, kind: Any, raw: Any, section: str) -> str:
         ("Expected", "expected"),
     ):
         fault = fault.replace(word, plain)
+    if not where:  # the fault of the whole file
+        return fault
     value = reduce(lambda inner, key: inner[key], keys, raw)
     return f"{where} is {value!r}: {fault}"

@@ -10,6 +10,7 @@ import torch
 from nacre import codec
 from nacre.entropy.errors import UsageError, WeightsError
 from nacre.models.family import level
+from nacre.models.parts.rate import Coded
 from nacre.models.zoo import load_model
 from nacre.tools.cli import main
 from nacre.tools.tasks import ClassifierConfig, Fitting, TaskCheckpoint, TaskClassifier, fit
@@ -178,3 +179,30 @@ def test_recipes_that_make_no_sense_are_refused(tmp_path, monkeypatch, tiny, tin
             read_recipe(Path("bad.toml"))
     with pytest.raises(WeightsError, match="no task checkpoint"):
         objective_of(ObjectiveChoice(teacher=str(tiny)), tiny_model.network)
+
+
+def test_structural_similarity_takes_the_place_of_a_share_of_the_error():
+    drawn = torch.Generator().manual_seed(0)
+    x = torch.rand(2, 3, 192, 192, generator=drawn)
+    x_hat = (x + 0.1 * torch.randn(x.shape, generator=drawn)).requires_grad_()
+    coded = Coded(x_hat, {})
+    mse = (x_hat - x).square().mean((1, 2, 3)) * 255**2
+    t = torch.zeros(2)
+    half, whole = (
+        objective_of(ObjectiveChoice(ms_ssim_share=share), None)(None, coded, x, t, mse)
+        for share in (0.5, 1.0)
+    )
+    torch.testing.assert_close(half, (mse + whole) / 2)
+    again = objective_of(ObjectiveChoice(ms_ssim_share=1.0), None)
+    exact = again(None, Coded(x, {}), x, t, torch.zeros(2))
+    torch.testing.assert_close(exact, torch.zeros(2), rtol=0, atol=1e-3)
+    half.sum().backward()
+    assert x_hat.grad.isfinite().all() and x_hat.grad.abs().sum() > 0
+
+
+def test_structural_similarity_wants_large_crops(place):
+    Path("own.toml").write_text(
+        Path("tiny.toml").read_text() + "[objective]\nms_ssim_share = 0.5\n"
+    )
+    with pytest.raises(UsageError, match="own.toml: ms_ssim_share wants crops of 192"):
+        read_recipe(Path("own.toml"))
