@@ -204,5 +204,5 @@ def test_structural_similarity_wants_large_crops(place):
     Path("own.toml").write_text(
         Path("tiny.toml").read_text() + "[objective]\nms_ssim_share = 0.5\n"
     )
-    with pytest.raises(UsageError, match="own.toml: ms_ssim_share wants crops of 192"):
+    with pytest.raises(UsageError, match=r"own\.toml: ms_ssim_share wants crops of 192"):
         read_recipe(Path("own.toml"))
