@@ -41,9 +41,11 @@ LEAST_SHARE = 0.1
 DRAWN_SHARE = 0.45
 WORTH = 0.05
 LATENT_SHARE = 0.8  # of the cost of the transform code, for content that suits the network
-# Most bits a pixel for the errors of a cell, as WORST_ERROR + lambda * WORST_MSE: high-rate theory gives 2.2.
-# The fidelity of a network has a ceiling; at its best qualities only errors below 35 dB are suspect.
-WORST_ERROR, WORST_MSE = 6.0, 20.0
+# The fidelity of a network has a ceiling. Cells whose errors cost more than WORST_ERROR bits a pixel (high-rate
+# theory gives 2.2) are compared with other modes if these promise to save WORTH_SHOWN of the cost of the tile.
+WORST_ERROR = 3.0
+WORTH_SHOWN = 0.02
+MARGIN = 1.1  # on the estimates of other modes
 FLAT_WEIGHT = 8.0  # of errors in cells of one colour: off-white paper is seen
 MOST_OF_TILE = 0.5  # share of suspect cells from which all of a tile is tried as transform code
 MOST_HOPE = 2.5  # factor by which an estimate of lossless bits may be too high
@@ -266,11 +268,21 @@ class Chooser:
         return np.zeros(self._survey.shape, np.bool_)
 
     def badly_shown(self, way: Way) -> NDArray[np.bool_]:
-        """(rows, columns) cells whose errors cost more than WORST_ERROR and WORST_MSE allow."""
-        assert way.errors is not None
-        lmbda = self._target.price * self._survey.pixels.shape[2]
-        worst = (WORST_ERROR + WORST_MSE * lmbda) * SIDE**2
-        return _summed(way.errors, SIDE, self._survey.shape) > worst
+        """(rows, columns) cells that promise to cost less in another mode, by what their errors cost."""
+        assert way.errors is not None and way.tile is not None
+        errors = _summed(way.errors, SIDE, self._survey.shape)
+        return self._promising(errors, errors + way.tile.bits / errors.size)
+
+    def _promising(self, errors: Floats, latent: Floats) -> NDArray[np.bool_]:
+        """(rows, columns) cells with costly errors for which the estimate of another mode is below `latent`."""
+        found = errors > WORST_ERROR * SIDE**2
+        if found.any() and self._survey.pixels.dtype == np.uint8:
+            transformed = self._survey.transform_cost(found, self._target.price, self._step)
+            other = np.minimum(transformed, self._survey.exact_bits_of(found))
+            gain = latent[found] - MARGIN * other
+            is_worth = gain[gain > 0].sum() > WORTH_SHOWN * latent.sum()
+            found[found] = (gain > 0) & is_worth
+        return found
 
     def best(self, planes: Planes | None, suspects: NDArray[np.bool_]) -> Way:
         """The cheapest of: the latent alone, the cheapest mode of each cell, one mode for all cells.
@@ -288,9 +300,9 @@ class Chooser:
             counter = BitCount(self._target.run, planes)
             tile = encode_tile(self._target.run, planes, self._quality, counter.choose)
             errors = self._target.errors(tile.decoded)
-            latent = counter.of_cells(self._survey.shape) + _summed(
-                errors, SIDE, self._survey.shape
-            )
+            errors_of = _summed(errors, SIDE, self._survey.shape)
+            latent = counter.of_cells(self._survey.shape) + errors_of
+            suspects = suspects | self._promising(errors_of, latent)
             found.append(self._plain(planes, tile, errors))
         except NotNumbers:
             suspects = np.ones_like(suspects)

@@ -1,8 +1,9 @@
-"""Print the tables of Kodak from the results of `nacre bench`; write them to the docs and the model card.
+"""Print the tables of Kodak, or of another set, from the results of `nacre bench`; write them to the docs.
 
 nacre bench KODAK --codecs nacre,jpeg,webp,jpeg2000,avif,jxl,heic --json docs/results/kodak.json
 python -m nacre.tools.studies.kodak docs/results/kodak.json \\
     --write README.md docs/evaluation.md --card models/weights/nacre.json
+python -m nacre.tools.studies.kodak docs/results/mcmaster.json --write docs/evaluation.md
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.bdrate import Curve, bd_rate
 from nacre.tools.evaluate.curves import curves_of, read
-from nacre.tools.evaluate.results import Evaluation
+from nacre.tools.evaluate.results import Evaluation, read_evaluation
 from nacre.tools.evaluate.spread import spread
 from nacre.tools.studies import study
 
@@ -110,6 +111,28 @@ def measured_table(found: Evaluation) -> str:
     return study.markdown(head, rows)
 
 
+def other_set_table(found: Evaluation) -> str:
+    """Markdown: the codecs on a set of pictures that has no published curves; the best first."""
+    own = found.codec(OURS)
+    ours = own and curves_of(own, METRIC)
+    rows = []
+    for codec, label in {**CODECS, **BESIDE}.items():
+        result = found.codec(codec)
+        measured = result and curves_of(result, METRIC)
+        over = ours and measured and spread(ours, measured)
+        if ours and measured and over:
+            rows.append([
+                label, percent(ours.curve, measured.curve), f"{over.lower:+.1f} to {over.upper:+.1f} %",
+                f"{sum(v > 0 for v in over.bd_rate.values())} of {len(over.bd_rate)}",
+            ])  # fmt: skip
+    rows.sort(key=lambda row: float(row[1].removesuffix(" %")))
+    head = [
+        f"{found.dataset}, {len(found.pictures)} pictures", "against nacre",
+        "the same by picture, quartiles", "nacre is better on",
+    ]  # fmt: skip
+    return study.markdown(head, rows)
+
+
 def card_results(found: Evaluation) -> study.Figures:
     """The results of a model card."""
     whole, low, vtm = curve(found, OURS), low_curve(found), read(VTM, METRIC).curve
@@ -138,7 +161,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--card", type=Path, metavar="CARD", help="write the results to this model card"
     )
     args = parser.parse_args(argv)
-    found = study.print_tables(args, quality_table, rate_table, measured_table)
+    is_kodak = read_evaluation(args.results).dataset == "kodak"
+    tables = (quality_table, rate_table, measured_table) if is_kodak else (other_set_table,)
+    found = study.print_tables(args, *tables)
     if args.card:
         study.write(args.card, {**study.read(args.card), "results": card_results(found)})
     return 0

@@ -95,6 +95,23 @@ def test_the_way_that_is_taken_costs_no_more_than_the_latent_alone(with_page):
         assert costs[0] < costs[1]
 
 
+def test_colours_finer_than_the_latent_come_from_cells_at_high_quality_alone(photo):
+    """The noise is too weak for the survey of the pixels; the errors of the decoded latent tell."""
+    drawn = np.random.default_rng(3).normal(0, 10, (*np.asarray(photo).shape[:2], 3))
+    pixels = np.clip(np.asarray(photo) + drawn, 0, 255).astype(np.uint8)
+    assert not modes.Survey(pixels).is_rough.any()
+    encoder, found = Encoder(pixels), {}
+    for quality in (20, 95):
+        for encoder.is_adaptive in (True, False):
+            data = encoder.encode(quality, 1)
+            lmbda = float(encoder._run.network.lmbda(torch.tensor([(quality - 1) / 99])))
+            error = np.square(np.asarray(codec.decode(data), float) - pixels).sum() / 3
+            found[quality, encoder.is_adaptive] = 8 * len(data) + error * lmbda, data
+    assert found[20, True][1] == found[20, False][1]
+    assert found[95, True][0] < 0.98 * found[95, False][0]
+    assert (modes_of(found[95, True][1]) == Mode.DCT).any()
+
+
 @pytest.mark.parametrize("kind", ["zone_plate", "noise", "gradients"])
 def test_quality_is_monotone(kind):
     pixels, before = odd.KINDS[kind](np.random.default_rng(2), 64), 0.0
