@@ -71,8 +71,9 @@ def encode(
     Two channels are grey and transparency, four are colour and transparency, which is kept without loss.
 
     `quality` is 1..100, 100 the best that the model can do. `effort` is 0..9: how long to search for
-    symbols of a lower Lagrangian cost; `time_budget` ends the search after so many seconds, and takes the
-    highest effort unless one is given. `roi` (H, W) says how much errors weigh at each pixel, 1 as usual.
+    symbols of a lower Lagrangian cost (a model that is trained for other than squared errors is not searched);
+    `time_budget` ends the search after so many seconds, and takes the highest effort unless one is given.
+    `roi` (H, W) says how much errors weigh at each pixel, 1 as usual.
     `goes_on` gets the progress of the search in 0..1, and ends the search by returning False; the file
     is the best one found until then.
     `strip` drops ICC, EXIF and XMP, which are kept otherwise. `lossless` (or `quality="lossless"`) keeps every
@@ -143,6 +144,10 @@ class Encoder:
         plane = 0 if self._plane is None else len(self._plane.to_bytes())
         return plane + sum(len(block.data) for block in self._metadata)
 
+    def useful_effort(self, effort: int) -> int:
+        """`effort`, or 0 for a model that no search serves."""
+        return effort if self._run.model.is_searched else 0
+
     def decode(self, data: bytes) -> strips.Pixels:
         """(H, W, 1 or 3) the samples in a file of this picture."""
         return Opened(data, **self._options).picture().pixels
@@ -152,9 +157,13 @@ class Encoder:
     ) -> bytes:
         """The file. `trade` scales the weight of errors against bits; 1 is the weight of the training."""
         check(quality, effort)
+        effort = self.useful_effort(effort)
         self._check_limits(effort)
         if self._has_roi and not effort:
-            raise UsageError("a region of interest needs an effort of 1 or more")
+            needs = "an effort of 1 or more"
+            if not self._run.model.is_searched:
+                needs = f"a model that is trained for squared errors: {self._run.model.name} is not"
+            raise UsageError(f"a region of interest needs {needs}")
         head, whole = self._head(quality), progress or Progress(Budget())
         coded: list[CodedTile] = []
         with torch.inference_mode(False), torch.no_grad(), memory_errors_named():

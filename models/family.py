@@ -212,6 +212,9 @@ class Family:
         return network
 
 
+SQUARED_ERROR, STRUCTURE = "mse", "ms-ssim"  # distortions that a model may be trained for
+
+
 @dataclass(frozen=True)
 class CodingModel:
     """A model that is ready to code: networks in evaluation mode, integers, tables, id."""
@@ -222,6 +225,12 @@ class CodingModel:
     network: Network
     integers: Integers
     tables: Mapping[str, Tables]  # by plane
+    distortion: str = SQUARED_ERROR  # of its training
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether a search for symbols of a lower cost serves it: the search knows squared errors alone."""
+        return self.distortion == SQUARED_ERROR
 
     def prior(self, shapes: Shapes, quality: int) -> LivePrior:
         return self.integers.prior(self.network, shapes, quality)

@@ -63,6 +63,7 @@ def described(model: CodingModel, sha256: str) -> dict[str, Any]:
         "kmac_per_pixel": {k: round(v, 1) for k, v in network.multiplications().items()},
         "turns": len(network.schedule),
         "layers": layer_count(network.schedule),
+        "distortion": model.distortion,
     }
 
 

@@ -1,6 +1,7 @@
 """Weights on disk: one safetensors file that holds everything that coding with a model needs.
 
-    __metadata__["nacre"]           JSON: {"name": ..., "family": ..., "config": {...}}
+    __metadata__["nacre"]           JSON: {"name": ..., "family": ..., "config": {...}}, and "distortion"
+                                    where the model is trained for another one than squared errors
     network.*                       parameters of the networks, float16; float32 of imported models
     tables.PLANE.radius             int32 (rows,)
     tables.PLANE.frequencies        int32, the tables of all coded rows in order
@@ -30,7 +31,7 @@ from nacre.entropy.errors import WeightsError
 from nacre.entropy.tables import Tables
 from nacre.entropy.walk import Step, drive, walk
 from nacre.models import family as families
-from nacre.models.family import Arrays, CodingModel, Family, Integers, Network
+from nacre.models.family import SQUARED_ERROR, Arrays, CodingModel, Family, Integers, Network
 from nacre.models.parts.unfilled import unfilled
 
 ID_BYTES = 8
@@ -75,6 +76,7 @@ def write_weights(
     integers: Integers,
     tables: Mapping[str, Tables],
     kind: torch.dtype = torch.float16,
+    distortion: str = SQUARED_ERROR,
 ) -> CodingModel:
     """Write a weights file, whole or not at all; returns the model as read back from its bytes."""
     described = {
@@ -82,6 +84,8 @@ def write_weights(
         "family": family,
         "config": families.config_values(network.config),
     }
+    if distortion != SQUARED_ERROR:
+        described["distortion"] = distortion
     data = save(pack(network, integers, tables, kind), {KEY: json.dumps(described)})
     model = unpack(data)  # a file that cannot be read is never written
     partial = path.with_name(path.name + ".part")
@@ -94,14 +98,15 @@ def model_id(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()[:ID_BYTES]
 
 
-def read_metadata(data: bytes) -> tuple[str, Family, Any]:
-    """Name, family and configuration; raises WeightsError unless this is a weights file of nacre."""
+def read_metadata(data: bytes) -> tuple[str, Family, Any, str]:
+    """Name, family, configuration and distortion; raises WeightsError for other files."""
     try:
         size = int.from_bytes(data[:8], "little")
         described = json.loads(json.loads(data[8 : 8 + size])["__metadata__"][KEY])
         name, values = str(described["name"]), dict(described["config"])
         family = families.find(str(described.get("family", FIRST_FAMILY)))
-        return name, family, family.configure(values)
+        distortion = str(described.get("distortion", SQUARED_ERROR))
+        return name, family, family.configure(values), distortion
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError("not a weights file of nacre") from error
 
@@ -117,7 +122,7 @@ def unpack(data: bytes, is_known: bool = False) -> CodingModel:
 
 
 def _unpacked(data: bytes, is_known: bool) -> CodingModel:
-    name, family, config = read_metadata(data)
+    name, family, config, distortion = read_metadata(data)
     try:
         arrays = load(data)
         if any(
@@ -129,7 +134,9 @@ def _unpacked(data: bytes, is_known: bool) -> CodingModel:
         others = {key: array for key, array in arrays.items() if not key.startswith(NETWORK)}
         integers = family.integers(config, others)
         tables = {plane: _tables(others, plane) for plane in network.rows()}
-        model = CodingModel(name, model_id(data), family.name, network, integers, tables)
+        model = CodingModel(
+            name, model_id(data), family.name, network, integers, tables, distortion
+        )
         if not is_known:
             _prove_that_it_codes(model)
     except (

@@ -244,7 +244,7 @@ class FrameCoder:
             planes = run.network.analyse(run.network.prepare(self._samples(pixels)), t)
         planes = tiles.complete(run, planes, t)
         tile = tiles.encode_tile(run, planes, quality, is_one_part=True)
-        if effort:
+        if effort and run.model.is_searched:
             x = 255 * strips.samples(pixels, run.device)
             show = self._blending(prediction, quality)
             target = Target(run, x, t, self._error_price(quality), show=show)

@@ -132,6 +132,7 @@ def encode_to(
     encoder = Encoder(image, **options)
     if encoder.is_one_rate:
         raise UsageError("the model has one rate: it cannot search a quality that reaches a goal")
+    effort = encoder.useful_effort(effort)
     if size is not None or bpp is not None:
         goal = size_goal(encoder, size=size, bpp=bpp)
         try:

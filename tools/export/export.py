@@ -12,7 +12,7 @@ import torch
 
 from nacre.datasets.memory import open_store
 from nacre.entropy.tables import Tables
-from nacre.models.family import Integers, Network
+from nacre.models.family import SQUARED_ERROR, STRUCTURE, Integers, Network
 from nacre.models.install import described
 from nacre.models.parts.condition import InterNetwork
 from nacre.models.weights_file import integer_hash, pack, write_weights
@@ -47,7 +47,10 @@ def export_run(folder: Path, output: Path, name: str, count: int, others: Shares
     network = _network(recipe, averaged(found.ema, others))
     by = _of_clips if recipe.data.clips else _of_pictures
     integers, tables, unseen = by(recipe, network, folder, count)
-    model = write_weights(output, name, recipe.model.family, network, integers, tables)
+    distortion = STRUCTURE if recipe.objective.ms_ssim_share else SQUARED_ERROR
+    model = write_weights(
+        output, name, recipe.model.family, network, integers, tables, distortion=distortion
+    )
     rates = "no held-out pictures: nothing was measured"
     if unseen:
         rates = report(measure(network, tables, unseen))
