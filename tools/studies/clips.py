@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nacre.tools.evaluate.bdrate import Curve
 from nacre.tools.evaluate.curves import curves_of
-from nacre.tools.evaluate.results import CodecResult, Evaluation
+from nacre.tools.evaluate.results import CodecResult, Evaluation, read_evaluation
 from nacre.tools.studies import study
 from nacre.tools.studies.kodak import percent
 
@@ -75,7 +75,8 @@ def curve_table(found: Evaluation) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    study.print_tables(study.tables_parser(__doc__).parse_args(argv), rate_table, curve_table)
+    args = study.tables_parser(__doc__).parse_args(argv)
+    study.print_tables(args, read_evaluation(args.results), rate_table, curve_table)
     return 0
 
 

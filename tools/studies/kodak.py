@@ -20,6 +20,7 @@ from nacre.tools.studies import study
 
 METRIC = "psnr_rgb"
 OURS, VTM = "nacre", "kodak:vtm-18.0"
+VISUAL, STRUCTURE = "nacre:nacre-visual", "ms_ssim"
 LOW_QUALITIES = 66  # the highest quality within the rates of VTM and most published curves
 CODECS = {  # in the README
     "jpeg": "JPEG 4:4:4",
@@ -45,12 +46,17 @@ PUBLISHED_BESIDE = {
     "kodak:evc-s": "published: EVC, small",
     "kodak:paper-elic2022_mse": "published: ELIC",
 }
+PUBLISHED_VISUAL = {
+    "kodak:compressai-mbt2018-mean_ms-ssim": "published: mbt2018-mean for MS-SSIM (CompressAI)",
+    "kodak:compressai-cheng2020-anchor_ms-ssim": "published: cheng2020-anchor for MS-SSIM",
+    "kodak:hpcm-base_ms-ssim": "published: HPCM-Base for MS-SSIM",
+}
 
 
-def curve(found: Evaluation, codec: str) -> Curve:
+def curve(found: Evaluation, codec: str, metric: str = METRIC) -> Curve:
     """The mean curve of a codec. Raises UsageError if it has no results."""
     result = found.codec(codec)
-    measured = result and curves_of(result, METRIC)
+    measured = result and curves_of(result, metric)
     if not measured:
         names = ", ".join(c.codec for c in found.codecs)
         raise UsageError(f"results of {codec} wanted, there are {names}")
@@ -111,6 +117,20 @@ def measured_table(found: Evaluation) -> str:
     return study.markdown(head, rows)
 
 
+def structure_table(found: Evaluation) -> str:
+    """Markdown: BD-rate by MS-SSIM against the model that is trained for it, and by PSNR; the best first."""
+    labels = {OURS: "nacre", **CODECS, **BESIDE}
+    others = {
+        label: (curve(found, codec, STRUCTURE), percent(curve(found, VISUAL), curve(found, codec)))
+        for codec, label in labels.items()
+        if found.codec(codec)
+    } | {label: (read(name, STRUCTURE).curve, "") for name, label in PUBLISHED_VISUAL.items()}
+    ours = curve(found, VISUAL, STRUCTURE)
+    rows = [[label, percent(ours, c), by_psnr] for label, (c, by_psnr) in others.items()]
+    rows.sort(key=lambda row: float(row[1].removesuffix(" %")))
+    return study.markdown(["against nacre-visual", "by MS-SSIM", "by PSNR"], rows)
+
+
 def other_set_table(found: Evaluation) -> str:
     """Markdown: the codecs on a set of pictures that has no published curves; the best first."""
     own = found.codec(OURS)
@@ -161,9 +181,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--card", type=Path, metavar="CARD", help="write the results to this model card"
     )
     args = parser.parse_args(argv)
-    is_kodak = read_evaluation(args.results).dataset == "kodak"
-    tables = (quality_table, rate_table, measured_table) if is_kodak else (other_set_table,)
-    found = study.print_tables(args, *tables)
+    found = read_evaluation(args.results)
+    is_kodak = found.dataset == "kodak"
+    tables = [quality_table, rate_table, measured_table] if is_kodak else [other_set_table]
+    if is_kodak and found.codec(VISUAL):
+        tables.append(structure_table)
+    study.print_tables(args, found, *tables)
     if args.card:
         study.write(args.card, {**study.read(args.card), "results": card_results(found)})
     return 0

@@ -20,7 +20,7 @@ from typing import Any
 from PIL import Image
 
 from nacre.entropy.errors import NacreError, UsageError
-from nacre.tools.evaluate.results import Evaluation, read_evaluation
+from nacre.tools.evaluate.results import Evaluation
 
 Figures = dict[str, Any]  # the content of one JSON file
 Table = Callable[[Figures], str]
@@ -71,14 +71,14 @@ def tables_parser(doc: str | None) -> argparse.ArgumentParser:
     return made
 
 
-def print_tables(args: argparse.Namespace, *tables: Callable[[Evaluation], str]) -> Evaluation:
-    """Print the tables and write them to the pages; return the results. Raises UsageError."""
-    found = read_evaluation(args.results)
+def print_tables(
+    args: argparse.Namespace, found: Evaluation, *tables: Callable[[Evaluation], str]
+) -> None:
+    """Print the tables of the results, and write them to the pages."""
     made = [table(found) for table in tables]
     for page in args.write:
         page.write_text(with_tables(page.read_text("utf-8"), made), "utf-8")
     print("\n\n".join(made))
-    return found
 
 
 def with_tables(text: str, tables: Iterable[str]) -> str:

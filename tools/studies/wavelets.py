@@ -12,7 +12,7 @@ from nacre.models import zoo
 from nacre.models.wavelet.config import COLOURS, WaveletConfig
 from nacre.tools.evaluate.codecs.registry import parse
 from nacre.tools.evaluate.curves import read
-from nacre.tools.evaluate.results import Evaluation
+from nacre.tools.evaluate.results import Evaluation, read_evaluation
 from nacre.tools.studies import study
 from nacre.tools.studies.kodak import METRIC, curve, percent
 
@@ -56,7 +56,8 @@ def rate_table(found: Evaluation) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    study.print_tables(study.tables_parser(__doc__).parse_args(argv), rate_table)
+    args = study.tables_parser(__doc__).parse_args(argv)
+    study.print_tables(args, read_evaluation(args.results), rate_table)
     return 0
 
 
