@@ -28,6 +28,7 @@ from nacre.codec.motion.code import read_field, write_field
 from nacre.codec.motion.fetching import fetched
 from nacre.codec.motion.field import BLOCK
 from nacre.codec.run import Run
+from nacre.codec.search.descent import INTER, STILL
 from nacre.codec.search.progress import Budget, Progress
 from nacre.codec.search.refine import EFFORTS, refine_tile
 from nacre.codec.search.target import Target
@@ -250,8 +251,8 @@ class FrameCoder:
             target = Target(run, x, t, self._error_price(quality), show=show)
             progress = Progress(Budget())
             cost = target.cost(tile)
-            how = EFFORTS[effort]
-            tile = refine_tile(target, planes, quality, how, progress, tile, cost, is_one_part=True)
+            how, care = EFFORTS[effort], STILL if prediction is None else INTER
+            tile = refine_tile(target, planes, quality, how, progress, tile, cost, True, care)
         code = b"".join(part.data for part in tile.parts)
         return self._shown(run, prediction, code, tile.decoded, quality)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nacre.codec.search.anneal import anneal
-from nacre.codec.search.descent import Descent
+from nacre.codec.search.descent import STILL, Care, Descent
 from nacre.codec.search.progress import Progress
 from nacre.codec.search.target import Target
 from nacre.codec.tiles import EncodedTile, encode_tile
@@ -48,6 +48,7 @@ def refine_tile(
     plain: EncodedTile,
     cost: float,
     is_one_part: bool = False,
+    care: Care = STILL,
 ) -> EncodedTile:
     """Code all planes (1, C, h, w) of a tile, at a Lagrangian cost no higher than `cost`.
 
@@ -63,7 +64,7 @@ def refine_tile(
         if (cost := target.cost(found)) < lowest:
             best, lowest = found, cost
     if progress.at(0) < 1:
-        descent = Descent(target, planes, found.decoded, effort.rounds, progress)
+        descent = Descent(target, planes, found.decoded, effort.rounds, progress, care)
         found = encode_tile(run, planes, quality, descent.choose, is_one_part)
         if target.cost(found) < lowest:
             best = found
