@@ -24,6 +24,7 @@ def measured():
     [
         (kodak.quality_table, "docs/evaluation.md"),
         (kodak.measured_table, "docs/evaluation.md"),
+        (kodak.structure_table, "docs/evaluation.md"),
         (kodak.rate_table, "README.md"),
     ],
 )
@@ -31,6 +32,14 @@ def test_the_docs_have_the_figures_that_were_measured(table, page, measured, cap
     assert table(measured) in (ROOT / page).read_text()
     assert kodak.main([str(ROOT / "docs" / "results" / "kodak.json")]) == 0
     assert table(measured) in capsys.readouterr().out
+
+
+def test_the_docs_have_the_figures_of_another_set(capsys):
+    results = ROOT / "docs" / "results" / "mcmaster.json"
+    table = kodak.other_set_table(read_evaluation(results))
+    assert table in (ROOT / "docs/evaluation.md").read_text()
+    assert kodak.main([str(results)]) == 0
+    assert table in capsys.readouterr().out
 
 
 def test_a_codec_without_results_is_named(measured):
