@@ -90,7 +90,7 @@ def test_searches_by_gradient_work_on_it(flat, photo, effort, monkeypatch):
     from nacre.codec.search.refine import EFFORTS, Effort
 
     monkeypatch.setitem(EFFORTS, 5, Effort(6, 1))
-    plain, searched = (codec.encode(photo, quality=50, model=flat, effort=e) for e in (0, effort))
+    plain, searched = (codec.encode(photo, quality=90, model=flat, effort=e) for e in (0, effort))
     assert searched != plain
     assert codec.decode(searched, model=flat).size == photo.size
 

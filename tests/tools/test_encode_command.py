@@ -7,6 +7,7 @@ import torch
 from PIL import Image, ImageFilter
 
 from nacre import codec
+from nacre.codec.pictures import kinds
 from nacre.tools.cli import main
 from nacre.tools.watch import watched
 
@@ -170,6 +171,16 @@ def test_suffixes_are_kept_where_names_would_clash(two, capsys):
     assert sorted(p.name for p in (two / "again").iterdir()) == ["a.jpg.png.ncr", "a.png.png.ncr"]
 
 
+@pytest.fixture
+def without_heif(monkeypatch):
+    """Pillow as it is without pillow-heif."""
+    monkeypatch.setattr(kinds, "PLUGINS", {})
+    Image.init()
+    for suffix in [s for s, kind in Image.EXTENSION.items() if kind == "HEIF"]:
+        monkeypatch.delitem(Image.EXTENSION, suffix)
+
+
+@pytest.mark.usefixtures("without_heif")
 def test_of_a_folder_nothing_is_left_out_in_silence(two, photo, capsys):
     photo.save("in/nameless", "PNG")
     for name in ("IMG_1.HEIC", "b.CR2", "c.mov", "notes.txt", ".DS_Store", "a.xmp", "a.png.ncr"):
@@ -190,6 +201,7 @@ def test_of_a_folder_nothing_is_left_out_in_silence(two, photo, capsys):
     assert "c.mov" not in said and "IMG_1.HEIC" in said
 
 
+@pytest.mark.usefixtures("without_heif")
 def test_a_folder_of_pictures_that_cannot_be_read_fails(two, capsys):
     (two / "phone").mkdir()
     (two / "phone" / "a.heic").write_bytes(b"any")
