@@ -12,23 +12,31 @@ import pytest
 
 from nacre.entropy.errors import UsageError
 from nacre.tools import studies
-from nacre.tools.studies import counts, lossless_pictures, odd_pictures, screens, study
+from nacre.tools.studies import (
+    counts,
+    efforts,
+    lossless_pictures,
+    odd_pictures,
+    screens,
+    study,
+)
 
 ROOT = Path(__file__).parents[3]
 NAMES = [module.name for module in pkgutil.iter_modules(studies.__path__)]
 
 
 @pytest.mark.parametrize(
-    ("module", "name"),
+    ("module", "name", "page"),
     [
-        (odd_pictures, "odd.json"),
-        (screens, "screens.json"),
-        (lossless_pictures, "lossless.json"),
+        (odd_pictures, "odd.json", "odd.md"),
+        (screens, "screens.json", "odd.md"),
+        (lossless_pictures, "lossless.json", "odd.md"),
+        (efforts, "efforts.json", "effort.md"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_docs_have_the_figures_that_were_measured(module, name, results):
-    assert module.table(results(name)) in (ROOT / "docs" / "odd.md").read_text()
+def test_the_docs_have_the_figures_that_were_measured(module, name, page, results):
+    assert module.table(results(name)) in (ROOT / "docs" / page).read_text()
 
 
 def test_the_docs_have_the_counts_of_all_families(results):
