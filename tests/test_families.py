@@ -85,12 +85,14 @@ def test_quality_buys_likeness(flat, photo):
     assert sorted(files, key=len) == files
 
 
-@pytest.mark.parametrize("effort", [1, 3, 5])
-def test_searches_by_gradient_work_on_it(flat, photo, effort, monkeypatch):
+@pytest.mark.parametrize(("effort", "quality"), [(1, 90), (3, 90), (5, 90), (5, 50)])
+def test_searches_by_gradient_work_on_it(flat, photo, effort, quality, monkeypatch):
     from nacre.codec.search.refine import EFFORTS, Effort
 
     monkeypatch.setitem(EFFORTS, 5, Effort(6, 1))
-    plain, searched = (codec.encode(photo, quality=90, model=flat, effort=e) for e in (0, effort))
+    plain, searched = (
+        codec.encode(photo, quality=quality, model=flat, effort=e) for e in (0, effort)
+    )
     assert searched != plain
     assert codec.decode(searched, model=flat).size == photo.size
 

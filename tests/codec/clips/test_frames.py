@@ -56,7 +56,7 @@ def test_a_frame_like_the_one_before_costs_little(coder, frames):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("quality", [20, 40, 60, 90])
+@pytest.mark.parametrize("quality", [20, 60, 90])
 def test_a_search_sees_the_blended_frame(coder, frames, quality, monkeypatch):
     first = coder.encode_intra(frames[0], quality)
     field = coder.motion(frames[1], first.reference, quality)
@@ -69,8 +69,7 @@ def test_a_search_sees_the_blended_frame(coder, frames, quality, monkeypatch):
     plain, searched = cost(0), cost(1)
     monkeypatch.setattr(coder, "_blending", lambda *_: None)
     blind = cost(1)
-    assert searched < plain
-    assert searched < blind or quality == 20  # so low, it makes few moves
+    assert searched < min(plain, blind)
 
 
 @torch.no_grad()
