@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import runpy
@@ -10,6 +11,7 @@ import signal
 import socket
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from PIL import Image
 from nacre.entropy.errors import WeightsError
 from nacre.models.nacre import NacreNetwork
 from nacre.tools.cli import main
+from nacre.tools.train import trainer
 from nacre.tools.train.checkpoint import FILE, Checkpoint
 from nacre.tools.train.recipe import read_recipe
 from nacre.tools.train.trainer import Options, Place, Trainer
@@ -129,8 +132,10 @@ def test_a_fall_ends_the_run_wherever_it_was_split(place):
     assert train("run", "--fall", "2").step == 16  # and again from there
 
 
-def test_a_fall_over_the_last_part_of_a_time_limit_ends_before_it(place):
+def test_a_fall_over_the_last_part_of_a_time_limit_ends_before_it(place, monkeypatch):
     change_recipe(UNMEASURED, ("log_steps = 10", "log_steps = 1"))
+    ticks = itertools.count(0, 0.05)  # seconds: one tick for each step
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
     found = train("run", "--time-limit", "3s", "--fall", "2s")
     assert found.fall is not None and found.fall["start"] > 0
     assert found.step == sum(found.fall.values())

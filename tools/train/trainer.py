@@ -101,16 +101,16 @@ class Trainer:
             weight_decay=0.0,
             fused=True,
         )
+        self.schedule.warm_from = self.step
         if found is not None and found.optimiser:
             self.optimiser.load_state_dict(found.optimiser)
+            self.schedule.warm_from = found.warm_from
         if options.fall_steps is not None and (
             self.schedule.fall is None or self.schedule.has_ended(self.step)
         ):
             self.schedule.fall = Fall(self.step, options.fall_steps)
         self._first_step = self.step
         self._graph: GraphedGradients | None = None
-        is_warm = found is not None and bool(found.optimiser)
-        self.schedule.warm_from = found.warm_from if found is not None and is_warm else self.step
         self._parallel: nn.Module = self.model
         if place.processes > 1:
             self._parallel = nn.parallel.DistributedDataParallel(self.model)
