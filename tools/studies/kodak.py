@@ -13,9 +13,9 @@ from pathlib import Path
 
 from nacre.entropy.errors import UsageError
 from nacre.tools.evaluate.bdrate import Curve, bd_rate
-from nacre.tools.evaluate.curves import curves_of, read
+from nacre.tools.evaluate.curves import Measured, curves_of, read
 from nacre.tools.evaluate.results import Evaluation, read_evaluation
-from nacre.tools.evaluate.spread import spread
+from nacre.tools.evaluate.spread import Spread, spread
 from nacre.tools.studies import study
 
 METRIC = "psnr_rgb"
@@ -94,63 +94,71 @@ def rate_table(found: Evaluation) -> str:
     return study.markdown(["BD-rate of", "against nacre", "against VTM 18.0"], rows)
 
 
+def curves_by_label(found: Evaluation) -> dict[str, Measured]:
+    """The curves of the codecs that have results, nacre first. Raises UsageError without nacre."""
+    curve(found, OURS)
+    labels = {OURS: "nacre", **CODECS, **BESIDE}
+    results = {label: found.codec(codec) for codec, label in labels.items()}
+    curves = {label: curves_of(result, METRIC) for label, result in results.items() if result}
+    return {label: measured for label, measured in curves.items() if measured}
+
+
+def quartiles(over: Spread | None) -> str:
+    return "" if over is None else f"{over.lower:+.1f} to {over.upper:+.1f} %"
+
+
+def best_first(rows: list[list[str]]) -> list[list[str]]:
+    """Rows in the order of the BD-rate in their second cell."""
+    return sorted(rows, key=lambda row: float(row[1].removesuffix(" %")))
+
+
 def measured_table(found: Evaluation) -> str:
     """Markdown: all codecs, with the spread of the BD-rate over pictures; the best first."""
-    ours, vtm = found.codec(OURS), read(VTM, METRIC).curve
-    own = ours and curves_of(ours, METRIC)
-    rows = []
-    for codec, label in {OURS: "nacre", **CODECS, **BESIDE}.items():
-        result = found.codec(codec)
-        measured = result and curves_of(result, METRIC)
-        if not (own and measured):
-            continue
-        over = None if codec == OURS else spread(own, measured)
-        rows.append([
-            label, percent(vtm, measured.curve), "" if over is None else percent(own.curve, measured.curve),
-            "" if over is None else f"{over.lower:+.1f} to {over.upper:+.1f} %",
-        ])  # fmt: skip
-    for name, label in {**PUBLISHED, **PUBLISHED_BESIDE}.items():
-        other = read(name, METRIC).curve
-        rows.append([label, percent(vtm, other), percent(curve(found, OURS), other), ""])
-    rows.sort(key=lambda row: float(row[1].removesuffix(" %")))
+    (name, ours), *others = curves_by_label(found).items()
+    vtm = read(VTM, METRIC).curve
+    rows = [[name, percent(vtm, ours.curve), "", ""]]
+    rows += [
+        [label, percent(vtm, c.curve), percent(ours.curve, c.curve), quartiles(spread(ours, c))]
+        for label, c in others
+    ]
+    for source, label in {**PUBLISHED, **PUBLISHED_BESIDE}.items():
+        other = read(source, METRIC).curve
+        rows.append([label, percent(vtm, other), percent(ours.curve, other), ""])
     head = ["codec", "against VTM 18.0", "against nacre", "the same by picture, quartiles"]
-    return study.markdown(head, rows)
+    return study.markdown(head, best_first(rows))
 
 
 def structure_table(found: Evaluation) -> str:
     """Markdown: BD-rate by MS-SSIM against the model that is trained for it, and by PSNR; the best first."""
-    labels = {OURS: "nacre", **CODECS, **BESIDE}
-    others = {
-        label: (curve(found, codec, STRUCTURE), percent(curve(found, VISUAL), curve(found, codec)))
-        for codec, label in labels.items()
+    ours, by_psnr = curve(found, VISUAL, STRUCTURE), curve(found, VISUAL)
+    rows = [
+        [
+            label,
+            percent(ours, curve(found, codec, STRUCTURE)),
+            percent(by_psnr, curve(found, codec)),
+        ]
+        for codec, label in {OURS: "nacre", **CODECS, **BESIDE}.items()
         if found.codec(codec)
-    } | {label: (read(name, STRUCTURE).curve, "") for name, label in PUBLISHED_VISUAL.items()}
-    ours = curve(found, VISUAL, STRUCTURE)
-    rows = [[label, percent(ours, c), by_psnr] for label, (c, by_psnr) in others.items()]
-    rows.sort(key=lambda row: float(row[1].removesuffix(" %")))
-    return study.markdown(["against nacre-visual", "by MS-SSIM", "by PSNR"], rows)
+    ]
+    for source, label in PUBLISHED_VISUAL.items():
+        rows.append([label, percent(ours, read(source, STRUCTURE).curve), ""])
+    return study.markdown(["against nacre-visual", "by MS-SSIM", "by PSNR"], best_first(rows))
 
 
 def other_set_table(found: Evaluation) -> str:
     """Markdown: the codecs on a set of pictures that has no published curves; the best first."""
-    own = found.codec(OURS)
-    ours = own and curves_of(own, METRIC)
+    (_, ours), *others = curves_by_label(found).items()
     rows = []
-    for codec, label in {**CODECS, **BESIDE}.items():
-        result = found.codec(codec)
-        measured = result and curves_of(result, METRIC)
-        over = ours and measured and spread(ours, measured)
-        if ours and measured and over:
-            rows.append([
-                label, percent(ours.curve, measured.curve), f"{over.lower:+.1f} to {over.upper:+.1f} %",
-                f"{sum(v > 0 for v in over.bd_rate.values())} of {len(over.bd_rate)}",
-            ])  # fmt: skip
-    rows.sort(key=lambda row: float(row[1].removesuffix(" %")))
+    for label, c in others:
+        over = spread(ours, c)
+        better = sum(v > 0 for v in over.bd_rate.values()) if over else 0
+        count = f"{better} of {len(found.pictures)}"
+        rows.append([label, percent(ours.curve, c.curve), quartiles(over), count])
     head = [
         f"{found.dataset}, {len(found.pictures)} pictures", "against nacre",
         "the same by picture, quartiles", "nacre is better on",
     ]  # fmt: skip
-    return study.markdown(head, rows)
+    return study.markdown(head, best_first(rows))
 
 
 def card_results(found: Evaluation) -> study.Figures:
